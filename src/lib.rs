@@ -1,1 +1,9 @@
+//! 9volt: a distributed check scheduler.
+//!
+//! The modules in reading order: nouns, rules, edges, loops, and the one place that puts them together.
+//! `ARCHITECTURE.md` says what each may know; a test holds it to that.
 
+pub mod alerters;
+pub mod model;
+pub mod monitors;
+pub mod tasks;

@@ -1,1 +1,2 @@
-fn main(){}
+//! The `9volt` binary.
+fn main() {}

@@ -1,0 +1,24 @@
+//! The nouns: what the rest of the program talks about. No I/O, no clock (except [`WallMs::now`], for the shells), no rules
+//! beyond each type's own invariants.
+
+mod dur;
+mod ids;
+mod notification;
+mod problem;
+mod read;
+mod secret;
+mod settings;
+mod status;
+mod time;
+mod verdict;
+
+pub use dur::{Dur, DurError};
+pub use ids::{AlerterName, EpisodeId, MAX_NAME_BYTES, MemberId, MonitorName, NameError};
+pub use notification::{Notification, TrailEntry};
+pub use problem::{Place, Problem, Severity};
+pub use read::read_field_by_field;
+pub use secret::{MASK, Secret};
+pub use settings::{AlerterSettings, MonitorSettings};
+pub use status::{Closed, Outcome, Status};
+pub use time::WallMs;
+pub use verdict::{Fact, Phase, Phases, Reason, Verdict};

@@ -1,0 +1,107 @@
+//! Tasks that somebody owns. The only place in the crate that spawns.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+/// A set of tasks with one token that asks all of them to stop.
+///
+/// Whoever holds the set notices how each task ended ([`Tasks::next`]) and reaps what is left ([`Tasks::shut_down`]).
+/// Dropping the set aborts its tasks: nothing outlives its owner.
+#[derive(Debug)]
+pub struct Tasks<T = ()> {
+    stop: CancellationToken,
+    set: JoinSet<T>,
+}
+
+impl<T: Send + 'static> Tasks<T> {
+    /// An empty set that stops when `stop` is cancelled, or by itself.
+    pub fn child_of(stop: &CancellationToken) -> Self {
+        Self {
+            stop: stop.child_token(),
+            set: JoinSet::new(),
+        }
+    }
+
+    /// The token that this set's tasks should watch.
+    pub fn stop(&self) -> &CancellationToken {
+        &self.stop
+    }
+
+    /// Number of tasks that have not been reaped yet.
+    pub fn len(&self) -> usize {
+        self.set.len()
+    }
+
+    /// Whether nothing is left to reap.
+    pub fn is_empty(&self) -> bool {
+        self.set.is_empty()
+    }
+
+    /// Starts a task on the current runtime.
+    #[expect(clippy::disallowed_methods, reason = "the one place that spawns")]
+    pub fn spawn(&mut self, task: impl Future<Output = T> + Send + 'static) {
+        self.set.spawn(task);
+    }
+
+    /// Runs blocking work (a file, a durable commit) on the blocking pool, owned like any other task.
+    pub fn spawn_blocking(&mut self, work: impl FnOnce() -> T + Send + 'static) {
+        self.set.spawn_blocking(work);
+    }
+
+    /// The next task to end, or `None` when the set is empty. A panic is an `Err` here, not a line in a log.
+    pub async fn next(&mut self) -> Option<Result<T, JoinError>> {
+        self.set.join_next().await
+    }
+
+    /// Like [`Tasks::next`], but only what has ended already.
+    pub fn try_next(&mut self) -> Option<Result<T, JoinError>> {
+        self.set.try_join_next()
+    }
+
+    /// Asks, waits `grace`, then aborts and reaps. `false` if anything had to be aborted or panicked.
+    pub async fn shut_down(mut self, grace: Duration) -> bool {
+        self.stop.cancel();
+        let mut clean = true;
+        let drained = tokio::time::timeout(grace, async {
+            while let Some(ended) = self.set.join_next().await {
+                clean &= ended.is_ok();
+            }
+        })
+        .await;
+        if drained.is_err() {
+            clean = false;
+            self.set.shutdown().await;
+        }
+        clean
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_listens_ends_within_grace() {
+        let mut tasks = Tasks::child_of(&CancellationToken::new());
+        let stop = tasks.stop().clone();
+        tasks.spawn(async move { stop.cancelled().await });
+        assert!(tasks.shut_down(Duration::from_secs(1)).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_does_not_listen_is_aborted_and_reported() {
+        let mut tasks = Tasks::child_of(&CancellationToken::new());
+        tasks.spawn(std::future::pending::<()>());
+        assert!(!tasks.shut_down(Duration::from_secs(1)).await);
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_error_to_the_owner() {
+        let mut tasks: Tasks = Tasks::child_of(&CancellationToken::new());
+        tasks.spawn(async { panic!("on purpose") });
+        assert!(tasks.next().await.is_some_and(|ended| ended.is_err()));
+    }
+}
