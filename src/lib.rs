@@ -4,6 +4,9 @@
 //! `ARCHITECTURE.md` says what each may know; a test holds it to that.
 
 pub mod alerters;
+pub mod config;
 pub mod model;
 pub mod monitors;
+pub mod silences;
+pub mod store;
 pub mod tasks;

@@ -1,0 +1,3 @@
+//! Users' files: YAML and JSON definitions into settings and checks, with all problems at once.
+
+pub mod definition;
