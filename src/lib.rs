@@ -8,5 +8,6 @@ pub mod config;
 pub mod model;
 pub mod monitors;
 pub mod silences;
+pub mod state;
 pub mod store;
 pub mod tasks;
