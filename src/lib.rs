@@ -7,6 +7,7 @@ pub mod alerters;
 pub mod config;
 pub mod model;
 pub mod monitors;
+pub mod schedule;
 pub mod silences;
 pub mod state;
 pub mod store;
