@@ -5,8 +5,10 @@
 
 pub mod alerters;
 pub mod config;
+pub mod feed;
 pub mod model;
 pub mod monitors;
+pub mod results;
 pub mod schedule;
 pub mod silences;
 pub mod state;
