@@ -5,6 +5,7 @@
 
 pub mod alerters;
 pub mod config;
+pub mod events;
 pub mod feed;
 pub mod model;
 pub mod monitors;

@@ -1,0 +1,185 @@
+//! Every definition there is, parsed, with what is known of each monitor: what the API lists, the manager runs and the notifier tells by.
+//!
+//! Fed by one watch over the store. One bad record never stops another: it is in the catalog too, with its problems.
+
+mod live;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+
+pub use live::{Live, LiveState};
+
+use crate::config::definition::{AlerterDef, MonitorDef};
+use crate::model::{AlerterName, MonitorName, Problem};
+use crate::store::backend::Revision;
+
+/// A monitor: its definition as far as it can be read, and what is known of it.
+pub struct MonitorEntry {
+    /// Its name.
+    pub name: MonitorName,
+    /// Revision of the definition: the guard of every commit about it.
+    pub rev: Revision,
+    /// Ready to run; `None` where the record has errors.
+    pub def: Option<MonitorDef>,
+    /// What is wrong with it.
+    pub problems: Vec<Problem>,
+    /// Status and results. Outlives edits.
+    pub live: Arc<Live>,
+}
+
+impl MonitorEntry {
+    /// The placement group: monitors with equal placement needs.
+    #[must_use]
+    pub fn group(&self) -> Option<Group> {
+        self.def.as_ref().map(|def| Group::of(&def.settings.member_tag))
+    }
+
+    /// Whether an operator switched it off.
+    #[must_use]
+    pub fn disabled(&self) -> bool {
+        self.def.as_ref().is_some_and(|def| def.settings.disable)
+    }
+}
+
+/// A placement group, by name: `untagged`, or `tag-<member tag>`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Group(Arc<str>);
+
+/// Alerters have a group of their own, for which every member is eligible.
+const NOTIFY: &str = "notify";
+const UNTAGGED: &str = "untagged";
+const TAG: &str = "tag-";
+
+impl Group {
+    /// The group of monitors with that member tag (empty = none).
+    #[must_use]
+    pub fn of(member_tag: &str) -> Self {
+        if member_tag.is_empty() { Self(UNTAGGED.into()) } else { Self(format!("{TAG}{member_tag}").into()) }
+    }
+
+    /// The group of alerters.
+    #[must_use]
+    pub fn notify() -> Self {
+        Self(NOTIFY.into())
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether a member with these tags may hold its slots: the original's rule, untagged monitors run on untagged members only.
+    #[must_use]
+    pub fn takes(&self, member_tags: &[String]) -> bool {
+        match self.0.strip_prefix(TAG) {
+            Some(tag) => member_tags.iter().any(|t| t == tag),
+            None => self.0.as_ref() == NOTIFY || member_tags.is_empty(),
+        }
+    }
+}
+
+/// An alerter: its definition as far as it can be read.
+pub struct AlerterEntry {
+    /// Its name.
+    pub name: AlerterName,
+    /// Revision of the definition.
+    pub rev: Revision,
+    /// Ready to tell; `None` where the record has errors.
+    pub def: Option<Arc<AlerterDef>>,
+    /// What is wrong with it.
+    pub problems: Vec<Problem>,
+}
+
+/// A cheap handle; clones share the same content.
+#[derive(Clone, Default)]
+pub struct Catalog {
+    inner: Arc<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    monitors: RwLock<BTreeMap<MonitorName, Arc<MonitorEntry>>>,
+    alerters: RwLock<BTreeMap<AlerterName, Arc<AlerterEntry>>>,
+}
+
+impl Catalog {
+    /// A monitor.
+    #[must_use]
+    pub fn monitor(&self, name: &str) -> Option<Arc<MonitorEntry>> {
+        self.inner.monitors.read().get(name).cloned()
+    }
+
+    /// All monitors, by name.
+    #[must_use]
+    pub fn monitors(&self) -> Vec<Arc<MonitorEntry>> {
+        self.inner.monitors.read().values().cloned().collect()
+    }
+
+    /// Number of monitors.
+    #[must_use]
+    pub fn monitor_count(&self) -> usize {
+        self.inner.monitors.read().len()
+    }
+
+    /// An alerter.
+    #[must_use]
+    pub fn alerter(&self, name: &str) -> Option<Arc<AlerterEntry>> {
+        self.inner.alerters.read().get(name).cloned()
+    }
+
+    /// All alerters, by name.
+    #[must_use]
+    pub fn alerters(&self) -> Vec<Arc<AlerterEntry>> {
+        self.inner.alerters.read().values().cloned().collect()
+    }
+
+    /// Monitors per placement group in use, counted over those that can run.
+    #[must_use]
+    pub fn groups(&self) -> HashMap<Group, usize> {
+        let mut groups = HashMap::new();
+        for entry in self.inner.monitors.read().values() {
+            if let Some(group) = entry.group() {
+                *groups.entry(group).or_default() += 1;
+            }
+        }
+        groups
+    }
+
+    /// Puts a monitor; the one that it replaces.
+    pub fn put_monitor(&self, entry: Arc<MonitorEntry>) -> Option<Arc<MonitorEntry>> {
+        self.inner.monitors.write().insert(entry.name.clone(), entry)
+    }
+
+    /// Removes a monitor.
+    pub fn remove_monitor(&self, name: &str) -> Option<Arc<MonitorEntry>> {
+        self.inner.monitors.write().remove(name)
+    }
+
+    /// Puts an alerter; the one that it replaces.
+    pub fn put_alerter(&self, entry: Arc<AlerterEntry>) -> Option<Arc<AlerterEntry>> {
+        self.inner.alerters.write().insert(entry.name.clone(), entry)
+    }
+
+    /// Removes an alerter.
+    pub fn remove_alerter(&self, name: &str) -> Option<Arc<AlerterEntry>> {
+        self.inner.alerters.write().remove(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn untagged_monitors_run_on_untagged_members_only() {
+        let tags = |tags: &[&str]| tags.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert!(Group::of("").takes(&[]));
+        assert!(!Group::of("").takes(&tags(&["eu"])));
+        assert!(Group::of("eu").takes(&tags(&["us", "eu"])));
+        assert!(!Group::of("eu").takes(&[]));
+        assert!(Group::notify().takes(&tags(&["eu"])) && Group::notify().takes(&[]));
+    }
+}
