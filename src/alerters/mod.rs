@@ -6,6 +6,7 @@
 mod http;
 mod kind;
 mod lenient;
+mod log;
 mod pagerduty;
 mod slack;
 #[cfg(test)]
@@ -17,7 +18,11 @@ mod text;
 pub use kind::{Alerter, DeliveryCx, DeliveryError, DynAlerter, Kind, Receipt, Retry};
 
 /// Every kind of alerter there is.
-pub static KINDS: &[Kind] = &[Kind::of::<slack::Slack>(), Kind::of::<pagerduty::PagerDuty>()];
+pub static KINDS: &[Kind] = &[
+    Kind::of::<slack::Slack>(),
+    Kind::of::<pagerduty::PagerDuty>(),
+    Kind::of::<log::Log>(),
+];
 
 /// The kind of that name.
 #[must_use]
