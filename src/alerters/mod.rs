@@ -3,6 +3,7 @@
 //! To add a kind: one new file here, its `mod` line and its row. Nothing else, in any folder. What several kinds share is in
 //! `text` (the words), `lenient` (reading options) and `http` (one POST of JSON and what its status means).
 
+mod email;
 mod http;
 mod kind;
 mod lenient;
