@@ -1,5 +1,6 @@
 //! What alerters over HTTP share: the client, one POST of JSON, and what a status code says about another attempt.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::RETRY_AFTER;
@@ -26,11 +27,29 @@ impl DeliveryCx {
     /// Redirects are followed only where the request stays the same (307, 308) and goes to the same host and scheme:
     /// the body holds a secret.
     ///
+    /// On a machine without certificates (a minimal image) it trusts the bundled list of Mozilla instead.
+    ///
     /// # Errors
-    /// The TLS roots of the system cannot be used.
+    /// Not even that can be set up.
     pub fn client() -> Result<Client, reqwest::Error> {
-        client_builder().build()
+        client_builder().build().or_else(|err| {
+            tracing::warn!(error = %err, "no certificates of the system can be used; alerters trust the bundled list");
+            bundled_roots(client_builder()).build()
+        })
     }
+}
+
+fn bundled_roots(builder: ClientBuilder) -> ClientBuilder {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let versions = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let Ok(versions) = versions else { return builder };
+    let mut config = versions
+        .with_root_certificates(rustls::RootCertStore {
+            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+        })
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    builder.tls_backend_preconfigured(config)
 }
 
 pub(super) fn client_builder() -> ClientBuilder {
@@ -211,6 +230,12 @@ mod tests {
         ] {
             assert_eq!(retry_after(value, now), wait.map(Duration::from_secs), "{value}");
         }
+    }
+
+    #[test]
+    fn a_machine_without_certificates_has_a_client_too() {
+        assert!(bundled_roots(client_builder()).build().is_ok());
+        assert!(DeliveryCx::client().is_ok());
     }
 
     #[test]

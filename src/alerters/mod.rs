@@ -22,6 +22,7 @@ pub use kind::{Alerter, DeliveryCx, DeliveryError, DynAlerter, Kind, Receipt, Re
 pub static KINDS: &[Kind] = &[
     Kind::of::<slack::Slack>(),
     Kind::of::<pagerduty::PagerDuty>(),
+    Kind::of::<email::Email>(),
     Kind::of::<log::Log>(),
 ];
 

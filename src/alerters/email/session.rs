@@ -249,10 +249,13 @@ async fn tls_parameters(
             .certificate_store(CertificateStore::None)
             .add_root_certificate(certificate);
     }
-    builder
-        .dangerous_accept_invalid_certs(encryption.skip_verify)
-        .build()
-        .map_err(|err| DeliveryError::never(format!("TLS cannot be set up: {err}")))
+    let builder = builder.dangerous_accept_invalid_certs(encryption.skip_verify);
+    let mut built = builder.clone().build();
+    if built.is_err() && encryption.ca.is_none() {
+        // A machine without certificates (a minimal image): the bundled list of Mozilla.
+        built = builder.certificate_store(CertificateStore::WebpkiRoots).build();
+    }
+    built.map_err(|err| DeliveryError::never(format!("TLS cannot be set up: {err}")))
 }
 
 /// How a certificate begins in a PEM file.
@@ -333,6 +336,7 @@ fn shown(text: &str, secrets: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::stub::{PASSWORD, Script, SmtpStub, USER};
     use super::*;
 
     #[test]
@@ -343,5 +347,33 @@ mod tests {
         for away in ["10.0.0.1", "192.168.1.1", "fe80::1", "::", "0.0.0.0", "::ffff:10.0.0.1"] {
             assert!(!password_may_travel(away.parse().unwrap()), "{away}");
         }
+    }
+
+    #[tokio::test]
+    async fn an_unencrypted_server_elsewhere_gets_no_password_but_an_answer_to_its_challenge() {
+        let stub = SmtpStub::start(Script {
+            auth: "PLAIN LOGIN CRAM-MD5",
+            ..Script::default()
+        })
+        .await;
+        let server = HostPort::parse(&stub.address).unwrap();
+        let encryption = Encryption {
+            mode: Tls::Starttls,
+            ca: None,
+            skip_verify: false,
+        };
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let mut session = Session::open(deadline, &server, encryption).await.unwrap();
+        assert_eq!(session.unprotected, Some("127.0.0.1".parse().unwrap()));
+        session.unprotected = Some("10.0.0.1".parse().unwrap());
+        let password = Secret::new(PASSWORD);
+        for auth in [Auth::Any, Auth::Plain, Auth::Login] {
+            let err = session.sign_in(auth, USER, &password).await.unwrap_err();
+            assert_eq!(err.retry, Retry::Never);
+            assert!(err.message.contains("not encrypted"), "{}", err.message);
+        }
+        assert!(stub.log().commands.iter().all(|c| !c.starts_with("AUTH")));
+        session.sign_in(Auth::CramMd5, USER, &password).await.unwrap();
+        assert!(stub.log().signed_in);
     }
 }

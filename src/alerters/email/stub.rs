@@ -18,7 +18,7 @@ pub(super) const USER: &str = "operator";
 pub(super) const PASSWORD: &str = "correct-hunter2";
 
 /// What the server does.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(super) struct Script {
     pub starttls: bool,
     pub implicit: bool,
@@ -27,17 +27,6 @@ pub(super) struct Script {
     /// Answers by beginning of the command line (`RCPT TO:<a@b.c>`, `.` for the end of the mail, `greeting`). The empty
     /// answer is silence.
     pub answers: Vec<(&'static str, &'static str)>,
-}
-
-impl Default for Script {
-    fn default() -> Self {
-        Self {
-            starttls: false,
-            implicit: false,
-            auth: "",
-            answers: Vec::new(),
-        }
-    }
 }
 
 impl Script {
