@@ -4,9 +4,11 @@
 //! `ARCHITECTURE.md` says what each may know; a test holds it to that.
 
 pub mod alerters;
+pub mod catalog;
 pub mod config;
 pub mod events;
 pub mod feed;
+pub mod manager;
 pub mod model;
 pub mod monitors;
 pub mod results;

@@ -3,6 +3,7 @@
 //! Fed by one watch over the store. One bad record never stops another: it is in the catalog too, with its problems.
 
 mod live;
+pub mod loader;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

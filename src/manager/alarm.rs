@@ -1,5 +1,7 @@
 //! Waking up in time. The runtime's own timers are a millisecond wide and round up; a lane wants its due times sharper than that.
 
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use tokio::io::unix::AsyncFd;
 use tokio::time::Instant;
@@ -8,9 +10,30 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub enum Alarm {
     /// A kernel timer without rounding.
-    Sharp(AsyncFd<TimerFd>),
+    Sharp(AsyncFd<Timer>),
     /// The runtime's timers, which tests can pause.
     Runtime,
+}
+
+/// The kernel's timer, in the shape that the runtime wants.
+#[derive(Debug)]
+pub struct Timer(TimerFd);
+
+impl AsFd for Timer {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl AsRawFd for Timer {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_fd().as_raw_fd()
+    }
+}
+
+#[expect(deprecated, reason = "its successor is unsafe; Timer owns its descriptor, so what the deprecation warns of cannot happen")]
+fn listen(timer: Timer) -> std::io::Result<AsyncFd<Timer>> {
+    AsyncFd::with_interest(timer, tokio::io::Interest::READABLE)
 }
 
 /// Nearer than this is now: arming a timer would take longer.
@@ -21,7 +44,7 @@ impl Alarm {
     #[must_use]
     pub fn sharp() -> Self {
         let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC);
-        match timer.map_err(std::io::Error::from).and_then(AsyncFd::new) {
+        match timer.map_err(std::io::Error::from).and_then(|timer| listen(Timer(timer))) {
             Ok(timer) => Self::Sharp(timer),
             Err(error) => {
                 tracing::warn!(%error, "no kernel timer; due times are kept to a millisecond");
@@ -37,7 +60,7 @@ impl Alarm {
         if wait < NOW {
             return;
         }
-        if timer.get_ref().set(Expiration::OneShot(wait.into()), TimerSetTimeFlags::empty()).is_err() {
+        if timer.get_ref().0.set(Expiration::OneShot(wait.into()), TimerSetTimeFlags::empty()).is_err() {
             return tokio::time::sleep_until(at).await;
         }
         // An expiry of an earlier, abandoned wait may still be readable; setting the timer has reset it in the kernel, and the loop
