@@ -5,7 +5,9 @@
 
 pub mod alerters;
 pub mod catalog;
+pub mod cluster;
 pub mod config;
+pub mod director;
 pub mod events;
 pub mod feed;
 pub mod manager;

@@ -49,11 +49,17 @@ pub struct Read<T> {
 /// Reads a monitor.
 #[must_use]
 pub fn monitor(_name: &str, _spec: &serde_json::Value) -> Read<MonitorDef> {
-    Read { value: None, problems: Vec::new() }
+    Read {
+        value: None,
+        problems: Vec::new(),
+    }
 }
 
 /// Reads an alerter.
 #[must_use]
 pub fn alerter(_name: &str, _spec: &serde_json::Value) -> Read<AlerterDef> {
-    Read { value: None, problems: Vec::new() }
+    Read {
+        value: None,
+        problems: Vec::new(),
+    }
 }
