@@ -9,6 +9,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::advice::{self, explain};
 use super::catalog::{Catalog, kind_of};
 use super::keys::{Keys, canonical};
+use super::mask::Section;
 use super::rules;
 use crate::alerters::{self, DynAlerter};
 use crate::model::{
@@ -84,6 +85,19 @@ pub fn alerter(name: &str, spec: &Value) -> Read<AlerterDef> {
 }
 
 impl Catalog {
+    /// What is wrong with a definition, and whether it may be stored all the same.
+    #[must_use]
+    pub fn judge(&self, section: Section, name: &str, spec: &Value, strictness: Strictness) -> (Vec<Problem>, bool) {
+        fn taken<T>(read: Read<T>) -> (Vec<Problem>, bool) {
+            let failed = read.failed();
+            (read.problems, !failed)
+        }
+        match section {
+            Section::Monitor => taken(self.read_monitor(name, spec, strictness)),
+            Section::Alerter => taken(self.read_alerter(name, spec, strictness)),
+        }
+    }
+
     /// As [`monitor`], with these kinds.
     #[must_use]
     pub fn read_monitor(&self, name: &str, spec: &Value, strictness: Strictness) -> Read<MonitorDef> {
@@ -103,6 +117,7 @@ impl Catalog {
         if let Err(err) = &name {
             found.push(Problem::error("", err.to_string(), ""));
         }
+        found.extend(advice::too_large(spec));
         let Value::Object(_) = spec else {
             found.push(advice::not_an_object(
                 spec,
@@ -211,6 +226,7 @@ impl Catalog {
         if let Err(err) = &name {
             found.push(Problem::error("", err.to_string(), ""));
         }
+        found.extend(advice::too_large(spec));
         let Value::Object(_) = spec else {
             found.push(advice::not_an_object(spec, "type: log"));
             return None;

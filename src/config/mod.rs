@@ -3,10 +3,13 @@
 mod advice;
 pub mod catalog;
 pub mod definition;
+pub mod files;
 pub mod keys;
 pub mod mask;
+mod references;
 mod rules;
 pub mod scalar;
+pub mod source;
 #[cfg(test)]
 mod testing;
 pub mod yaml;
