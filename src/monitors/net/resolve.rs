@@ -10,6 +10,8 @@ use std::time::{Duration, SystemTime};
 use hickory_resolver::config::{LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::op::Query;
+use hickory_resolver::proto::rr::{Name, RecordType};
 use hickory_resolver::system_conf::parse_resolv_conf;
 use hickory_resolver::{Hosts, TokioResolver};
 use parking_lot::Mutex;
@@ -39,9 +41,14 @@ pub(crate) struct Resolver {
 }
 
 struct Loaded {
-    resolver: Arc<TokioResolver>,
+    sources: Arc<Sources>,
     stamps: Stamps,
     checked: Instant,
+}
+
+struct Sources {
+    hosts: Hosts,
+    resolver: TokioResolver,
 }
 
 type Stamps = [Option<SystemTime>; 2];
@@ -57,8 +64,15 @@ impl Resolver {
 
     /// The addresses of a name, both families in turns, IPv6 first (RFC 8305). Never empty.
     pub(crate) async fn lookup(&self, name: &str) -> Result<Vec<IpAddr>, (Reason, String)> {
-        let resolver = self.current().map_err(|err| failed(name, &err))?;
-        let found = resolver.lookup_ip(name).await.map_err(|err| failed(name, &err))?;
+        let sources = self.current().map_err(|err| failed(name, &err))?;
+        if let Some(found) = sources.in_hosts(name) {
+            return Ok(found);
+        }
+        let found = sources
+            .resolver
+            .lookup_ip(name)
+            .await
+            .map_err(|err| failed(name, &err))?;
         let addresses = in_turns(found.iter());
         if addresses.is_empty() {
             return Err((Reason::Resolve, format!("{name} has no address")));
@@ -66,26 +80,26 @@ impl Resolver {
         Ok(addresses)
     }
 
-    fn current(&self) -> Result<Arc<TokioResolver>, NetError> {
+    fn current(&self) -> Result<Arc<Sources>, NetError> {
         let mut loaded = self.loaded.lock();
         let now = Instant::now();
         if let Some(loaded) = loaded.as_mut() {
             if now.saturating_duration_since(loaded.checked) < RECHECK {
-                return Ok(Arc::clone(&loaded.resolver));
+                return Ok(Arc::clone(&loaded.sources));
             }
             loaded.checked = now;
             if loaded.stamps == self.stamps() {
-                return Ok(Arc::clone(&loaded.resolver));
+                return Ok(Arc::clone(&loaded.sources));
             }
         }
         let stamps = self.stamps();
-        let resolver = Arc::new(self.load()?);
+        let sources = Arc::new(self.load()?);
         *loaded = Some(Loaded {
-            resolver: Arc::clone(&resolver),
+            sources: Arc::clone(&sources),
             stamps,
             checked: now,
         });
-        Ok(resolver)
+        Ok(sources)
     }
 
     fn stamps(&self) -> Stamps {
@@ -93,7 +107,7 @@ impl Resolver {
         [stamp(&self.resolv_conf), stamp(&self.hosts)]
     }
 
-    fn load(&self) -> Result<TokioResolver, NetError> {
+    fn load(&self) -> Result<Sources, NetError> {
         let (config, mut options) = fs::read(&self.resolv_conf)
             .map_err(NetError::from)
             .and_then(parse_resolv_conf)
@@ -108,9 +122,9 @@ impl Resolver {
         options.cache_size = CACHE_NAMES;
         options.positive_max_ttl = Some(MAX_KEEP);
         options.negative_max_ttl = Some(MAX_KEEP_NEGATIVE);
-        // The file is given below, from a path that tests can choose.
+        // Asked before the resolver, which would look for the family that the file lacks on the network.
         options.use_hosts_file = ResolveHosts::Never;
-        let mut resolver = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+        let resolver = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
             .with_options(options)
             .build()?;
         let mut hosts = Hosts::default();
@@ -118,8 +132,21 @@ impl Resolver {
         if let Ok(bytes) = fs::read(&self.hosts) {
             let _ = hosts.read_hosts_conf(io::Cursor::new(bytes));
         }
-        resolver.set_hosts(Arc::new(hosts));
-        Ok(resolver)
+        Ok(Sources { hosts, resolver })
+    }
+}
+
+impl Sources {
+    fn in_hosts(&self, name: &str) -> Option<Vec<IpAddr>> {
+        let name = Name::from_utf8(name).ok()?;
+        let of_type = |record_type| self.hosts.lookup_static_host(&Query::query(name.clone(), record_type));
+        let (v6, v4) = (of_type(RecordType::AAAA), of_type(RecordType::A));
+        let lookups = v6.iter().chain(v4.iter());
+        let addresses = lookups
+            .flat_map(|found| found.answers())
+            .filter_map(|record| record.data.ip_addr());
+        let addresses = in_turns(addresses);
+        (!addresses.is_empty()).then_some(addresses)
     }
 }
 
@@ -206,13 +233,21 @@ mod tests {
         assert_eq!(found, ["::7".parse::<IpAddr>().unwrap(), "127.0.0.7".parse().unwrap()]);
     }
 
-    #[tokio::test]
-    async fn names_are_asked_of_the_server_in_the_file_and_a_missing_name_says_so() {
-        // A server on port 53 cannot be had in a test; an address where nothing listens must not hang.
-        let (_dir, resolver) = with_files(Some("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n"), None);
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_name_server_is_an_answer() {
+        // A server on port 53 cannot be had in a test; where nothing listens, nothing answers.
+        let (_dir, resolver) = with_files(Some("nameserver 127.0.0.1\n"), None);
         let (reason, message) = resolver.lookup("no-such-host.test.").await.unwrap_err();
         assert_eq!(reason, Reason::Resolve);
         assert!(message.starts_with("cannot resolve no-such-host.test.:"), "{message}");
+    }
+
+    #[tokio::test]
+    async fn a_name_in_the_hosts_file_is_not_looked_for_on_the_network() {
+        // Nothing answers at this address, and the file has no IPv6 for the name.
+        let (_dir, resolver) = with_files(Some("nameserver 192.0.2.1\n"), Some("127.0.0.7 web.test\n"));
+        let lookup = tokio::time::timeout(Duration::from_millis(500), resolver.lookup("web.test"));
+        assert_eq!(lookup.await.unwrap().unwrap(), ["127.0.0.7".parse::<IpAddr>().unwrap()]);
     }
 
     #[tokio::test]
@@ -229,7 +264,7 @@ mod tests {
         assert_eq!(resolver.lookup("web.test").await.unwrap().len(), 2);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_name_that_cannot_be_one_is_an_answer_not_a_panic() {
         let (_dir, resolver) = with_files(None, None);
         for name in ["", "..", "a b", &"x".repeat(400)] {
