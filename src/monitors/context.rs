@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use http::HeaderValue;
+
 use super::net::{Pool, Resolver, TlsRoots};
 use crate::model::Reason;
 
@@ -21,6 +23,7 @@ pub struct CheckOptions {
 #[derive(Debug)]
 pub struct CheckCx {
     options: CheckOptions,
+    user_agent: HeaderValue,
     resolver: Resolver,
     tls: TlsRoots,
     kept: Pool,
@@ -31,7 +34,13 @@ impl CheckCx {
     #[must_use]
     pub fn new(options: CheckOptions) -> Self {
         let resolver = Resolver::new(options.resolv_conf.clone(), options.hosts.clone());
+        let user_agent = options
+            .user_agent
+            .as_deref()
+            .and_then(|name| HeaderValue::from_str(name).ok());
         Self {
+            user_agent: user_agent
+                .unwrap_or_else(|| HeaderValue::from_static(concat!("9volt/", env!("CARGO_PKG_VERSION")))),
             options,
             resolver,
             tls: TlsRoots::default(),
@@ -55,6 +64,10 @@ impl CheckCx {
             return Ok(vec![ip]);
         }
         self.resolver.lookup(bare).await
+    }
+
+    pub(super) fn user_agent(&self) -> &HeaderValue {
+        &self.user_agent
     }
 
     pub(super) fn tls(&self) -> &TlsRoots {

@@ -11,6 +11,7 @@ mod meta_tests;
 mod net;
 mod slow;
 
+mod http;
 mod tcp;
 
 pub use context::{CheckCx, CheckOptions};
@@ -18,7 +19,7 @@ pub use kind::{DynMonitor, Kind, Monitor, Run};
 use slow::slow;
 
 /// Every kind of monitor there is.
-pub static KINDS: &[Kind] = &[Kind::of::<tcp::Tcp>()];
+pub static KINDS: &[Kind] = &[Kind::of::<http::Http>(), Kind::of::<tcp::Tcp>()];
 
 /// The kind of that name.
 #[must_use]
