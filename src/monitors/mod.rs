@@ -5,6 +5,7 @@
 
 mod context;
 mod dns;
+mod exec;
 mod failure;
 mod kind;
 mod pattern;
@@ -15,7 +16,7 @@ pub use context::{CheckCx, CheckOptions};
 pub use kind::{DynMonitor, Kind, Monitor, Run};
 
 /// Every kind of monitor there is.
-pub static KINDS: &[Kind] = &[Kind::of::<dns::Dns>()];
+pub static KINDS: &[Kind] = &[Kind::of::<dns::Dns>(), Kind::of::<exec::Exec>()];
 
 /// The kind of that name.
 #[must_use]
