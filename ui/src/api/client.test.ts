@@ -20,9 +20,7 @@ afterEach(() => {
 test("addresses keep the prefix of a proxy", () => {
   expect(url("/api/v1/state")).toBe("/api/v1/state");
   setBase("/tools/9volt/ui/");
-  expect(url("/api/v1/state", { q: "a b", limit: 5, tags: undefined })).toBe(
-    "/tools/9volt/api/v1/state?q=a+b&limit=5",
-  );
+  expect(url("/api/v1/state", { q: "a b", limit: 5, tags: undefined })).toBe("/tools/9volt/api/v1/state?q=a+b&limit=5");
 });
 
 test("names are escaped as one path segment", () => {

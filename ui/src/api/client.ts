@@ -49,7 +49,9 @@ export function uiBase(): string {
 
 /** An address of the server, whatever prefix a proxy put in front: `url("/api/v1/state")`. */
 export function url(path: string, query: Query = {}): string {
-  const prefix = uiBase().replace(/\/ui\/$/, "").replace(/\/$/, "");
+  const prefix = uiBase()
+    .replace(/\/ui\/$/, "")
+    .replace(/\/$/, "");
   const search = new URLSearchParams();
   for (const [key, value] of Object.entries(query)) {
     if (value !== null && value !== undefined && value !== "") search.set(key, String(value));

@@ -98,7 +98,8 @@ export class Live {
     source.addEventListener("resync", () => this.#stale.add("all", []));
     for (const [type, keys] of Object.entries(STALE)) {
       source.addEventListener(type, (event) => {
-        for (const key of keys(namesOf((event as MessageEvent<string>).data))) this.#stale.add(JSON.stringify(key), key);
+        for (const key of keys(namesOf((event as MessageEvent<string>).data)))
+          this.#stale.add(JSON.stringify(key), key);
       });
     }
     source.onerror = () => this.#onError();

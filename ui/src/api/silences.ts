@@ -30,8 +30,7 @@ export type SilenceState = "active" | "expired" | "all";
 export function silences(state: SilenceState) {
   return infiniteQueryOptions({
     queryKey: ["silence", state],
-    queryFn: ({ signal, pageParam }) =>
-      get<Page<Silence>>("/api/v1/silence", { state, cursor: pageParam }, signal),
+    queryFn: ({ signal, pageParam }) => get<Page<Silence>>("/api/v1/silence", { state, cursor: pageParam }, signal),
     initialPageParam: null as string | null,
     getNextPageParam: (last) => last.next,
   });

@@ -14,7 +14,10 @@ export function stringifySearch(search: Record<string, unknown>): string {
 }
 
 /** Keeps the named parameters that have a value. */
-export function pick<K extends string>(search: Record<string, unknown>, keys: readonly K[]): Partial<Record<K, string>> {
+export function pick<K extends string>(
+  search: Record<string, unknown>,
+  keys: readonly K[],
+): Partial<Record<K, string>> {
   const out: Partial<Record<K, string>> = {};
   for (const key of keys) {
     const value = search[key];

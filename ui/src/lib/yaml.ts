@@ -43,7 +43,8 @@ function item(value: unknown, indent: number): string {
 function scalar(value: unknown, indent: number, inList = false): string {
   if (value === null || value === undefined) return "null";
   if (typeof value !== "string") return String(value);
-  if (!inList && value.includes("\n") && /^[^\s]/.test(value) && !/[^\S\n]\n|\r|\n\n$/.test(value)) return block(value, indent);
+  if (!inList && value.includes("\n") && /^[^\s]/.test(value) && !/[^\S\n]\n|\r|\n\n$/.test(value))
+    return block(value, indent);
   return text(value);
 }
 
