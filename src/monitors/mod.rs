@@ -6,6 +6,7 @@
 
 mod content;
 mod context;
+mod failure;
 mod kind;
 #[cfg(test)]
 mod meta_tests;
