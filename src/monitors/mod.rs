@@ -7,12 +7,18 @@ mod content;
 mod context;
 mod kind;
 #[cfg(test)]
+mod leak_tests;
+#[cfg(test)]
 mod meta_tests;
 mod net;
 mod slow;
+#[cfg(test)]
+mod test_kit;
 
 mod http;
 mod tcp;
+#[cfg(test)]
+mod tcp_tests;
 
 pub use context::{CheckCx, CheckOptions};
 pub use kind::{DynMonitor, Kind, Monitor, Run};
