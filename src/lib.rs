@@ -4,7 +4,9 @@
 //! `ARCHITECTURE.md` says what each may know; a test holds it to that.
 
 pub mod alerters;
+pub mod app;
 pub mod catalog;
+pub mod cli;
 pub mod cluster;
 pub mod config;
 pub mod director;
@@ -19,3 +21,4 @@ pub mod silences;
 pub mod state;
 pub mod store;
 pub mod tasks;
+pub mod telemetry;

@@ -37,10 +37,19 @@ pub fn start(format: LogFormat, debug: bool) {
         LogFormat::Text => {
             use std::io::IsTerminal;
             let ansi = std::io::stderr().is_terminal();
-            registry.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(ansi)).try_init()
+            registry
+                .with(
+                    tracing_subscriber::fmt::layer()
+                        .with_writer(std::io::stderr)
+                        .with_ansi(ansi),
+                )
+                .try_init()
         }
         LogFormat::Json => {
-            let layer = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(std::io::stderr);
+            let layer = tracing_subscriber::fmt::layer()
+                .json()
+                .flatten_event(true)
+                .with_writer(std::io::stderr);
             registry.with(layer).try_init()
         }
     };

@@ -16,7 +16,12 @@ pub(super) fn run(global: &Global, command: &AlerterCommand) -> anyhow::Result<u
                 let answer = client.ask(Method::GET, "/api/v1/alerters", None).await?;
                 for item in answer.get("items").and_then(Value::as_array).into_iter().flatten() {
                     let text = |key: &str| item.get(key).and_then(Value::as_str).unwrap_or("").to_owned();
-                    print(&format!("{:24} {:10} {}\n", text("name"), text("type"), text("description")));
+                    print(&format!(
+                        "{:24} {:10} {}\n",
+                        text("name"),
+                        text("type"),
+                        text("description")
+                    ));
                 }
                 Ok(DONE)
             }

@@ -10,8 +10,8 @@ use super::client::Client;
 use super::{CheckArgs, Global, PROBLEMS, block_on, complain, print};
 use crate::config::catalog::Catalog;
 use crate::config::definition;
+use crate::config::definition::Strictness;
 use crate::config::files;
-use crate::config::rules::Strictness;
 use crate::manager::runner;
 use crate::model::{Outcome, Severity};
 use crate::monitors::{CheckCx, CheckOptions};
@@ -23,7 +23,10 @@ pub(super) fn run(global: &Global, args: &CheckArgs) -> anyhow::Result<u8> {
         return of_file(path, args);
     }
     if path.is_dir() || args.name_or_file.ends_with(".yaml") || args.name_or_file.contains('/') {
-        bail!("`{}` is no file; name a YAML file, or a monitor of the server", args.name_or_file);
+        bail!(
+            "`{}` is no file; name a YAML file, or a monitor of the server",
+            args.name_or_file
+        );
     }
     super::refuse_etcd(global)?;
     let client = Client::new(global)?;
@@ -38,22 +41,43 @@ fn of_file(path: &Path, args: &CheckArgs) -> anyhow::Result<u8> {
     for problem in &loaded.problems {
         complain(&problem.to_string());
     }
-    let chosen: Vec<_> =
-        loaded.monitors.iter().filter(|(name, _)| args.only.as_ref().is_none_or(|only| only == *name)).collect();
+    let chosen: Vec<_> = loaded
+        .monitors
+        .iter()
+        .filter(|(name, _)| args.only.as_ref().is_none_or(|only| only == *name))
+        .collect();
     if chosen.is_empty() {
-        bail!("`{}` has no {}", path.display(), args.only.as_ref().map_or("monitor".to_owned(), |n| format!("monitor `{n}`")));
+        bail!(
+            "`{}` has no {}",
+            path.display(),
+            args.only
+                .as_ref()
+                .map_or("monitor".to_owned(), |n| format!("monitor `{n}`"))
+        );
     }
-    let mut worst = if loaded.problems.iter().any(|p| p.severity == Severity::Error) { PROBLEMS } else { 0 };
+    let mut worst = if loaded.problems.iter().any(|p| p.severity == Severity::Error) {
+        PROBLEMS
+    } else {
+        0
+    };
     for (name, entry) in chosen {
-        let Some(def) = definition::monitor(name, &entry.spec).value else { continue };
+        let Some(def) = definition::monitor(name, &entry.spec).value else {
+            continue;
+        };
         let (verdict, took) = block_on(async {
             let cx = CheckCx::new(CheckOptions::default());
             runner::run(&def, &cx).await
         })?;
-        let phases: serde_json::Map<String, Value> =
-            verdict.phases.iter().map(|(p, d)| (p.as_str().to_owned(), json!(d.as_secs_f64() * 1e3))).collect();
-        let facts: serde_json::Map<String, Value> =
-            verdict.facts.iter().map(|f| (f.name.to_string(), json!(f.value))).collect();
+        let phases: serde_json::Map<String, Value> = verdict
+            .phases
+            .iter()
+            .map(|(p, d)| (p.as_str().to_owned(), json!(d.as_secs_f64() * 1e3)))
+            .collect();
+        let facts: serde_json::Map<String, Value> = verdict
+            .facts
+            .iter()
+            .map(|f| (f.name.to_string(), json!(f.value)))
+            .collect();
         let answer = json!({
             "outcome": verdict.outcome.as_str(), "reason": verdict.reason.map(crate::model::Reason::as_str),
             "message": verdict.message, "took_ms": took.as_secs_f64() * 1e3, "phases": phases, "facts": facts,
@@ -72,7 +96,11 @@ fn show(name: &str, answer: &Value, json: bool) -> anyhow::Result<u8> {
         print(&format!("{}\n", serde_json::to_string(answer)?));
     } else {
         let took = answer.get("took_ms").and_then(Value::as_f64).unwrap_or(0.0);
-        let target = if text("target").is_empty() { String::new() } else { format!("  {}", text("target")) };
+        let target = if text("target").is_empty() {
+            String::new()
+        } else {
+            format!("  {}", text("target"))
+        };
         print(&format!("{outcome:9}{name}  {took:.1} ms{target}\n"));
         if !text("message").is_empty() {
             print(&format!("  {}\n", text("message")));

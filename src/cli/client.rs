@@ -24,7 +24,11 @@ impl Client {
             bail!("--server `{base}` is no http or https URL");
         }
         let http = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build()?;
-        Ok(Self { http, base, token: global.token.clone() })
+        Ok(Self {
+            http,
+            base,
+            token: global.token.clone(),
+        })
     }
 
     /// Sends a request; the status and the JSON of the answer (null where there is none).
@@ -51,10 +55,20 @@ impl Client {
             anyhow::anyhow!("no answer from {}: {error}{hint}", self.base)
         })?;
         let status = answer.status();
-        let text = answer.text().await.with_context(|| format!("no answer from {}", self.base))?;
-        let json = if text.trim().is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or(Value::String(text)) };
+        let text = answer
+            .text()
+            .await
+            .with_context(|| format!("no answer from {}", self.base))?;
+        let json = if text.trim().is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_str(&text).unwrap_or(Value::String(text))
+        };
         if status == StatusCode::UNAUTHORIZED {
-            bail!("{} wants an access token; give one with --token or NINEV_TOKEN", self.base);
+            bail!(
+                "{} wants an access token; give one with --token or NINEV_TOKEN",
+                self.base
+            );
         }
         Ok((status, json))
     }
@@ -65,7 +79,10 @@ impl Client {
         if status.is_success() {
             return Ok(json);
         }
-        bail!("{}", message(&json).unwrap_or_else(|| format!("{} answered {status}", self.base)))
+        bail!(
+            "{}",
+            message(&json).unwrap_or_else(|| format!("{} answered {status}", self.base))
+        )
     }
 }
 
@@ -74,7 +91,14 @@ pub(super) fn message(json: &Value) -> Option<String> {
     let mut text = json.get("message")?.as_str()?.to_owned();
     for problem in json.get("problems").and_then(Value::as_array).into_iter().flatten() {
         let part = |key: &str| problem.get(key).and_then(Value::as_str).unwrap_or("");
-        text.push_str(&format!("\n  {}: {} `{}`: {}; {}", part("severity"), part("entry"), part("field"), part("message"), part("fix")));
+        text.push_str(&format!(
+            "\n  {}: {} `{}`: {}; {}",
+            part("severity"),
+            part("entry"),
+            part("field"),
+            part("message"),
+            part("fix")
+        ));
     }
     Some(text)
 }

@@ -19,7 +19,12 @@ use crate::telemetry::{self, LogFormat};
 
 /// A distributed check scheduler: monitors, alerts, and a page that shows them.
 #[derive(Debug, Parser)]
-#[command(name = "9volt", disable_version_flag = true, max_term_width = 110, args_override_self = true)]
+#[command(
+    name = "9volt",
+    disable_version_flag = true,
+    max_term_width = 110,
+    args_override_self = true
+)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -31,7 +36,14 @@ struct Cli {
 #[derive(Debug, clap::Args)]
 struct Global {
     /// Top of all keys in etcd
-    #[arg(short = 'p', long, global = true, env = "NINEV_ETCD_PREFIX", default_value = "9volt", value_name = "PREFIX")]
+    #[arg(
+        short = 'p',
+        long,
+        global = true,
+        env = "NINEV_ETCD_PREFIX",
+        default_value = "9volt",
+        value_name = "PREFIX"
+    )]
     etcd_prefix: String,
     /// etcd endpoints, as a comma list or repeated; without any, the embedded store is used
     #[arg(short = 'e', long, global = true, env = "NINEV_ETCD_MEMBERS", action = ArgAction::Append, value_name = "URL")]
@@ -46,16 +58,35 @@ struct Global {
     #[arg(short = 'd', long, global = true, env = "NINEV_DEBUG", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = values::go_bool, hide_default_value = true, value_name = "BOOL")]
     debug: bool,
     /// Form of log lines
-    #[arg(long, global = true, env = "NINEV_LOG_FORMAT", value_enum, default_value = "text", value_name = "FORMAT")]
+    #[arg(
+        long,
+        global = true,
+        env = "NINEV_LOG_FORMAT",
+        value_enum,
+        default_value = "text",
+        value_name = "FORMAT"
+    )]
     log_format: Format,
     /// Where state is kept [default: the platform's state directory]
     #[arg(long, global = true, env = "NINEV_DATA_DIR", value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// A running server, for commands that talk to one
-    #[arg(long, global = true, env = "NINEV_SERVER", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    #[arg(
+        long,
+        global = true,
+        env = "NINEV_SERVER",
+        default_value = "http://127.0.0.1:8080",
+        value_name = "URL"
+    )]
     server: String,
     /// Access token for that server
-    #[arg(long, global = true, env = "NINEV_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    #[arg(
+        long,
+        global = true,
+        env = "NINEV_TOKEN",
+        hide_env_values = true,
+        value_name = "TOKEN"
+    )]
     token: Option<String>,
     /// Print the version
     #[arg(short = 'v', long, global = true, action = ArgAction::SetTrue)]
@@ -287,13 +318,9 @@ fn negated(args: Vec<std::ffi::OsString>) -> Vec<std::ffi::OsString> {
 }
 
 /// Prints to standard output. A reader that has gone away is no error.
-#[expect(clippy::print_stdout, reason = "the command line prints")]
 fn print(text: &str) {
     use std::io::Write;
     let _ = std::io::stdout().write_all(text.as_bytes());
-    if false {
-        print!();
-    }
 }
 
 /// Prints a line to standard error.
@@ -304,7 +331,10 @@ fn complain(line: &str) {
 
 /// A runtime for commands that talk to a server or run a check.
 fn block_on<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
-    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work))
+    Ok(tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(work))
 }
 
 /// etcd is named, and this build has no etcd.
@@ -332,7 +362,10 @@ mod tests {
     fn flags_of_the_original_are_read_before_and_after_the_command() {
         let line = "9volt -e http://a:1,http://b:2 -p x -d server -l :81 -t foo,bar -a t1 -e http://c:3";
         let cli = Cli::try_parse_from(negated(line.split(' ').map(Into::into).collect())).unwrap();
-        assert_eq!(values::list(&cli.global.etcd_members), ["http://c:3"].map(String::from).to_vec());
+        assert_eq!(
+            values::list(&cli.global.etcd_members),
+            ["http://c:3"].map(String::from).to_vec()
+        );
         let line = "9volt server -e http://a:1,http://b:2 -e http://c:3 --no-debug";
         let cli = Cli::try_parse_from(negated(line.split(' ').map(Into::into).collect())).unwrap();
         assert_eq!(values::list(&cli.global.etcd_members).len(), 3);

@@ -17,11 +17,17 @@ pub(super) fn run(global: &Global, command: SilenceCommand) -> anyhow::Result<u8
                 let made = client.ask(Method::POST, "/api/v1/silence", Some(&body(&args)?)).await?;
                 let text = |key: &str| made.get(key).and_then(Value::as_str).unwrap_or("").to_owned();
                 let matches = made.get("matches").and_then(Value::as_u64).unwrap_or(0);
-                print(&format!("{} until {}, matches {matches} monitors now\n", text("id"), text("until")));
+                print(&format!(
+                    "{} until {}, matches {matches} monitors now\n",
+                    text("id"),
+                    text("until")
+                ));
             }
             SilenceCommand::List { all, json } => {
                 let state = if all { "all" } else { "active" };
-                let answer = client.ask(Method::GET, &format!("/api/v1/silence?state={state}&limit=1000"), None).await?;
+                let answer = client
+                    .ask(Method::GET, &format!("/api/v1/silence?state={state}&limit=1000"), None)
+                    .await?;
                 if json {
                     print(&format!("{}\n", serde_json::to_string_pretty(&answer)?));
                     return Ok(DONE);
@@ -31,7 +37,9 @@ pub(super) fn run(global: &Global, command: SilenceCommand) -> anyhow::Result<u8
                 }
             }
             SilenceCommand::Remove { id } => {
-                client.ask(Method::DELETE, &format!("/api/v1/silence/{}", segment(&id)), None).await?;
+                client
+                    .ask(Method::DELETE, &format!("/api/v1/silence/{}", segment(&id)), None)
+                    .await?;
                 print(&format!("removed {id}\n"));
             }
         }
@@ -52,11 +60,22 @@ fn line(item: &Value) -> String {
             format!("{}{op}{}", part("field"), part("value"))
         })
         .collect();
-    format!("{}  until {}  {}  {} {}\n", text("id"), text("until"), matchers.join(" "), text("author"), text("comment"))
+    format!(
+        "{}  until {}  {}  {} {}\n",
+        text("id"),
+        text("until"),
+        matchers.join(" "),
+        text("author"),
+        text("comment")
+    )
 }
 
 fn body(args: &SilenceAddArgs) -> anyhow::Result<Value> {
-    let matchers = args.matchers.iter().map(|text| matcher(text)).collect::<anyhow::Result<Vec<_>>>()?;
+    let matchers = args
+        .matchers
+        .iter()
+        .map(|text| matcher(text))
+        .collect::<anyhow::Result<Vec<_>>>()?;
     let mut body = json!({"matchers": matchers, "author": args.author, "comment": args.comment});
     if let Some(from) = &args.from {
         body["from"] = json!(from);
@@ -89,7 +108,11 @@ mod tests {
 
     #[test]
     fn matchers_are_read_with_their_sign() {
-        let op = |text: &str| matcher(text).map(|m| format!("{} {} {}", m["field"], m["op"], m["value"])).unwrap_or_default();
+        let op = |text: &str| {
+            matcher(text)
+                .map(|m| format!("{} {} {}", m["field"], m["op"], m["value"]))
+                .unwrap_or_default()
+        };
         assert_eq!(op("name=web"), r#""name" "=" "web""#);
         assert_eq!(op("tag=~a=b"), r#""tag" "=~" "a=b""#);
         assert_eq!(op("type!=exec"), r#""type" "!=" "exec""#);

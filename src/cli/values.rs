@@ -7,7 +7,9 @@ pub(super) fn go_bool(text: &str) -> Result<bool, String> {
     match text {
         "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),
         "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(false),
-        other => Err(format!("`{other}` is neither true nor false; use true, t, 1, false, f or 0")),
+        other => Err(format!(
+            "`{other}` is neither true nor false; use true, t, 1, false, f or 0"
+        )),
     }
 }
 
@@ -29,7 +31,11 @@ pub(super) fn listen(text: &str) -> Result<String, String> {
     if host.contains(':') && !(host.starts_with('[') && host.ends_with(']')) {
         return Err(format!("`{text}`: write an IPv6 address in brackets, `[::1]:8080`"));
     }
-    Ok(if host.is_empty() { format!("0.0.0.0:{port}") } else { text.to_owned() })
+    Ok(if host.is_empty() {
+        format!("0.0.0.0:{port}")
+    } else {
+        text.to_owned()
+    })
 }
 
 pub(super) fn member_id(text: &str) -> Result<MemberId, String> {

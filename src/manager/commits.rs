@@ -123,7 +123,12 @@ pub(super) fn commit(pending: &Pending, recorded: &Recorded) -> Result<Option<Pl
 ///
 /// # Errors
 /// As [`commit`].
-pub(super) fn close_orphan(name: &MonitorName, rev: Revision, left: &Checkpoint, at: WallMs) -> Result<Commit, StoreError> {
+pub(super) fn close_orphan(
+    name: &MonitorName,
+    rev: Revision,
+    left: &Checkpoint,
+    at: WallMs,
+) -> Result<Commit, StoreError> {
     let about = About {
         name,
         kind: &left.kind,
