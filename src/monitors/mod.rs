@@ -5,16 +5,22 @@
 
 mod content;
 mod context;
+mod failure;
 mod kind;
 #[cfg(test)]
 mod leak_tests;
 #[cfg(test)]
 mod meta_tests;
 mod net;
+mod pattern;
 mod slow;
 #[cfg(test)]
 mod test_kit;
+#[cfg(test)]
+mod testing;
 
+mod dns;
+mod exec;
 mod http;
 mod tcp;
 #[cfg(test)]
@@ -25,7 +31,12 @@ pub use kind::{DynMonitor, Kind, Monitor, Run};
 use slow::slow;
 
 /// Every kind of monitor there is.
-pub static KINDS: &[Kind] = &[Kind::of::<http::Http>(), Kind::of::<tcp::Tcp>()];
+pub static KINDS: &[Kind] = &[
+    Kind::of::<dns::Dns>(),
+    Kind::of::<exec::Exec>(),
+    Kind::of::<http::Http>(),
+    Kind::of::<tcp::Tcp>(),
+];
 
 /// The kind of that name.
 #[must_use]
