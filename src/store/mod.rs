@@ -292,6 +292,14 @@ impl Store {
         outcomes
     }
 
+    /// A lease that nobody keeps alive: what hangs on it goes when it ends.
+    ///
+    /// # Errors
+    /// The store does not answer, or is full.
+    pub async fn grant(&self, ttl: Duration) -> Result<Lease, StoreError> {
+        self.backend.grant(ttl).await
+    }
+
     /// A part of the store, followed for ever: a snapshot, then every change.
     #[must_use]
     pub fn follow(&self, prefix: &Key) -> Follow {
