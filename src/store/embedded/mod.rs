@@ -142,3 +142,9 @@ impl Backend for Embedded {
         }
     }
 }
+
+/// A store on a disk in memory, for tests beside this module.
+#[cfg(test)]
+pub(in crate::store) fn on_test_disk() -> Arc<dyn Backend> {
+    tests::over(&tests::TestDisk::new(Vec::new()))
+}
