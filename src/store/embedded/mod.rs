@@ -5,6 +5,8 @@
 //! watches is in memory, so after a start a watch can only begin at the newest revision. A full or read-only disk refuses writes and says
 //! so, reads go on, and writes are tried again with the next commit.
 
+#[cfg(test)]
+mod crash;
 mod disk;
 mod engine;
 mod open;

@@ -553,3 +553,18 @@ fn a_file_that_cannot_grow_keeps_its_length() {
     file.probe(0).unwrap();
     assert_eq!(file.len().unwrap(), 4096, "looking for room takes none that counts");
 }
+
+#[tokio::test(start_paused = true)]
+async fn after_a_quiet_time_even_a_crash_needs_no_repair() {
+    let disk = TestDisk::new(Vec::new());
+    let store = over(&disk);
+    store.commit_all(&[], (0..60).map(|n| put(n, "1")).collect()).await;
+    let repaired_after_crash =
+        |disk: &TestDisk| Engine::open(TestDisk::new(disk.now.lock().clone())).unwrap().repaired();
+    assert!(repaired_after_crash(&disk), "in the middle of things");
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(!repaired_after_crash(&disk));
+    let syncs = disk.sync_count();
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert_eq!(disk.sync_count(), syncs, "a quiet store does not touch the disk");
+}
