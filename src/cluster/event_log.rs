@@ -24,7 +24,11 @@ const SHARED: Duration = Duration::from_secs(3600);
 /// Runs until `stop`.
 pub async fn run(store: Store, events: Events, mut queue: mpsc::Receiver<Arc<Event>>, stop: CancellationToken) {
     let mut written = store.follow(&keys::events());
-    let mut writer = Writer { store, lease: None, budget: Budget::new(Instant::now()) };
+    let mut writer = Writer {
+        store,
+        lease: None,
+        budget: Budget::new(Instant::now()),
+    };
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
@@ -75,7 +79,10 @@ impl Writer {
             monitor: event.monitor.clone(),
         };
         let Ok(value) = encode(&record) else { return false };
-        let commit = Commit { guards: Vec::new(), ops: vec![Op::Put(keys::event(&event.id), value, Some(lease))] };
+        let commit = Commit {
+            guards: Vec::new(),
+            ops: vec![Op::Put(keys::event(&event.id), value, Some(lease))],
+        };
         self.store.commit(commit).await.revision().is_some()
     }
 }
@@ -88,7 +95,10 @@ struct Budget {
 
 impl Budget {
     fn new(at: Instant) -> Self {
-        Self { left: f64::from(BURST), at }
+        Self {
+            left: f64::from(BURST),
+            at,
+        }
     }
 
     fn take(&mut self, now: Instant) -> bool {

@@ -245,7 +245,9 @@ impl Lane {
 
     /// The first run comes soon, spread so that many at once are no herd.
     fn first(&mut self, slot: u32, now: u64, arriving: usize) {
-        let Some(job) = self.jobs[slot as usize].as_mut() else { return };
+        let Some(job) = self.jobs[slot as usize].as_mut() else {
+            return;
+        };
         job.first = true;
         let wait = first_delay(job.hash, arriving, job.interval);
         Self::set(&mut self.wheel, &self.clock, job, slot, now, wait);
@@ -253,7 +255,9 @@ impl Lane {
 
     /// Places an entry on the grid by the wall clock, at least `after` from now.
     fn place(&mut self, slot: u32, now: u64, after: Duration) {
-        let Some(job) = self.jobs[slot as usize].as_mut() else { return };
+        let Some(job) = self.jobs[slot as usize].as_mut() else {
+            return;
+        };
         job.first = false;
         let wait = on_grid(job, self.clock.wall(), after);
         Self::set(&mut self.wheel, &self.clock, job, slot, now, wait);
@@ -364,7 +368,14 @@ impl Lane {
         } else {
             None
         };
-        Self::set(&mut self.wheel, &self.clock, job, slot, now, Duration::from_nanos(next - now));
+        Self::set(
+            &mut self.wheel,
+            &self.clock,
+            job,
+            slot,
+            now,
+            Duration::from_nanos(next - now),
+        );
         {
             let mut live = job.entry.live.lock();
             if behind > 0 {
@@ -513,7 +524,11 @@ fn on_grid(job: &Job, wall: i128, after: Duration) -> Duration {
         return job.interval;
     }
     let wait = job.grid.until_next(wall);
-    if wait < after { wait.saturating_add(job.interval) } else { wait }
+    if wait < after {
+        wait.saturating_add(job.interval)
+    } else {
+        wait
+    }
 }
 
 fn nanos(d: Duration) -> u64 {

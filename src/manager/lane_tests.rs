@@ -75,7 +75,11 @@ struct Bench {
     tasks: Tasks,
 }
 
-const PLENTY: Limits = Limits { in_flight: 1000, failing: 1000, per_kind: 1000 };
+const PLENTY: Limits = Limits {
+    in_flight: 1000,
+    failing: 1000,
+    per_kind: 1000,
+};
 
 impl Bench {
     fn new(limits: Limits) -> Self {
@@ -88,11 +92,24 @@ impl Bench {
         let stop = CancellationToken::new();
         let mut tasks = Tasks::child_of(&stop);
         tasks.spawn(lane.run(Alarm::Runtime, commands, stop.clone(), Duration::from_secs(1)));
-        Self { inbox, stats, recorder, step, stop, tasks }
+        Self {
+            inbox,
+            stats,
+            recorder,
+            step,
+            stop,
+            tasks,
+        }
     }
 
     async fn put(&self, entry: &Arc<MonitorEntry>) {
-        self.inbox.send(Command::Put { entry: entry.clone(), arriving: 1 }).await.ok();
+        self.inbox
+            .send(Command::Put {
+                entry: entry.clone(),
+                arriving: 1,
+            })
+            .await
+            .ok();
         sleep(Duration::from_millis(1)).await;
     }
 
@@ -106,7 +123,12 @@ impl Bench {
     fn recorded(&self) -> String {
         let taken = self.recorder.take_all();
         let text = taken.iter().flat_map(|p| p.transitions.iter()).map(|t| {
-            format!("{}>{}{}", t.from, t.to, t.closed.map_or(String::new(), |c| format!(":{}", c.as_str())))
+            format!(
+                "{}>{}{}",
+                t.from,
+                t.to,
+                t.closed.map_or(String::new(), |c| format!(":{}", c.as_str()))
+            )
         });
         text.collect::<Vec<_>>().join(" ")
     }
@@ -118,7 +140,13 @@ impl Bench {
 }
 
 fn runs_of(name: &str) -> Vec<Instant> {
-    RUNS.with(|runs| runs.lock().iter().filter(|(n, _)| n == name).map(|(_, at)| *at).collect())
+    RUNS.with(|runs| {
+        runs.lock()
+            .iter()
+            .filter(|(n, _)| n == name)
+            .map(|(_, at)| *at)
+            .collect()
+    })
 }
 
 fn entry(name: &str, live: Option<&Arc<Live>>, spec: serde_json::Value) -> Arc<MonitorEntry> {
@@ -148,8 +176,14 @@ async fn stepping_the_wall_clock_by_an_hour_either_way_neither_stops_nor_bursts_
         sleep(Duration::from_secs(300)).await;
     }
     let runs = runs_of("web");
-    let gaps: Vec<_> = runs.windows(2).map(|w| w[1].duration_since(w[0]).as_secs_f64()).collect();
-    assert!((5.0..15.0).contains(&gaps[0]), "from the first run to the grid: {gaps:?}");
+    let gaps: Vec<_> = runs
+        .windows(2)
+        .map(|w| w[1].duration_since(w[0]).as_secs_f64())
+        .collect();
+    assert!(
+        (5.0..15.0).contains(&gaps[0]),
+        "from the first run to the grid: {gaps:?}"
+    );
     assert!(gaps.iter().skip(1).all(|gap| (9.89..=10.11).contains(gap)), "{gaps:?}");
     let ledger = web.live.lock().ledger;
     assert_eq!((ledger.skipped(), ledger.late), (0, 0));
@@ -169,7 +203,11 @@ async fn a_new_monitor_runs_at_once_and_then_on_its_phase() {
 #[tokio::test(start_paused = true)]
 async fn a_run_that_comes_due_while_one_is_under_way_is_skipped_and_counted() {
     let bench = Bench::new(PLENTY);
-    let slow = entry("slow", None, json!({"answer": "pass", "interval": "1s", "timeout": "900ms", "takes": "850ms"}));
+    let slow = entry(
+        "slow",
+        None,
+        json!({"answer": "pass", "interval": "1s", "timeout": "900ms", "takes": "850ms"}),
+    );
     bench.put(&slow).await;
     sleep(Duration::from_secs(20)).await;
     let ledger = slow.live.lock().ledger;
@@ -189,7 +227,11 @@ async fn a_hung_check_ends_at_its_deadline_and_a_panicking_one_is_unknown() {
     let last = |entry: &MonitorEntry| entry.live.lock().results.last().map(|(_, v)| (v.outcome, v.reason));
     assert_eq!(last(&hung), Some((Outcome::Fail, Some(Reason::Timeout))));
     assert_eq!(last(&broken), Some((Outcome::Unknown, Some(Reason::Panic))));
-    assert_eq!(broken.live.lock().health.status, Status::Pending, "our own fault is not the target's");
+    assert_eq!(
+        broken.live.lock().health.status,
+        Status::Pending,
+        "our own fault is not the target's"
+    );
     bench.end().await;
 }
 
@@ -199,11 +241,23 @@ async fn an_edit_of_what_is_measured_closes_the_episode_and_an_edit_of_judgement
     let web = entry("web", None, json!({"answer": "fail"}));
     bench.put(&web).await;
     assert_eq!(bench.recorded(), "pending>critical");
-    let judged = entry("web", Some(&web.live), json!({"answer": "fail", "critical-threshold": 5, "tags": ["x"]}));
+    let judged = entry(
+        "web",
+        Some(&web.live),
+        json!({"answer": "fail", "critical-threshold": 5, "tags": ["x"]}),
+    );
     bench.put(&judged).await;
-    assert_eq!(bench.recorded(), "", "handed in for its alerters, without a change of status");
+    assert_eq!(
+        bench.recorded(),
+        "",
+        "handed in for its alerters, without a change of status"
+    );
     assert_eq!(web.live.lock().health.status, Status::Critical);
-    let measured = entry("web", Some(&web.live), json!({"answer": "pass", "critical-threshold": 5}));
+    let measured = entry(
+        "web",
+        Some(&web.live),
+        json!({"answer": "pass", "critical-threshold": 5}),
+    );
     bench.put(&measured).await;
     assert_eq!(bench.recorded(), "critical>ok:edited pending>ok");
     bench.end().await;
@@ -238,13 +292,21 @@ async fn a_verdict_of_the_definition_before_is_dropped() {
     let edited = entry("web", Some(&slow.live), json!({"answer": "pass"}));
     bench.put(&edited).await;
     sleep(Duration::from_secs(60)).await;
-    assert_eq!(bench.recorded(), "pending>ok", "the failing run of the old definition says nothing");
+    assert_eq!(
+        bench.recorded(),
+        "pending>ok",
+        "the failing run of the old definition says nothing"
+    );
     bench.end().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn without_a_permit_a_run_is_skipped_with_that_reason_and_failing_monitors_cannot_take_all() {
-    let bench = Bench::new(Limits { in_flight: 4, failing: 2, per_kind: 100 });
+    let bench = Bench::new(Limits {
+        in_flight: 4,
+        failing: 2,
+        per_kind: 100,
+    });
     let hung: Vec<_> = (0..8)
         .map(|i| entry(&format!("hung-{i}"), None, json!({"answer": "hang", "timeout": "9s"})))
         .collect();
@@ -256,7 +318,10 @@ async fn without_a_permit_a_run_is_skipped_with_that_reason_and_failing_monitors
     bench.put(&fine).await;
     sleep(Duration::from_secs(30)).await;
     let ledger = fine.live.lock().ledger;
-    assert!(ledger.ran >= 29 && ledger.skipped() == 0, "healthy monitors run although others hang: {ledger:?}");
+    assert!(
+        ledger.ran >= 29 && ledger.skipped() == 0,
+        "healthy monitors run although others hang: {ledger:?}"
+    );
     let skipped: u64 = hung.iter().map(|m| m.live.lock().ledger.skipped[1]).sum();
     assert!(skipped > 0);
     bench.end().await;
@@ -267,11 +332,21 @@ async fn a_question_changes_neither_status_nor_results() {
     let bench = Bench::new(PLENTY);
     let web = entry("web", None, json!({"answer": "fail"}));
     let (reply, answer) = oneshot::channel();
-    bench.inbox.send(Command::Ask { entry: web.clone(), reply }).await.ok();
+    bench
+        .inbox
+        .send(Command::Ask {
+            entry: web.clone(),
+            reply,
+        })
+        .await
+        .ok();
     let (verdict, _) = answer.await.unwrap();
     assert_eq!(verdict.outcome, Outcome::Fail);
     let live = web.live.lock();
-    assert_eq!((live.health.status, live.results.samples().len(), live.ledger.due()), (Status::Pending, 0, 0));
+    assert_eq!(
+        (live.health.status, live.results.samples().len(), live.ledger.due()),
+        (Status::Pending, 0, 0)
+    );
     drop(live);
     bench.end().await;
 }
@@ -279,7 +354,11 @@ async fn a_question_changes_neither_status_nor_results() {
 #[tokio::test(start_paused = true)]
 async fn an_interval_of_years_waits_without_running() {
     let bench = Bench::new(PLENTY);
-    let rare = entry("rare", None, json!({"answer": "pass", "interval": "2y", "timeout": "1s"}));
+    let rare = entry(
+        "rare",
+        None,
+        json!({"answer": "pass", "interval": "2y", "timeout": "1s"}),
+    );
     bench.put(&rare).await;
     assert_eq!(runs_of("rare").len(), 1, "the first run comes soon");
     sleep(Duration::from_secs(300 * 86_400)).await;
