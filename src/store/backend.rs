@@ -15,8 +15,11 @@ pub const MAX_OPS: usize = 120;
 pub const MAX_COMMIT_BYTES: usize = 1 << 20;
 /// Entries in one page of a list, at most.
 pub const PAGE: usize = 5_000;
-/// Revisions of history that a watch may start from, at least; older is *compacted*.
-pub const HISTORY: u64 = 100_000;
+/// Revisions of history that a watch may start from, at most; older is *compacted*. A store may keep less: whoever watches has to
+/// be able to list again anyway.
+pub const HISTORY: usize = 100_000;
+/// A watch on which nothing happens says so this often, by an empty [`Batch`] with the newest revision.
+pub const WATCH_PROGRESS: Duration = Duration::from_secs(10);
 
 /// A point in the store's history. Global, and one greater with each commit that changed something. 0 = before everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -42,6 +45,16 @@ impl Key {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether this, taken as what a list or a watch asks for, covers `key`.
+    #[must_use]
+    pub fn covers(&self, key: &Self) -> bool {
+        if self.0.is_empty() || self.0.ends_with('/') {
+            key.0.starts_with(&*self.0)
+        } else {
+            *key == *self
+        }
     }
 }
 
@@ -112,6 +125,28 @@ pub enum Guard {
     Lease(Key, LeaseId),
 }
 
+impl Guard {
+    /// The key that it looks at.
+    #[must_use]
+    pub fn key(&self) -> &Key {
+        match self {
+            Self::Absent(key) | Self::Rev(key, _) | Self::Born(key, _) | Self::Is(key, _) | Self::Lease(key, _) => key,
+        }
+    }
+
+    /// Whether it holds for the key as it stands.
+    #[must_use]
+    pub fn holds(&self, entry: Option<&Entry>) -> bool {
+        match self {
+            Self::Absent(_) => entry.is_none(),
+            Self::Rev(_, rev) => entry.map_or(Revision(0), |e| e.rev) == *rev,
+            Self::Born(_, born) => entry.map_or(Revision(0), |e| e.born) == *born,
+            Self::Is(_, value) => entry.is_some_and(|e| e.value == *value),
+            Self::Lease(_, lease) => entry.is_some_and(|e| e.lease == Some(*lease)),
+        }
+    }
+}
+
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Op {
@@ -119,6 +154,16 @@ pub enum Op {
     Put(Key, Bytes, Option<LeaseId>),
     /// Removes a key; no error where there is none.
     Delete(Key),
+}
+
+impl Op {
+    /// The key that it changes.
+    #[must_use]
+    pub fn key(&self) -> &Key {
+        match self {
+            Self::Put(key, ..) | Self::Delete(key) => key,
+        }
+    }
 }
 
 /// Guards and changes that belong together: all or nothing, never split.
@@ -210,7 +255,7 @@ impl Change {
     }
 }
 
-/// All changes of one revision below the watched prefix, together.
+/// All changes of one revision below the watched prefix, together. Without changes: a sign of life, all up to `at` has been said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
     /// The revision.
@@ -222,7 +267,11 @@ pub struct Batch {
 /// A watch: batches in order of revision. Ends, with or without a last error, when the store can no longer promise completeness: list again.
 pub type Changes = mpsc::Receiver<Result<Batch, StoreError>>;
 
-/// A store. Implementations: embedded (a file), memory (tests, simulation), later etcd; `contract.rs` is what all must pass.
+/// A store. A prefix that is empty or ends in `/` means everything below it; any other names exactly that one key (so `/a` never
+/// sees `/ab`). Within one call to `commit_all` no commit may look at or write a key that an earlier one writes: what it would see is
+/// not the same in all stores; [`Store`](super::Store) cuts its batches so.
+///
+/// Implementations: embedded (a file), memory (tests, simulation), later etcd; `contract.rs` is what all must pass.
 #[async_trait]
 pub trait Backend: Send + Sync + 'static {
     /// One page of the entries below `prefix` in key order, at most [`PAGE`]: the first page (at the newest revision) with `from = None`, the next
