@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::advice::{self, explain};
-use super::kinds::{Kinds, kind_of};
 use super::keys::{Keys, canonical};
+use super::kinds::{Kinds, kind_of};
 use super::mask::Section;
 use super::rules;
 use crate::alerters::{self, DynAlerter};

@@ -12,9 +12,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::kinds::Kinds;
 use super::definition::Strictness;
 use super::keys::suggest;
+use super::kinds::Kinds;
 use super::mask::Section;
 use super::references;
 use super::source::{self, Source};

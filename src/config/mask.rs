@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::kinds::Kinds;
 use super::keys::Keys;
+use super::kinds::Kinds;
 use crate::model::{MASK, Problem};
 
 /// Ends of names that hold a secret in whatever kind, compared without case and marks.

@@ -78,7 +78,9 @@ fn render_line(out: &mut String, place: &Place, fix: &str, caret: Style, dim: St
 
 /// Without characters that would change how a terminal shows what follows.
 pub(super) fn visible(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }
 
 /// How many there are, as the last line: `2 errors, 1 warning`. Empty if there are none.

@@ -62,7 +62,11 @@ fn collect(path: &str, from: Option<Masked<'_>>, to: Option<Masked<'_>>, out: &m
         (Some(from), Some(to)) if from.value.is_object() && to.value.is_object() => {
             let gone = from.keys().into_iter().flatten().filter(|key| to.get(key).is_none());
             for key in to.keys().into_iter().flatten().chain(gone) {
-                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                let path = if path.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{path}.{key}")
+                };
                 collect(&path, from.get(key), to.get(key), out);
             }
         }
@@ -100,8 +104,14 @@ mod tests {
         };
         let (shown_old, shown_new) = (hide(old.clone()), hide(new.clone()));
         let changes = fields(
-            Masked { value: &old, shown: &shown_old },
-            Masked { value: &new, shown: &shown_new },
+            Masked {
+                value: &old,
+                shown: &shown_old,
+            },
+            Masked {
+                value: &new,
+                shown: &shown_new,
+            },
         );
         let change = |field: &str, from: Option<Value>, to: Option<Value>| FieldChange {
             field: field.to_owned(),

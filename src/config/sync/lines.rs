@@ -19,14 +19,22 @@ pub fn preamble(dir: &Path, found: Counts) -> Vec<String> {
     vec![
         format!("Fetching all 9volt configuration files in '{}'", dir.display()),
         "Parsing 9volt config files".to_owned(),
-        format!("Found {} alerter configs and {} monitor configs", found.alerter, found.monitor),
+        format!(
+            "Found {} alerter configs and {} monitor configs",
+            found.alerter, found.monitor
+        ),
     ]
 }
 
 /// The lines after it.
 #[must_use]
 pub fn lines(report: &Report, options: Options) -> Vec<String> {
-    let count = |counts: Counts| format!("{} monitor config(s) and {} alerter config(s)", counts.monitor, counts.alerter);
+    let count = |counts: Counts| {
+        format!(
+            "{} monitor config(s) and {} alerter config(s)",
+            counts.monitor, counts.alerter
+        )
+    };
     let done = |party: &str, verb: &str, counts: Counts| {
         if options.dryrun {
             format!("DRYRUN: Would have {verb} {}", count(counts))
@@ -46,17 +54,27 @@ pub fn lines(report: &Report, options: Options) -> Vec<String> {
     }
     let kept = report.plan.monitor.kept.len() + report.plan.alerter.kept.len();
     if kept > 0 {
-        out.push(format!("Kept {kept} config(s) that no file holds, because a file could not be read"));
+        out.push(format!(
+            "Kept {kept} config(s) that no file holds, because a file could not be read"
+        ));
     }
     let invalid = report.plan.monitor.invalid.len() + report.plan.alerter.invalid.len();
     if invalid > 0 {
-        out.push(format!("Left out {invalid} config(s) with errors; what is stored under their names stays"));
+        out.push(format!(
+            "Left out {invalid} config(s) with errors; what is stored under their names stays"
+        ));
     }
     if let Some(refusal) = &report.plan.refusal {
-        out.push(format!("Refused: {refusal}; nothing was changed. Pass --yes if that is wanted"));
+        out.push(format!(
+            "Refused: {refusal}; nothing was changed. Pass --yes if that is wanted"
+        ));
     }
     if !report.errors.is_empty() {
-        out.push(format!("Encountered {} errors: [{}]", report.errors.len(), report.errors.join("; ")));
+        out.push(format!(
+            "Encountered {} errors: [{}]",
+            report.errors.len(),
+            report.errors.join("; ")
+        ));
     }
     out
 }

@@ -31,7 +31,10 @@ const FROM_FILES: &str = "cfg:";
 /// What the user asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-#[expect(clippy::struct_excessive_bools, reason = "four independent flags of the command line")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four independent flags of the command line"
+)]
 pub struct Options {
     /// Change nothing, only say what would be.
     pub dryrun: bool,

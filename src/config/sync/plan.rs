@@ -130,7 +130,9 @@ fn refusal(plan: &Plan, local: &Local, stored: &Stored) -> Option<String> {
     let removed = plan.monitor.removed.len() + plan.alerter.removed.len();
     let all = stored.monitors.len() + stored.alerters.len();
     if removed > 0 && local.counts().sum() == 0 {
-        return Some(format!("there are no definitions in the files; {removed} of {all} stored ones would be removed"));
+        return Some(format!(
+            "there are no definitions in the files; {removed} of {all} stored ones would be removed"
+        ));
     }
     (removed * 2 > all).then(|| format!("{removed} of {all} stored definitions would be removed, more than half"))
 }

@@ -36,11 +36,15 @@ impl SyncRequest {
     pub fn new(loaded: &Loaded, origin: &str, options: Options) -> Self {
         let specs = |section| {
             let entries = loaded.entries(section).iter();
-            entries.map(|(name, entry)| (name.clone(), entry.spec.clone())).collect()
+            entries
+                .map(|(name, entry)| (name.clone(), entry.spec.clone()))
+                .collect()
         };
         let files = |section: Section| {
             let entries = loaded.entries(section).iter();
-            let files = entries.map(|(name, entry)| (name.clone(), entry.file.to_string())).collect();
+            let files = entries
+                .map(|(name, entry)| (name.clone(), entry.file.to_string()))
+                .collect();
             (section.name().to_owned(), files)
         };
         Self {
@@ -56,7 +60,11 @@ impl SyncRequest {
     /// The definitions, each judged here: the sender may be older, or no `cfg` at all.
     #[must_use]
     pub fn local(&self, kinds: &Kinds) -> (Local, Vec<Problem>) {
-        let strictness = if self.options.strict { Strictness::Strict } else { Strictness::Lenient };
+        let strictness = if self.options.strict {
+            Strictness::Strict
+        } else {
+            Strictness::Lenient
+        };
         let mut problems = Vec::new();
         let mut entries = |section: Section, specs: &BTreeMap<String, Value>| {
             let mut out = BTreeMap::new();
