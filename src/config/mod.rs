@@ -14,4 +14,5 @@ pub mod source;
 pub mod sync;
 #[cfg(test)]
 mod testing;
+pub mod watch;
 pub mod yaml;
