@@ -40,6 +40,8 @@ pub struct Checkpoint {
     pub v: u32,
     /// Placement group of the monitor.
     pub group: String,
+    /// Kind of the monitor, for what is told should its definition be gone.
+    pub kind: String,
     /// `warning` or `critical`.
     pub status: Status,
     /// When the episode began (its first failed run).

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use redb::StorageBackend;
@@ -14,7 +14,7 @@ use redb::StorageBackend;
 use crate::store::StoreError;
 
 /// Room that has to be free before a full disk is tried again.
-const PROBE_BYTES: u64 = 256 * 1024;
+pub(super) const PROBE_BYTES: u64 = 256 * 1024;
 /// Blocks in which writes over a file that cannot be written are kept.
 const BLOCK: u64 = 4096;
 /// Bytes that are read and written again at a time after a failed sync.
@@ -28,8 +28,8 @@ pub(super) trait Raw: Debug + Send + Sync + 'static {
     /// Growing takes the space now, so that a full disk is met here and not in the middle of a commit.
     fn set_len(&self, len: u64) -> io::Result<()>;
     fn sync(&self) -> io::Result<()>;
-    /// Whether more could be written now.
-    fn probe(&self) -> io::Result<()>;
+    /// Whether more could be written now, up to this length at least.
+    fn probe(&self, upto: u64) -> io::Result<()>;
 }
 
 /// A file.
@@ -87,8 +87,15 @@ impl Raw for RealFile {
         self.0.sync_data()
     }
 
-    fn probe(&self) -> io::Result<()> {
-        allocate(&self.0, true, self.len()?, PROBE_BYTES)
+    fn probe(&self, upto: u64) -> io::Result<()> {
+        let now = self.len()?;
+        let more = upto.saturating_sub(now).max(PROBE_BYTES);
+        if let Err(error) = allocate(&self.0, true, now, more) {
+            // Or the last free blocks would be taken by having asked.
+            self.0.set_len(now)?;
+            return Err(error);
+        }
+        Ok(())
     }
 }
 
@@ -106,6 +113,8 @@ pub(super) fn explain(error: &io::Error) -> StoreError {
 #[derive(Debug, Default)]
 pub(super) struct Trouble {
     pub(super) error: Mutex<Option<StoreError>>,
+    /// The length that the file could not be given.
+    pub(super) wanted: AtomicU64,
     /// A sync failed: the kernel may have dropped what it could not write, and says so only once.
     pub(super) sync: AtomicBool,
 }
@@ -246,7 +255,13 @@ impl StorageBackend for Disk {
                 over.lock().len = len;
                 Ok(())
             }
-            None => self.note(self.raw.set_len(len)),
+            None => {
+                let done = self.raw.set_len(len);
+                if done.is_err() {
+                    self.trouble.wanted.store(len, Ordering::Release);
+                }
+                self.note(done)
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
@@ -92,6 +92,8 @@ pub(super) struct Engine {
     db: RwLock<Db>,
     /// The disk is full: puts are refused until it takes something.
     full: Mutex<Option<StoreError>>,
+    /// The length that the file could not be given.
+    wanted: AtomicU64,
     pub(super) history: Arc<History>,
     pub(super) leases: Mutex<Leases>,
     queue: Mutex<Queue>,
@@ -170,6 +172,7 @@ impl Engine {
             trouble: RwLock::new(trouble),
             db: RwLock::new(db),
             full: Mutex::default(),
+            wanted: AtomicU64::default(),
             history: History::new(revision),
             leases: Mutex::new(living),
             queue: Mutex::default(),
@@ -274,8 +277,8 @@ impl Engine {
                 match self.revision() {
                     Ok(now) if now < target => all(Answer::Failed(error)),
                     Ok(_) => {
-                        self.history.publish(batches);
                         self.reload_leases();
+                        self.history.publish(batches);
                         all(Answer::Unknown(error))
                     }
                     Err(_) => all(Answer::Unknown(error)),
@@ -318,8 +321,9 @@ impl Engine {
             let target = if newest == before { Revision(0) } else { newest };
             return Err(Broken::Committing(error, target, batches));
         }
-        self.history.publish(batches);
+        // Before the watches hear of it: who was told that a lease ended is not told that it lives.
         self.remember(works, &answers);
+        self.history.publish(batches);
         Ok(answers)
     }
 
@@ -360,12 +364,14 @@ impl Engine {
         if why.is_none() && full.is_none() {
             return Ok(None);
         }
-        if let Err(error) = self.raw.probe() {
+        // Not for a few bytes that may be free: what was refused is asked for again, or one small commit would go through and the next not.
+        if let Err(error) = self.raw.probe(self.wanted.load(Ordering::Acquire)) {
             return match why {
                 Some(_) => Err(disk::explain(&error)),
                 None => Ok(full),
             };
         }
+        self.wanted.store(0, Ordering::Release);
         *self.full.lock() = None;
         if why.is_some() {
             self.reopen();
@@ -410,6 +416,8 @@ impl Engine {
         // The old one goes first: there is never more than one over the file.
         *db = Db::Closed(StoreError::Unavailable("it is being opened again".to_owned()));
         let old = std::mem::take(&mut *self.trouble.write());
+        self.wanted
+            .fetch_max(old.wanted.load(Ordering::Acquire), Ordering::AcqRel);
         let synced = if old.sync.load(Ordering::Acquire) {
             disk::rewrite(&*self.raw).map_err(|error| disk::explain(&error))
         } else {

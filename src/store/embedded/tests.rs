@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use tokio::sync::watch;
 
-use super::disk::{Raw, RealFile};
+use super::disk::{PROBE_BYTES, Raw, RealFile};
 use super::*;
 use crate::store::backend::{Change, Op};
 use crate::store::contract::{TTL, World, contract_suite};
@@ -24,8 +24,8 @@ pub(super) struct TestDisk {
     pub(super) read_only: AtomicBool,
     pub(super) sync_fails: AtomicBool,
     pub(super) syncs: watch::Sender<u64>,
-    /// A sync takes as long as somebody holds this.
-    pub(super) sync_gate: Mutex<()>,
+    held: Mutex<bool>,
+    released: Condvar,
 }
 
 #[derive(Debug, Clone)]
@@ -56,7 +56,8 @@ impl TestDisk {
             read_only: AtomicBool::new(false),
             sync_fails: AtomicBool::new(false),
             syncs: watch::Sender::new(0),
-            sync_gate: Mutex::new(()),
+            held: Mutex::new(false),
+            released: Condvar::new(),
         })
     }
 
@@ -90,6 +91,23 @@ impl TestDisk {
             }
         }
         image
+    }
+
+    /// From now on a sync takes until this is undone.
+    fn hold_syncs(&self, held: bool) {
+        *self.held.lock() = held;
+        self.released.notify_all();
+    }
+
+    /// Holds the syncs and drives `work` into one.
+    async fn held_in_a_sync<T>(&self, work: &mut (impl Future<Output = T> + Unpin)) {
+        self.hold_syncs(true);
+        let mut syncs = self.syncs.subscribe();
+        tokio::select! {
+            biased;
+            _ = work => panic!("the sync is held"),
+            reached = syncs.changed() => reached.unwrap(),
+        }
     }
 
     pub(super) fn sync_count(&self) -> u64 {
@@ -126,7 +144,7 @@ impl Raw for TestDisk {
 
     fn sync(&self) -> io::Result<()> {
         self.syncs.send_modify(|n| *n += 1);
-        let _gate = self.sync_gate.lock();
+        self.released.wait_while(&mut self.held.lock(), |held| *held);
         self.write_allowed()?;
         if self.sync_fails.load(Ordering::SeqCst) {
             return Err(io::Error::other("sync failed on purpose"));
@@ -137,9 +155,9 @@ impl Raw for TestDisk {
         Ok(())
     }
 
-    fn probe(&self) -> io::Result<()> {
+    fn probe(&self, upto: u64) -> io::Result<()> {
         self.write_allowed()?;
-        if self.len()? >= self.room.load(Ordering::SeqCst) {
+        if upto.max(self.len()? + PROBE_BYTES) > self.room.load(Ordering::SeqCst) {
             return Err(io::ErrorKind::StorageFull.into());
         }
         Ok(())
@@ -215,19 +233,17 @@ async fn calls_that_wait_together_cost_one_sync() {
     let disk = TestDisk::new(Vec::new());
     let store = over(&disk);
     let before = disk.sync_count();
-    let gate = disk.sync_gate.lock();
-    let first = send(&store, put(0, "1"));
-    let others = futures_util::future::join_all((1..40).map(|n| send(&store, put(n, "1"))));
-    let mut both = std::pin::pin!(futures_util::future::join(first, others));
-    // All are in the queue once the first has reached its sync and the rest has been polled.
-    let mut syncs = disk.syncs.subscribe();
-    tokio::select! {
-        biased;
-        _ = &mut both => panic!("the sync is held"),
-        reached = syncs.wait_for(|n| *n > before) => drop(reached),
-    }
-    drop(gate);
-    let (first, others) = both.await;
+    let mut first = std::pin::pin!(send(&store, put(0, "1")));
+    disk.held_in_a_sync(&mut first).await;
+    let mut others = std::pin::pin!(futures_util::future::join_all(
+        (1..40).map(|n| send(&store, put(n, "1")))
+    ));
+    assert!(
+        futures_util::poll!(&mut others).is_pending(),
+        "they are in the queue now"
+    );
+    disk.hold_syncs(false);
+    let (first, others) = tokio::join!(first, others);
     assert!(
         others
             .iter()
@@ -374,17 +390,10 @@ async fn what_was_acknowledged_survives_a_power_loss_at_any_time() {
             }
         }
         // One more is on its way: written, and not synced.
-        let gate = disk.sync_gate.lock();
-        let before = disk.sync_count();
-        let mut syncs = disk.syncs.subscribe();
         let mut last = std::pin::pin!(send(&store, put(acknowledged, "last")));
-        tokio::select! {
-            biased;
-            _ = &mut last => panic!("the sync is held"),
-            reached = syncs.wait_for(|n| *n > before) => drop(reached),
-        }
+        disk.held_in_a_sync(&mut last).await;
         let image = disk.after_power_loss(&mut rng);
-        drop(gate);
+        disk.hold_syncs(false);
         last.await;
         let found = over(&TestDisk::new(image));
         let page = found.list(&Key::new("silence/"), None).await.unwrap();
@@ -527,6 +536,7 @@ fn a_file_that_cannot_grow_keeps_its_length() {
     file.set_len(4096).unwrap();
     assert!(file.set_len(1 << 62).is_err());
     assert_eq!(file.len().unwrap(), 4096);
-    file.probe().unwrap();
+    assert!(file.probe(1 << 62).is_err());
+    file.probe(0).unwrap();
     assert_eq!(file.len().unwrap(), 4096, "looking for room takes none that counts");
 }
