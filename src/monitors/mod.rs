@@ -7,6 +7,7 @@ mod context;
 mod dns;
 mod exec;
 mod failure;
+mod icmp;
 mod kind;
 mod pattern;
 #[cfg(test)]
@@ -16,7 +17,11 @@ pub use context::{CheckCx, CheckOptions};
 pub use kind::{DynMonitor, Kind, Monitor, Run};
 
 /// Every kind of monitor there is.
-pub static KINDS: &[Kind] = &[Kind::of::<dns::Dns>(), Kind::of::<exec::Exec>()];
+pub static KINDS: &[Kind] = &[
+    Kind::of::<dns::Dns>(),
+    Kind::of::<exec::Exec>(),
+    Kind::of::<icmp::Icmp>(),
+];
 
 /// The kind of that name.
 #[must_use]
