@@ -7,6 +7,7 @@ pub mod alerters;
 pub mod config;
 pub mod model;
 pub mod monitors;
+pub mod notifications;
 pub mod silences;
 pub mod store;
 pub mod tasks;
