@@ -10,7 +10,7 @@ use super::limits::GIVE_UP_AFTER;
 
 /// What to do next for one alerter and one monitor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Step {
+pub(crate) enum Step {
     /// Tell what is wanted.
     Tell(Telling),
     /// Tell that the incident of which it was told is over.
@@ -25,7 +25,7 @@ pub enum Step {
 
 /// Why something not ok is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Telling {
+pub(crate) enum Telling {
     /// Nothing was told of this episode.
     First,
     /// An older change of this episode was told.
@@ -38,7 +38,7 @@ pub enum Telling {
 
 /// Why the end of an incident is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Ending {
+pub(crate) enum Ending {
     /// The monitor is ok, or this alerter is no longer addressed.
     Over,
     /// Another episode is told of: that one first.
@@ -51,7 +51,7 @@ pub enum Ending {
 
 /// Why an entry needs nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Dropped {
+pub(crate) enum Dropped {
     /// Ok again before anything of it was told.
     NeverTold,
     /// It is what was told already.
@@ -67,14 +67,14 @@ pub enum Dropped {
 impl Dropped {
     /// Whether the record of what was told stays: only where an incident is open there.
     #[must_use]
-    pub fn keeps_told(self) -> bool {
+    pub(crate) fn keeps_told(self) -> bool {
         self == Self::Level
     }
 }
 
 /// Why nothing is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Rest {
+pub(crate) enum Rest {
     /// Nothing is wanted.
     NothingWanted,
     /// It was given up. The entry stays: an edit of the alerter's definition tries again.
@@ -83,7 +83,7 @@ pub enum Rest {
 
 /// The next step. `edited`: the alerter's definition is newer than the record that says *given up*.
 #[must_use]
-pub fn decide(wanted: Option<&OutboxEntry>, told: Option<&Told>, edited: bool, now: WallMs) -> Step {
+pub(crate) fn decide(wanted: Option<&OutboxEntry>, told: Option<&Told>, edited: bool, now: WallMs) -> Step {
     let Some(wanted) = wanted else {
         return Step::Rest(Rest::NothingWanted);
     };

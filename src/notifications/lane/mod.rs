@@ -10,6 +10,8 @@ mod model_tests;
 mod next;
 mod results;
 
+pub(crate) use results::{backoff, clamp};
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,40 +23,42 @@ use super::limits::ATTEMPT_DEADLINE;
 
 /// An instant on both clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Now {
+pub(crate) struct Now {
     /// Time since the notifier began: what waits are counted in.
-    pub mono: Duration,
+    pub(crate) mono: Duration,
     /// Wall time: for records, silences, and to shorten waits that began before this process did.
-    pub wall: WallMs,
+    pub(crate) wall: WallMs,
 }
 
 /// What a lane has to know of its surroundings at each look.
 #[derive(Debug, Clone, Copy)]
-pub struct Around {
+pub(crate) struct Around {
     /// The alerter's definition; `None` if there is none that can be used.
-    pub alerter: Option<AlerterNow>,
+    pub(crate) alerter: Option<AlerterNow>,
     /// Whether a silence mutes this monitor.
-    pub muted: bool,
+    pub(crate) muted: bool,
     /// Whether a delivery may begin.
-    pub granted: bool,
+    pub(crate) granted: bool,
     /// Whether the alerter as a whole is paused, because its far end fails.
-    pub paused: bool,
+    pub(crate) paused: bool,
     /// Whether the store takes commits.
-    pub store: StoreNow,
+    pub(crate) store: StoreNow,
 }
 
 /// What matters of an alerter's definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AlerterNow {
+pub(crate) struct AlerterNow {
     /// The revision that wrote it.
-    pub rev: Revision,
+    pub(crate) rev: Revision,
     /// Whether the far end recognises a repetition.
-    pub has_key: bool,
+    pub(crate) has_key: bool,
+    /// Whether it was removed: it still tells the end of what it told of, and nothing else.
+    pub(crate) retired: bool,
 }
 
 /// Whether the store takes commits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StoreNow {
+pub(crate) enum StoreNow {
     /// As far as known.
     Open,
     /// It did not take the last one.
@@ -68,7 +72,7 @@ pub enum StoreNow {
 
 /// What the lane wants done. After [`Action::Commit`], [`Action::Read`] and [`Action::Attempt`] it wants nothing until it has the result.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Action {
+pub(crate) enum Action {
     /// Make this commit; then [`Lane::committed`].
     Commit(Write),
     /// Read both keys; then [`Lane::read`].
@@ -85,19 +89,19 @@ pub enum Action {
 
 /// One commit about `told` and the outbox entry of this lane.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Write {
+pub(crate) struct Write {
     /// What to make of the record of what was told, if it stands at the given revision (0: is not there).
-    pub told: Option<(Revision, Option<Told>)>,
+    pub(crate) told: Option<(Revision, Option<Told>)>,
     /// Only if the entry stands at this revision. With every record that is new: that it is *absent* may be true again later, and
     /// a copy without answer would then come true too; a revision never is.
-    pub while_entry: Option<Revision>,
+    pub(crate) while_entry: Option<Revision>,
     /// Delete the entry, if it stands at this revision.
-    pub drop: Option<Revision>,
+    pub(crate) drop: Option<Revision>,
 }
 
 /// What became of a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Settled {
+pub(crate) enum Settled {
     /// Made, at this revision.
     Done(Revision),
     /// Surely not made, and will not be.
@@ -110,28 +114,28 @@ pub enum Settled {
 
 /// What is to be told.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Message {
+pub(crate) struct Message {
     /// The entry that it is made of.
-    pub entry: Arc<OutboxEntry>,
+    pub(crate) entry: Arc<OutboxEntry>,
     /// The episode that it is about: for the end of an older one not that of the entry.
-    pub episode: EpisodeId,
+    pub(crate) episode: EpisodeId,
     /// Number of the change.
-    pub seq: u32,
+    pub(crate) seq: u32,
     /// What to tell: `ok` for a resolve.
-    pub status: Status,
+    pub(crate) status: Status,
     /// What was told before, or what the entry says it was.
-    pub from: Status,
+    pub(crate) from: Status,
     /// What the far end returned for the first message of the episode.
-    pub reference: Option<String>,
+    pub(crate) reference: Option<String>,
     /// An earlier attempt of this very message may have arrived, and the far end would not notice.
-    pub possibly_repeated: bool,
+    pub(crate) possibly_repeated: bool,
     /// Number of this attempt, from 1.
-    pub attempt: u32,
+    pub(crate) attempt: u32,
 }
 
 /// Something worth telling an operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Happened {
+pub(crate) enum Happened {
     /// It was told.
     Sent {
         /// The episode.
@@ -190,7 +194,7 @@ impl GaveUp {
 
 /// How a lane stands, for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Standing {
+pub(crate) enum Standing {
     /// It will be told.
     Pending,
     /// A delivery has begun.
@@ -216,7 +220,7 @@ enum Busy {
 
 /// One alerter's view of one monitor.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lane {
+pub(crate) struct Lane {
     wanted: Option<At<Arc<OutboxEntry>>>,
     /// The newest revision at which the entry is known; what is older is not news.
     seen: Revision,
@@ -258,7 +262,7 @@ pub struct Lane {
 impl Lane {
     /// A lane as the store has it. An earlier process may have died while sending: that attempt is given its time.
     #[must_use]
-    pub fn load(told: Option<At<Told>>, entry: Option<At<OutboxEntry>>, at: Revision, now: Now) -> Self {
+    pub(crate) fn load(told: Option<At<Told>>, entry: Option<At<OutboxEntry>>, at: Revision, now: Now) -> Self {
         let sending = told.as_ref().filter(|told| told.value.state == ToldState::Sending);
         let settling_until = sending.map_or(Duration::ZERO, |told| {
             // A stored time may only shorten the wait: one from the future says nothing.
@@ -294,8 +298,23 @@ impl Lane {
         }
     }
 
+    /// As the store has it, after this process may have missed something; what an attempt has shown and nobody recorded is kept.
+    pub(crate) fn reload(&mut self, told: Option<At<Told>>, entry: Option<At<OutboxEntry>>, at: Revision, now: Now) {
+        if !self.unrecorded && self.unsent.is_none() {
+            let happened = std::mem::take(&mut self.happened);
+            *self = Self::load(told, entry, at, now);
+            self.happened = happened;
+            return;
+        }
+        // Commits of an earlier right to work are refused from now on, and revisions may count anew.
+        self.in_doubt = None;
+        self.seen = Revision(0);
+        self.read(told, entry, at);
+        self.seen = at;
+    }
+
     /// The entry was written (or deleted) by the revision `at`.
-    pub fn entry_changed(&mut self, entry: Option<At<OutboxEntry>>, at: Revision) {
+    pub(crate) fn entry_changed(&mut self, entry: Option<At<OutboxEntry>>, at: Revision) {
         if at > self.seen {
             self.seen = at;
             self.wanted = entry.map(arc);
@@ -303,7 +322,7 @@ impl Lane {
     }
 
     /// The alerter was removed long ago: whatever is open there stays so.
-    pub fn abandon(&mut self) {
+    pub(crate) fn abandon(&mut self) {
         if let Some(told) = self.mind.take() {
             self.happened.push(Happened::GivenUp {
                 episode: told.episode,
@@ -319,13 +338,13 @@ impl Lane {
     }
 
     /// What happened since the last call.
-    pub fn take_happened(&mut self) -> Vec<Happened> {
+    pub(crate) fn take_happened(&mut self) -> Vec<Happened> {
         std::mem::take(&mut self.happened)
     }
 
     /// The entry that is wanted, unless it is done with.
     #[must_use]
-    pub fn wanted(&self) -> Option<&Arc<OutboxEntry>> {
+    pub(crate) fn wanted(&self) -> Option<&Arc<OutboxEntry>> {
         self.wanted
             .as_ref()
             .filter(|wanted| self.done_with != Some(wanted.rev))
@@ -334,31 +353,31 @@ impl Lane {
 
     /// What this process knows was told.
     #[must_use]
-    pub fn told(&self) -> Option<&Told> {
+    pub(crate) fn told(&self) -> Option<&Told> {
         self.mind.as_ref()
     }
 
     /// Whether something is known that the store has not taken yet.
     #[must_use]
-    pub fn dirty(&self) -> bool {
+    pub(crate) fn dirty(&self) -> bool {
         self.must_read || self.in_doubt.is_some() || self.mind != self.stored || self.drops().is_some()
     }
 
     /// Whether an action of it is on its way.
     #[must_use]
-    pub fn busy(&self) -> bool {
+    pub(crate) fn busy(&self) -> bool {
         self.busy != Busy::No
     }
 
     /// Attempts made for the change that is being told.
     #[must_use]
-    pub fn attempts(&self) -> u32 {
+    pub(crate) fn attempts(&self) -> u32 {
         self.attempts
     }
 
     /// The last error of the change that is being told.
     #[must_use]
-    pub fn error(&self) -> Option<&str> {
+    pub(crate) fn error(&self) -> Option<&str> {
         self.error.as_deref().or_else(|| {
             let told = self.mind.as_ref()?;
             (told.state == ToldState::GivenUp).then_some(told.response.as_str())
@@ -367,14 +386,14 @@ impl Lane {
 
     /// When the next attempt may be made, if it waits for that.
     #[must_use]
-    pub fn next_attempt(&self, now: Now) -> Option<Duration> {
+    pub(crate) fn next_attempt(&self, now: Now) -> Option<Duration> {
         let at = self.not_before.max(self.settling_until);
         (self.wanted().is_some() && at > now.mono).then_some(at)
     }
 
     /// How it stands, for people; `None` if nothing is to be seen.
     #[must_use]
-    pub fn standing(&self, muted: bool) -> Option<Standing> {
+    pub(crate) fn standing(&self, muted: bool) -> Option<Standing> {
         let given_up = self.mind.as_ref().is_some_and(|told| told.state == ToldState::GivenUp);
         match (self.wanted(), &self.mind) {
             _ if given_up && self.current.is_none() => Some(Standing::GivenUp),

@@ -279,6 +279,7 @@ impl World {
             alerter: Some(AlerterNow {
                 rev: Revision(1),
                 has_key: true,
+                retired: false,
             }),
             muted: self.muted,
             granted: true,

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use super::super::dedup::{Ending, Step, Telling, decide};
 use super::super::limits::GIVE_UP_AFTER;
-use super::{Action, Around, Busy, GaveUp, Happened, Lane, Message, Now, StoreNow, Write};
+use super::{Action, AlerterNow, Around, Busy, GaveUp, Happened, Lane, Message, Now, StoreNow, Write};
 use crate::model::Status;
 use crate::store::Revision;
 use crate::store::records::{FORMAT, OutboxEntry, Told, ToldState};
 
 impl Lane {
     /// What to do now. Time passes only between calls.
-    pub fn next(&mut self, now: Now, around: Around) -> Action {
+    pub(crate) fn next(&mut self, now: Now, around: Around) -> Action {
         if self.busy != Busy::No {
             return Action::Wait(None);
         }
@@ -78,14 +78,11 @@ impl Lane {
         let wanted = self.wanted().cloned()?;
         let target = self.target(step, &wanted, now);
         self.begin_change(&target);
-        let Some(alerter) = around.alerter else {
-            self.give_up(
-                target,
-                GaveUp::Orphaned,
-                "there is no usable alerter of this name",
-                Revision(0),
-                now,
-            );
+        let usable = |alerter: &AlerterNow| !alerter.retired || matches!(step, Step::Resolve(_));
+        let Some(alerter) = around.alerter.filter(usable) else {
+            let under = around.alerter.map_or(Revision(0), |alerter| alerter.rev);
+            let error = "there is no usable alerter of this name";
+            self.give_up(target, GaveUp::Orphaned, error, under, now);
             return None;
         };
         let wait = |until: Option<Duration>| Some(Action::Wait(earlier(until, shut_until.filter(|_| self.dirty()))));

@@ -11,7 +11,7 @@ use crate::store::records::{At, OutboxEntry, Told, ToldState};
 
 impl Lane {
     /// What became of the commit.
-    pub fn committed(&mut self, settled: Settled) {
+    pub(crate) fn committed(&mut self, settled: Settled) {
         let Busy::Committing(write) = std::mem::replace(&mut self.busy, Busy::No) else {
             return;
         };
@@ -45,7 +45,7 @@ impl Lane {
     }
 
     /// How both keys stand; `at` is the revision that they were read at.
-    pub fn read(&mut self, told: Option<At<Told>>, entry: Option<At<OutboxEntry>>, at: Revision) {
+    pub(crate) fn read(&mut self, told: Option<At<Told>>, entry: Option<At<OutboxEntry>>, at: Revision) {
         self.busy = Busy::No;
         self.must_read = false;
         self.stored_rev = told.as_ref().map_or(Revision(0), |told| told.rev);
@@ -80,12 +80,18 @@ impl Lane {
     }
 
     /// The keys could not be read.
-    pub fn not_read(&mut self) {
+    pub(crate) fn not_read(&mut self) {
         self.busy = Busy::No;
     }
 
     /// How the attempt ended. `jitter` from 0 to 1 spreads those that failed together; `under` is the definition that it was made with.
-    pub fn attempted(&mut self, result: &Result<Receipt, DeliveryError>, under: Revision, jitter: f64, now: Now) {
+    pub(crate) fn attempted(
+        &mut self,
+        result: &Result<Receipt, DeliveryError>,
+        under: Revision,
+        jitter: f64,
+        now: Now,
+    ) {
         let Busy::Attempting { entry } = std::mem::replace(&mut self.busy, Busy::No) else {
             return;
         };
