@@ -17,6 +17,7 @@ pub mod model;
 pub mod monitors;
 pub mod results;
 pub mod schedule;
+pub mod notifications;
 pub mod silences;
 pub mod state;
 pub mod store;
