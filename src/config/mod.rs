@@ -1,3 +1,12 @@
 //! Users' files: YAML and JSON definitions into settings and checks, with all problems at once.
 
+mod advice;
+pub mod catalog;
 pub mod definition;
+pub mod keys;
+pub mod mask;
+mod rules;
+pub mod scalar;
+#[cfg(test)]
+mod testing;
+pub mod yaml;
