@@ -3,14 +3,23 @@
 //! From the row follow parsing, validation, `9volt check`, the API's list of kinds, the page's form, the reference page, metric labels
 //! and the meta-tests below. To add a kind: one new file here, its `mod` line and its row. Nothing else, in any folder.
 
+mod content;
 mod context;
 mod kind;
+#[cfg(test)]
+mod meta_tests;
+mod net;
+mod slow;
+
+mod http;
+mod tcp;
 
 pub use context::{CheckCx, CheckOptions};
 pub use kind::{DynMonitor, Kind, Monitor, Run};
+use slow::slow;
 
 /// Every kind of monitor there is.
-pub static KINDS: &[Kind] = &[];
+pub static KINDS: &[Kind] = &[Kind::of::<http::Http>(), Kind::of::<tcp::Tcp>()];
 
 /// The kind of that name.
 #[must_use]
