@@ -5,6 +5,9 @@
 
 mod content;
 mod context;
+mod dns;
+mod exec;
+mod failure;
 mod kind;
 #[cfg(test)]
 mod meta_tests;
@@ -13,13 +16,17 @@ mod slow;
 
 mod http;
 mod tcp;
+mod pattern;
+#[cfg(test)]
+mod testing;
 
 pub use context::{CheckCx, CheckOptions};
 pub use kind::{DynMonitor, Kind, Monitor, Run};
 use slow::slow;
 
 /// Every kind of monitor there is.
-pub static KINDS: &[Kind] = &[Kind::of::<http::Http>(), Kind::of::<tcp::Tcp>()];
+pub static KINDS: &[Kind] =
+    &[Kind::of::<dns::Dns>(), Kind::of::<exec::Exec>(), Kind::of::<http::Http>(), Kind::of::<tcp::Tcp>()];
 
 /// The kind of that name.
 #[must_use]
