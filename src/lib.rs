@@ -4,6 +4,7 @@
 //! `ARCHITECTURE.md` says what each may know; a test holds it to that.
 
 pub mod alerters;
+pub mod api;
 pub mod catalog;
 pub mod config;
 pub mod events;
