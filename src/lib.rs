@@ -5,8 +5,12 @@
 
 pub mod alerters;
 pub mod api;
+pub mod app;
 pub mod catalog;
+pub mod cli;
+pub mod cluster;
 pub mod config;
+pub mod director;
 pub mod events;
 pub mod feed;
 pub mod manager;
@@ -18,3 +22,4 @@ pub mod silences;
 pub mod state;
 pub mod store;
 pub mod tasks;
+pub mod telemetry;

@@ -89,7 +89,12 @@ impl Results {
     /// Remembers a change of status.
     pub fn changed(&mut self, transition: &Transition, message: &str) {
         let message = state::cut(message).into();
-        let changed = Changed { at: transition.at, from: transition.from, to: transition.to, message };
+        let changed = Changed {
+            at: transition.at,
+            from: transition.from,
+            to: transition.to,
+            message,
+        };
         push(&mut self.changes, CHANGES, changed);
     }
 
@@ -112,7 +117,11 @@ impl Results {
     /// The message of the run that ended then, if it is remembered.
     #[must_use]
     pub fn message_at(&self, at: WallMs) -> Option<&str> {
-        self.messages.iter().rev().find(|(when, _)| *when == at).map(|(_, text)| text.as_ref())
+        self.messages
+            .iter()
+            .rev()
+            .find(|(when, _)| *when == at)
+            .map(|(_, text)| text.as_ref())
     }
 }
 
@@ -136,7 +145,11 @@ mod tests {
     fn rings_are_bounded_and_keep_the_newest() {
         let mut results = Results::default();
         for i in 0..200 {
-            let verdict = if i % 2 == 0 { Verdict::pass() } else { Verdict::fail(Reason::Refused, "refused") };
+            let verdict = if i % 2 == 0 {
+                Verdict::pass()
+            } else {
+                Verdict::fail(Reason::Refused, "refused")
+            };
             results.add(WallMs(i), Duration::from_millis(1), verdict);
         }
         assert_eq!(results.samples().len(), SAMPLES);

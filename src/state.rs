@@ -128,13 +128,33 @@ impl Health {
         let from = std::mem::replace(&mut self.status, to);
         self.since = at;
         let episode = self.episode.get_or_insert_with(|| {
-            Box::new(Episode { id: first, seq: 0, worst: to, message: String::new(), trail: Vec::new() })
+            Box::new(Episode {
+                id: first,
+                seq: 0,
+                worst: to,
+                message: String::new(),
+                trail: Vec::new(),
+            })
         });
         episode.seq += 1;
         episode.worst = episode.worst.max(to);
         cut(message).clone_into(&mut episode.message);
-        push_trail(&mut episode.trail, TrailEntry { at, status: to, message: cut(message).to_owned() });
-        Transition { from, to, at, count: self.failures, episode: Some((**episode).clone()), closed: None }
+        push_trail(
+            &mut episode.trail,
+            TrailEntry {
+                at,
+                status: to,
+                message: cut(message).to_owned(),
+            },
+        );
+        Transition {
+            from,
+            to,
+            at,
+            count: self.failures,
+            episode: Some((**episode).clone()),
+            closed: None,
+        }
     }
 
     fn pass(&mut self, at: WallMs) -> Option<Transition> {
@@ -164,11 +184,29 @@ impl Health {
         self.clear_counters();
         let mut episode = *self.episode.take()?;
         let from = self.status;
-        self.status = if closed == Closed::Recovered { Status::Ok } else { Status::Pending };
+        self.status = if closed == Closed::Recovered {
+            Status::Ok
+        } else {
+            Status::Pending
+        };
         self.since = at;
         episode.seq += 1;
-        push_trail(&mut episode.trail, TrailEntry { at, status: Status::Ok, message: closed.as_str().to_owned() });
-        Some(Transition { from, to: Status::Ok, at, count, episode: Some(episode), closed: Some(closed) })
+        push_trail(
+            &mut episode.trail,
+            TrailEntry {
+                at,
+                status: Status::Ok,
+                message: closed.as_str().to_owned(),
+            },
+        );
+        Some(Transition {
+            from,
+            to: Status::Ok,
+            at,
+            count,
+            episode: Some(episode),
+            closed: Some(closed),
+        })
     }
 
     fn clear_counters(&mut self) {
@@ -221,8 +259,19 @@ mod tests {
                 _ => Outcome::Unknown,
             };
             let at = WallMs(1000 * (i as i64 + 1));
-            let run = Judged { due: at, at, outcome, message: "m" };
-            if let Some(t) = health.step(run, Policy { warning: policy.0, critical: policy.1 }) {
+            let run = Judged {
+                due: at,
+                at,
+                outcome,
+                message: "m",
+            };
+            if let Some(t) = health.step(
+                run,
+                Policy {
+                    warning: policy.0,
+                    critical: policy.1,
+                },
+            ) {
                 let seq = t.episode.as_ref().map_or(0, |e| e.seq);
                 seen.push(format!("{}>{}@{}#{}n{}", t.from, t.to, i + 1, seq, t.count));
             }
@@ -232,7 +281,11 @@ mod tests {
 
     #[test]
     fn thresholds_count_consecutive_failures() {
-        check((1, 3), ".xxxx.", "pending>ok@1#0n0 ok>warning@2#1n1 warning>critical@4#2n3 critical>ok@6#3n4");
+        check(
+            (1, 3),
+            ".xxxx.",
+            "pending>ok@1#0n0 ok>warning@2#1n1 warning>critical@4#2n3 critical>ok@6#3n4",
+        );
         check((2, 4), "x.xx.x", "pending>ok@2#0n0 ok>warning@4#1n2 warning>ok@5#2n2");
     }
 
@@ -248,39 +301,77 @@ mod tests {
 
     #[test]
     fn a_missing_warning_threshold_warns_at_once_as_the_original_does() {
-        check((0, 3), ".xxx", "pending>ok@1#0n0 ok>warning@2#1n1 warning>critical@4#2n3");
+        check(
+            (0, 3),
+            ".xxx",
+            "pending>ok@1#0n0 ok>warning@2#1n1 warning>critical@4#2n3",
+        );
     }
 
     #[test]
     fn degraded_reaches_warning_and_never_critical() {
         check((0, 0), "ddd.", "pending>warning@1#1n1 warning>ok@4#2n3");
-        check((1, 3), "xxxd", "pending>warning@1#1n1 warning>critical@3#2n3 critical>warning@4#3n4");
+        check(
+            (1, 3),
+            "xxxd",
+            "pending>warning@1#1n1 warning>critical@3#2n3 critical>warning@4#3n4",
+        );
     }
 
     #[test]
     fn unknown_changes_nothing() {
-        check((1, 3), ".x??xx?.", "pending>ok@1#0n0 ok>warning@2#1n1 warning>critical@6#2n3 critical>ok@8#3n3");
+        check(
+            (1, 3),
+            ".x??xx?.",
+            "pending>ok@1#0n0 ok>warning@2#1n1 warning>critical@6#2n3 critical>ok@8#3n3",
+        );
         check((1, 3), "???", "");
     }
 
     #[test]
     fn closing_for_an_edit_ends_the_episode_and_starts_over() {
         let mut health = Health::default();
-        let policy = Policy { warning: 0, critical: 0 };
+        let policy = Policy {
+            warning: 0,
+            critical: 0,
+        };
         assert_eq!(health.close(WallMs(1), Closed::Edited), None);
-        let run = Judged { due: WallMs(5), at: WallMs(6), outcome: Outcome::Fail, message: "down" };
+        let run = Judged {
+            due: WallMs(5),
+            at: WallMs(6),
+            outcome: Outcome::Fail,
+            message: "down",
+        };
         assert!(health.step(run, policy).is_some());
         let end = health.close(WallMs(9), Closed::Edited).unwrap();
-        assert_eq!((end.from, end.to, end.closed), (Status::Critical, Status::Ok, Some(Closed::Edited)));
-        assert_eq!(health, Health { status: Status::Pending, since: WallMs(9), ..Health::default() });
+        assert_eq!(
+            (end.from, end.to, end.closed),
+            (Status::Critical, Status::Ok, Some(Closed::Edited))
+        );
+        assert_eq!(
+            health,
+            Health {
+                status: Status::Pending,
+                since: WallMs(9),
+                ..Health::default()
+            }
+        );
     }
 
     #[test]
     fn an_episode_is_named_by_the_due_time_of_its_first_failure() {
         let mut health = Health::default();
-        let policy = Policy { warning: 3, critical: 3 };
+        let policy = Policy {
+            warning: 3,
+            critical: 3,
+        };
         for due in [10, 20, 30] {
-            let run = Judged { due: WallMs(due), at: WallMs(due + 1), outcome: Outcome::Fail, message: "" };
+            let run = Judged {
+                due: WallMs(due),
+                at: WallMs(due + 1),
+                outcome: Outcome::Fail,
+                message: "",
+            };
             if let Some(t) = health.step(run, policy) {
                 assert_eq!(t.episode.unwrap().id, EpisodeId(10));
                 return;

@@ -6,7 +6,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::model::{Problem, Severity};
+use crate::config::report::ProblemJson;
+use crate::model::Problem;
 use crate::store::StoreError;
 
 /// The original's answer to everything that is not data, in its key order.
@@ -36,46 +37,6 @@ pub struct ErrorBody {
     /// All that is wrong with what was sent.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<ProblemJson>,
-}
-
-/// One thing that is wrong with a definition.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct ProblemJson {
-    /// `error` or `warning`.
-    pub severity: &'static str,
-    /// The file, where it came from one.
-    pub file: Option<String>,
-    /// 1-based.
-    pub line: Option<usize>,
-    /// 1-based.
-    pub column: Option<usize>,
-    /// `monitor web`.
-    pub entry: String,
-    /// Dotted path below the entry.
-    pub field: String,
-    /// What is wrong.
-    pub message: String,
-    /// What to do about it.
-    pub fix: String,
-}
-
-impl From<&Problem> for ProblemJson {
-    fn from(problem: &Problem) -> Self {
-        let place = problem.place.as_ref();
-        Self {
-            severity: match problem.severity {
-                Severity::Error => "error",
-                Severity::Warning => "warning",
-            },
-            file: place.map(|place| place.file.to_string()),
-            line: place.map(|place| place.line),
-            column: place.map(|place| place.column),
-            entry: problem.entry.clone(),
-            field: problem.field.clone(),
-            message: problem.message.clone(),
-            fix: problem.fix.clone(),
-        }
-    }
 }
 
 /// An answer that is an error.

@@ -24,12 +24,11 @@ mod state_query;
 mod stream;
 mod ui;
 
-pub use error::{ApiError, ErrorBody, ProblemJson, StatusBody};
+pub use error::{ApiError, ErrorBody, StatusBody};
 pub use health::{Health, StoreStatus};
 pub use openapi::document;
 pub use parts::{
-    ApiState, Attempt, Counter, LastDelivery, MemberInfo, NotifierView, Options, OwnerView, Parts, SilencesView,
-    SyncOptions, SyncRequest, Syncer, Tested, Waiting,
+    ApiState, Attempt, Counter, LastDelivery, MemberInfo, NotifierView, Options, OwnerView, Parts, SilencesView, Tested, Waiting,
 };
 pub use serve::{ServeLimits, serve};
 pub use session::AccessTokens;

@@ -1,15 +1,11 @@
 //! What the API answers from, put together by the app.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::error::ApiError;
 use super::health::Health;
 use super::overview::Measured;
 use super::session::AccessTokens;
@@ -48,8 +44,6 @@ pub struct Parts {
     pub silences: SilencesView,
     /// The notifier.
     pub notifier: Arc<dyn NotifierView>,
-    /// What applies a set of definitions.
-    pub syncer: Arc<dyn Syncer>,
     /// Who judges what.
     pub owner: OwnerView,
     /// How this member is.
@@ -203,46 +197,4 @@ pub trait NotifierView: Send + Sync + 'static {
     fn counters(&self) -> Vec<Counter>;
     /// Sends a marked test message; ends within a delivery's deadline.
     async fn test(&self, alerter: Arc<AlerterDef>) -> Tested;
-}
-
-/// A set of definitions that is to be what the store holds.
-#[derive(Debug, Clone, Default, Deserialize, utoipa::ToSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct SyncRequest {
-    /// Monitors by name.
-    #[schema(value_type = std::collections::HashMap<String, Object>)]
-    pub monitor: BTreeMap<String, Value>,
-    /// Alerters by name.
-    #[schema(value_type = std::collections::HashMap<String, Object>)]
-    pub alerter: BTreeMap<String, Value>,
-    /// Where they come from: the directory.
-    pub origin: String,
-    /// Files that could not be read: what came from them before is left alone.
-    pub broken_origins: Vec<String>,
-    /// How.
-    pub options: SyncOptions,
-}
-
-/// How to synchronise.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, utoipa::ToSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct SyncOptions {
-    /// Change nothing, only say what would be changed.
-    pub dryrun: bool,
-    /// Remove nothing.
-    pub nosync: bool,
-    /// Write what is equal, too.
-    pub replace: bool,
-    /// Go on where it would be asked whether this is meant.
-    pub yes: bool,
-}
-
-/// What applies a set of definitions: plan, then (unless `dryrun`) apply.
-#[async_trait]
-pub trait Syncer: Send + Sync + 'static {
-    /// The plan as JSON, applied or not.
-    ///
-    /// # Errors
-    /// The answer to give instead.
-    async fn sync(&self, request: SyncRequest) -> Result<Value, ApiError>;
 }

@@ -4,9 +4,9 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::error::ProblemJson;
 use super::fields::{Facts, Num, PhasesMs, Time, ms, ms_of};
 use super::state_query::Flags;
+use crate::config::report::ProblemJson;
 use crate::catalog::{LiveState, MonitorEntry};
 use crate::model::{EpisodeId, MonitorName, Outcome, Problem, Reason};
 use crate::results::Sample;

@@ -42,7 +42,10 @@ pub async fn run(catalog: Catalog, store: Store, feed: Feed, changes: mpsc::Send
             }
             followed = monitors.next() => take_monitors(&catalog, &feed, followed),
         };
-        let changed = Changed { first: std::mem::take(&mut first), ..changed };
+        let changed = Changed {
+            first: std::mem::take(&mut first),
+            ..changed
+        };
         if changes.send(changed).await.is_err() {
             return;
         }
@@ -70,7 +73,9 @@ fn take_monitors(catalog: &Catalog, feed: &Feed, followed: Followed) -> Changed 
                         put_monitor(catalog, &entry, &mut changed);
                     }
                     Change::Deleted(key) => {
-                        changed.removed.extend(keys::last_segment(&key).and_then(|name| catalog.remove_monitor(&name)));
+                        changed
+                            .removed
+                            .extend(keys::last_segment(&key).and_then(|name| catalog.remove_monitor(&name)));
                     }
                 }
             }
@@ -94,7 +99,10 @@ fn put_monitor(catalog: &Catalog, entry: &Entry, changed: &mut Changed) -> Optio
     }
     let read = match spec(entry) {
         Ok(spec) => definition::monitor(name.as_str(), &spec),
-        Err(problem) => definition::Read { value: None, problems: vec![problem] },
+        Err(problem) => definition::Read {
+            value: None,
+            problems: vec![problem],
+        },
     };
     let monitor = Arc::new(MonitorEntry {
         live: before.map_or_else(|| Arc::new(Live::default()), |known| known.live.clone()),
@@ -145,16 +153,27 @@ fn put_alerter(catalog: &Catalog, entry: &Entry, tell: impl Fn(&str)) {
         tracing::warn!(key = %entry.key, "a key that is no alerter's name is left alone");
         return;
     };
-    if catalog.alerter(name.as_str()).is_some_and(|known| known.rev == entry.rev) {
+    if catalog
+        .alerter(name.as_str())
+        .is_some_and(|known| known.rev == entry.rev)
+    {
         return;
     }
     let read = match spec(entry) {
         Ok(spec) => definition::alerter(name.as_str(), &spec),
-        Err(problem) => definition::Read { value: None, problems: vec![problem] },
+        Err(problem) => definition::Read {
+            value: None,
+            problems: vec![problem],
+        },
     };
     tell(name.as_str());
     let def = read.value.map(Arc::new);
-    catalog.put_alerter(Arc::new(AlerterEntry { name, rev: entry.rev, def, problems: read.problems }));
+    catalog.put_alerter(Arc::new(AlerterEntry {
+        name,
+        rev: entry.rev,
+        def,
+        problems: read.problems,
+    }));
 }
 
 fn name_of(key: &Key) -> Option<String> {

@@ -9,11 +9,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use parking_lot::RwLock;
+use tokio::sync::watch;
 
 pub use live::{Live, LiveState};
 
 use crate::config::definition::{AlerterDef, MonitorDef};
-use crate::model::{AlerterName, MonitorName, Problem};
+use crate::model::{AlerterName, Group, MonitorName, Problem};
 use crate::store::backend::Revision;
 
 /// A monitor: its definition as far as it can be read, and what is known of it.
@@ -44,44 +45,6 @@ impl MonitorEntry {
     }
 }
 
-/// A placement group, by name: `untagged`, or `tag-<member tag>`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Group(Arc<str>);
-
-/// Alerters have a group of their own, for which every member is eligible.
-const NOTIFY: &str = "notify";
-const UNTAGGED: &str = "untagged";
-const TAG: &str = "tag-";
-
-impl Group {
-    /// The group of monitors with that member tag (empty = none).
-    #[must_use]
-    pub fn of(member_tag: &str) -> Self {
-        if member_tag.is_empty() { Self(UNTAGGED.into()) } else { Self(format!("{TAG}{member_tag}").into()) }
-    }
-
-    /// The group of alerters.
-    #[must_use]
-    pub fn notify() -> Self {
-        Self(NOTIFY.into())
-    }
-
-    /// Its name.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether a member with these tags may hold its slots: the original's rule, untagged monitors run on untagged members only.
-    #[must_use]
-    pub fn takes(&self, member_tags: &[String]) -> bool {
-        match self.0.strip_prefix(TAG) {
-            Some(tag) => member_tags.iter().any(|t| t == tag),
-            None => self.0.as_ref() == NOTIFY || member_tags.is_empty(),
-        }
-    }
-}
-
 /// An alerter: its definition as far as it can be read.
 pub struct AlerterEntry {
     /// Its name.
@@ -95,18 +58,39 @@ pub struct AlerterEntry {
 }
 
 /// A cheap handle; clones share the same content.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Catalog {
     inner: Arc<Inner>,
 }
 
-#[derive(Default)]
 struct Inner {
     monitors: RwLock<BTreeMap<MonitorName, Arc<MonitorEntry>>>,
     alerters: RwLock<BTreeMap<AlerterName, Arc<AlerterEntry>>>,
+    version: watch::Sender<u64>,
+}
+
+impl Default for Catalog {
+    fn default() -> Self {
+        let inner = Inner {
+            monitors: RwLock::default(),
+            alerters: RwLock::default(),
+            version: watch::Sender::new(0),
+        };
+        Self { inner: Arc::new(inner) }
+    }
 }
 
 impl Catalog {
+    /// Changes whenever something in the catalog has, coalesced.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.inner.version.subscribe()
+    }
+
+    fn touch(&self) {
+        self.inner.version.send_modify(|version| *version += 1);
+    }
+
     /// A monitor.
     #[must_use]
     pub fn monitor(&self, name: &str) -> Option<Arc<MonitorEntry>> {
@@ -151,36 +135,29 @@ impl Catalog {
 
     /// Puts a monitor; the one that it replaces.
     pub fn put_monitor(&self, entry: Arc<MonitorEntry>) -> Option<Arc<MonitorEntry>> {
-        self.inner.monitors.write().insert(entry.name.clone(), entry)
+        let before = self.inner.monitors.write().insert(entry.name.clone(), entry);
+        self.touch();
+        before
     }
 
     /// Removes a monitor.
     pub fn remove_monitor(&self, name: &str) -> Option<Arc<MonitorEntry>> {
-        self.inner.monitors.write().remove(name)
+        let before = self.inner.monitors.write().remove(name);
+        self.touch();
+        before
     }
 
     /// Puts an alerter; the one that it replaces.
     pub fn put_alerter(&self, entry: Arc<AlerterEntry>) -> Option<Arc<AlerterEntry>> {
-        self.inner.alerters.write().insert(entry.name.clone(), entry)
+        let before = self.inner.alerters.write().insert(entry.name.clone(), entry);
+        self.touch();
+        before
     }
 
     /// Removes an alerter.
     pub fn remove_alerter(&self, name: &str) -> Option<Arc<AlerterEntry>> {
-        self.inner.alerters.write().remove(name)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn untagged_monitors_run_on_untagged_members_only() {
-        let tags = |tags: &[&str]| tags.iter().map(ToString::to_string).collect::<Vec<_>>();
-        assert!(Group::of("").takes(&[]));
-        assert!(!Group::of("").takes(&tags(&["eu"])));
-        assert!(Group::of("eu").takes(&tags(&["us", "eu"])));
-        assert!(!Group::of("eu").takes(&[]));
-        assert!(Group::notify().takes(&tags(&["eu"])) && Group::notify().takes(&[]));
+        let before = self.inner.alerters.write().remove(name);
+        self.touch();
+        before
     }
 }

@@ -5,6 +5,10 @@ use serde_json::Value;
 use super::keys::{Keys, suggest};
 use super::mask::is_secret_name;
 use crate::model::Problem;
+use crate::store::records::MAX_DEFINITION;
+
+/// What a record holds beside the definition: origin, author, time.
+const RECORD_OVERHEAD: usize = 8 * 1024;
 
 /// A value in a message, at most this long.
 const SHOWN: usize = 60;
@@ -25,6 +29,31 @@ pub(super) fn shape(value: &Value) -> &'static str {
 pub(super) fn not_an_object(spec: &Value, example: &str) -> Problem {
     let message = format!("is {}; a map of keys is expected", shape(spec));
     Problem::error("", message, format!("write for example `{{{example}}}`"))
+}
+
+/// A definition that does not fit into its record.
+pub(super) fn too_large(spec: &Value) -> Option<Problem> {
+    let mut counter = Counter(0);
+    let written = serde_json::to_writer(&mut counter, spec).is_ok();
+    let most = MAX_DEFINITION - RECORD_OVERHEAD;
+    (!written || counter.0 > most).then(|| {
+        let message = format!("is larger than {} KB", most >> 10);
+        Problem::error("", message, "shorten its texts and lists")
+    })
+}
+
+/// Counts what is written to it.
+struct Counter(usize);
+
+impl std::io::Write for Counter {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A `type` that nobody knows.

@@ -7,8 +7,9 @@ use serde_json::{Map, Value};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::advice::{self, explain};
-use super::catalog::{Catalog, kind_of};
 use super::keys::{Keys, canonical};
+use super::kinds::{Kinds, kind_of};
+use super::mask::Section;
 use super::rules;
 use crate::alerters::{self, DynAlerter};
 use crate::model::{
@@ -74,16 +75,29 @@ pub enum Strictness {
 /// Reads a monitor's definition.
 #[must_use]
 pub fn monitor(name: &str, spec: &Value) -> Read<MonitorDef> {
-    Catalog::built_in().read_monitor(name, spec, Strictness::Lenient)
+    Kinds::built_in().read_monitor(name, spec, Strictness::Lenient)
 }
 
 /// Reads an alerter's definition.
 #[must_use]
 pub fn alerter(name: &str, spec: &Value) -> Read<AlerterDef> {
-    Catalog::built_in().read_alerter(name, spec, Strictness::Lenient)
+    Kinds::built_in().read_alerter(name, spec, Strictness::Lenient)
 }
 
-impl Catalog {
+impl Kinds {
+    /// What is wrong with a definition, and whether it may be stored all the same.
+    #[must_use]
+    pub fn judge(&self, section: Section, name: &str, spec: &Value, strictness: Strictness) -> (Vec<Problem>, bool) {
+        fn taken<T>(read: Read<T>) -> (Vec<Problem>, bool) {
+            let failed = read.failed();
+            (read.problems, !failed)
+        }
+        match section {
+            Section::Monitor => taken(self.read_monitor(name, spec, strictness)),
+            Section::Alerter => taken(self.read_alerter(name, spec, strictness)),
+        }
+    }
+
     /// As [`monitor`], with these kinds.
     #[must_use]
     pub fn read_monitor(&self, name: &str, spec: &Value, strictness: Strictness) -> Read<MonitorDef> {
@@ -103,6 +117,7 @@ impl Catalog {
         if let Err(err) = &name {
             found.push(Problem::error("", err.to_string(), ""));
         }
+        found.extend(advice::too_large(spec));
         let Value::Object(_) = spec else {
             found.push(advice::not_an_object(
                 spec,
@@ -154,15 +169,15 @@ impl Catalog {
 
     fn check_from(
         &self,
-        row: Option<&super::catalog::Row<monitors::Kind>>,
+        row: Option<&super::kinds::Row<monitors::Kind>>,
         kind_name: &str,
         own: Map<String, Value>,
         settings: Option<&MonitorSettings>,
         found: &mut Vec<Problem>,
     ) -> Option<(&'static monitors::Kind, Box<dyn DynMonitor>, u64)> {
         let Some(row) = row else {
-            let kinds: Vec<_> = self.monitors.iter().map(|row| row.kind.name).collect();
-            found.push(advice::unknown_kind("monitor", kind_name, &kinds));
+            let names: Vec<_> = self.monitors.iter().map(|row| row.kind.name).collect();
+            found.push(advice::unknown_kind("monitor", kind_name, &names));
             return None;
         };
         let missing = missing(&row.keys, &own, |key| self.monitor_settings.field(key).is_some());
@@ -211,14 +226,15 @@ impl Catalog {
         if let Err(err) = &name {
             found.push(Problem::error("", err.to_string(), ""));
         }
+        found.extend(advice::too_large(spec));
         let Value::Object(_) = spec else {
             found.push(advice::not_an_object(spec, "type: log"));
             return None;
         };
         let kind_name = kind_of(spec).and_then(Value::as_str).unwrap_or_default();
         let Some(row) = self.alerter(kind_name) else {
-            let kinds: Vec<_> = self.alerters.iter().map(|row| row.kind.name).collect();
-            found.push(advice::unknown_kind("alerter", kind_name, &kinds));
+            let names: Vec<_> = self.alerters.iter().map(|row| row.kind.name).collect();
+            found.push(advice::unknown_kind("alerter", kind_name, &names));
             return None;
         };
         let fix = |key: &str, keys: &Keys| advise_alerter_key(key, keys, row);
@@ -263,7 +279,7 @@ impl Catalog {
     }
 }
 
-fn advise_alerter_key(key: &str, keys: &Keys, row: &super::catalog::Row<alerters::Kind>) -> String {
+fn advise_alerter_key(key: &str, keys: &Keys, row: &super::kinds::Row<alerters::Kind>) -> String {
     let in_options = row.keys.below("options").and_then(|options| options.field(key));
     match in_options {
         Some((name, _)) if keys == &row.keys => format!("write `{name}` below `options:`"),

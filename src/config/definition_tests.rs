@@ -5,11 +5,11 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::*;
-use crate::config::testing::catalog;
+use crate::config::testing::kinds;
 use crate::model::Dur;
 
 fn read(spec: Value) -> Read<MonitorDef> {
-    catalog().read_monitor("web", &spec, Strictness::Lenient)
+    kinds().read_monitor("web", &spec, Strictness::Lenient)
 }
 
 /// The problems as they are shown, without the entry.
@@ -142,7 +142,7 @@ fn unknown_keys_warn_or_are_errors_when_strict() {
         lenient.problems[0].to_string(),
         "warning: monitor web: `intervall`: unknown key `intervall`; it is ignored; did you mean `interval`?"
     );
-    let strict = catalog().read_monitor("web", &odd, Strictness::Strict);
+    let strict = kinds().read_monitor("web", &odd, Strictness::Strict);
     assert!(strict.value.is_none() && strict.failed());
 }
 
@@ -151,7 +151,7 @@ fn what_is_no_map_is_an_error_and_not_a_crash() {
     assert_eq!(said(Value::Null).len(), 1);
     assert!(said(json!([1]))[0].contains("is a list; a map of keys is expected"));
     assert!(
-        catalog()
+        kinds()
             .read_monitor("a/b", &Value::Null, Strictness::Lenient)
             .problems
             .len()
@@ -203,7 +203,7 @@ fn measured_changes_with_what_is_measured_and_with_nothing_else() {
 }
 
 fn alerter_said(spec: Value) -> Vec<String> {
-    let read = catalog().read_alerter("ops", &spec, Strictness::Lenient);
+    let read = kinds().read_alerter("ops", &spec, Strictness::Lenient);
     read.problems
         .iter()
         .map(|p| p.to_string().replace("alerter ops: ", ""))
@@ -213,7 +213,7 @@ fn alerter_said(spec: Value) -> Vec<String> {
 #[test]
 fn alerters_are_read_with_their_options() {
     let spec = json!({"type": "pager", "Options": {"TOKEN": "t", "channel": "odd"}});
-    let read = catalog().read_alerter("ops", &spec, Strictness::Lenient);
+    let read = kinds().read_alerter("ops", &spec, Strictness::Lenient);
     assert!(read.value.is_some());
     assert_eq!(
         read.problems[0].to_string(),
@@ -253,7 +253,7 @@ fn a_secret_of_the_wrong_type_is_not_repeated() {
 fn secrets_of_a_kind_are_masked_by_its_schema() {
     use crate::config::mask::{Section, mask_with};
     let spec = json!({"type": "pager", "options": {"door": "open", "channel": "ops"}});
-    let masked = mask_with(&catalog(), Section::Alerter, &spec);
+    let masked = mask_with(&kinds(), Section::Alerter, &spec);
     assert_eq!(
         masked,
         json!({"type": "pager", "options": {"door": crate::model::MASK, "channel": "ops"}})

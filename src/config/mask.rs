@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::catalog::Catalog;
 use super::keys::Keys;
+use super::kinds::Kinds;
 use crate::model::{MASK, Problem};
 
 /// Ends of names that hold a secret in whatever kind, compared without case and marks.
@@ -59,13 +59,13 @@ impl Section {
 /// A definition without its secrets, also one that does not parse.
 #[must_use]
 pub fn mask(section: Section, spec: &Value) -> Value {
-    mask_with(Catalog::built_in(), section, spec)
+    mask_with(Kinds::built_in(), section, spec)
 }
 
 /// As [`mask`], with these kinds.
 #[must_use]
-pub fn mask_with(catalog: &Catalog, section: Section, spec: &Value) -> Value {
-    mask_below(spec, catalog.keys_of(section, spec), section)
+pub fn mask_with(kinds: &Kinds, section: Section, spec: &Value) -> Value {
+    mask_below(spec, kinds.keys_of(section, spec), section)
 }
 
 fn mask_below(value: &Value, keys: Option<&Keys>, section: Section) -> Value {

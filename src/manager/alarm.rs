@@ -31,7 +31,10 @@ impl AsRawFd for Timer {
     }
 }
 
-#[expect(deprecated, reason = "its successor is unsafe; Timer owns its descriptor, so what the deprecation warns of cannot happen")]
+#[expect(
+    deprecated,
+    reason = "its successor is unsafe; Timer owns its descriptor, so what the deprecation warns of cannot happen"
+)]
 fn listen(timer: Timer) -> std::io::Result<AsyncFd<Timer>> {
     AsyncFd::with_interest(timer, tokio::io::Interest::READABLE)
 }
@@ -43,8 +46,14 @@ impl Alarm {
     /// A sharp alarm; the runtime's where the kernel gives none (no descriptor left).
     #[must_use]
     pub fn sharp() -> Self {
-        let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC);
-        match timer.map_err(std::io::Error::from).and_then(|timer| listen(Timer(timer))) {
+        let timer = TimerFd::new(
+            ClockId::CLOCK_MONOTONIC,
+            TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC,
+        );
+        match timer
+            .map_err(std::io::Error::from)
+            .and_then(|timer| listen(Timer(timer)))
+        {
             Ok(timer) => Self::Sharp(timer),
             Err(error) => {
                 tracing::warn!(%error, "no kernel timer; due times are kept to a millisecond");
@@ -55,18 +64,27 @@ impl Alarm {
 
     /// Returns at `at`, or a little later. May be dropped and called again.
     pub async fn until(&self, at: Instant) {
-        let Self::Sharp(timer) = self else { return tokio::time::sleep_until(at).await };
+        let Self::Sharp(timer) = self else {
+            return tokio::time::sleep_until(at).await;
+        };
         let wait = at.saturating_duration_since(Instant::now());
         if wait < NOW {
             return;
         }
-        if timer.get_ref().0.set(Expiration::OneShot(wait.into()), TimerSetTimeFlags::empty()).is_err() {
+        if timer
+            .get_ref()
+            .0
+            .set(Expiration::OneShot(wait.into()), TimerSetTimeFlags::empty())
+            .is_err()
+        {
             return tokio::time::sleep_until(at).await;
         }
         // An expiry of an earlier, abandoned wait may still be readable; setting the timer has reset it in the kernel, and the loop
         // below goes round once more in that case.
         loop {
-            let Ok(mut ready) = timer.readable().await else { return tokio::time::sleep_until(at).await };
+            let Ok(mut ready) = timer.readable().await else {
+                return tokio::time::sleep_until(at).await;
+            };
             ready.clear_ready();
             if at.saturating_duration_since(Instant::now()) < NOW {
                 return;

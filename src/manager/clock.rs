@@ -18,22 +18,37 @@ pub struct Clock {
 enum Wall {
     System,
     /// Runs with the monotonic clock from this start (Unix nanoseconds / 1000), plus a step in milliseconds.
-    Simulated { start_us: i64, step_ms: Arc<AtomicI64> },
+    Simulated {
+        start_us: i64,
+        step_ms: Arc<AtomicI64>,
+    },
 }
 
 impl Clock {
     /// The machine's clocks.
     #[must_use]
     pub fn system() -> Self {
-        Self { origin: Instant::now(), wall: Wall::System }
+        Self {
+            origin: Instant::now(),
+            wall: Wall::System,
+        }
     }
 
     /// A wall clock that starts at `start` and can be stepped through the handle (milliseconds, added to it).
     #[must_use]
     pub fn simulated(start: WallMs) -> (Self, Arc<AtomicI64>) {
         let step_ms = Arc::new(AtomicI64::new(0));
-        let wall = Wall::Simulated { start_us: start.0.saturating_mul(1000), step_ms: step_ms.clone() };
-        (Self { origin: Instant::now(), wall }, step_ms)
+        let wall = Wall::Simulated {
+            start_us: start.0.saturating_mul(1000),
+            step_ms: step_ms.clone(),
+        };
+        (
+            Self {
+                origin: Instant::now(),
+                wall,
+            },
+            step_ms,
+        )
     }
 
     /// Nanoseconds since this clock was made. Never goes back.
@@ -50,7 +65,10 @@ impl Clock {
 
     /// Unix time in nanoseconds by the wall clock.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "the schedule places entries to the nanosecond; WallMs is too coarse")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the schedule places entries to the nanosecond; WallMs is too coarse"
+    )]
     pub fn wall(&self) -> i128 {
         match &self.wall {
             Wall::System => {

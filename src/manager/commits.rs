@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use super::route::route;
-use crate::catalog::{Group, MonitorEntry};
-use crate::model::{AlerterName, Closed, MonitorName, MonitorSettings, Status, WallMs};
+use crate::catalog::MonitorEntry;
+use crate::model::{AlerterName, Closed, Group, MonitorName, MonitorSettings, Status, WallMs};
 use crate::state::{Episode, Health, Transition};
 use crate::store::records::{Checkpoint, FORMAT, OutboxEntry, Past};
 use crate::store::{Commit, Guard, Op, Revision, StoreError, encode, keys};
 
 /// Changes of one monitor that may wait for their commit; more are folded together, the newest kept.
-pub const WAITING: usize = 16;
+pub(super) const WAITING: usize = 16;
 
 /// What is to be recorded of one monitor: everything since its last commit.
-pub struct Pending {
+pub(super) struct Pending {
     /// The definition that the judge acted on.
     pub entry: Arc<MonitorEntry>,
     /// How it stands now.
@@ -34,27 +34,44 @@ pub struct Recorded {
 }
 
 /// A commit, and who is addressed once it is made (`None`: no episode is open then).
-pub type Planned = (Commit, Option<Vec<AlerterName>>);
+pub(super) type Planned = (Commit, Option<Vec<AlerterName>>);
 
 /// What records a change. `None`: nothing to write.
 ///
 /// # Errors
 /// A record that cannot be written as JSON: a defect.
-pub fn commit(pending: &Pending, recorded: &Recorded) -> Result<Option<Planned>, StoreError> {
+pub(super) fn commit(pending: &Pending, recorded: &Recorded) -> Result<Option<Planned>, StoreError> {
     let Some(def) = &pending.entry.def else { return Ok(None) };
     let name = &pending.entry.name;
-    let about = About { name, kind: def.kind.name, settings: Some(&def.settings) };
-    let definition = if pending.deleted { Revision(0) } else { pending.entry.rev };
+    let about = About {
+        name,
+        kind: def.kind.name,
+        settings: Some(&def.settings),
+    };
+    let definition = if pending.deleted {
+        Revision(0)
+    } else {
+        pending.entry.rev
+    };
     let mut commit = Commit {
-        guards: vec![Guard::Rev(keys::monitor(name), definition), Guard::Rev(keys::checkpoint(name), recorded.rev)],
+        guards: vec![
+            Guard::Rev(keys::monitor(name), definition),
+            Guard::Rev(keys::checkpoint(name), recorded.rev),
+        ],
         ops: Vec::new(),
     };
     // The episode that the store knows may have ended, and others may have begun and ended, before the present one.
     let mut addressed = recorded.addressed.clone();
     for ended in pending.transitions.iter().filter(|t| t.closed.is_some()) {
-        let (Some(episode), Some(closed)) = (&ended.episode, ended.closed) else { continue };
+        let (Some(episode), Some(closed)) = (&ended.episode, ended.closed) else {
+            continue;
+        };
         let past = about.past(episode, ended, closed, &addressed);
-        commit.ops.push(Op::Put(keys::past(past.until, name, past.episode), encode(&past)?, None));
+        commit.ops.push(Op::Put(
+            keys::past(past.until, name, past.episode),
+            encode(&past)?,
+            None,
+        ));
         for alerter in std::mem::take(&mut addressed) {
             let entry = about.end(episode, ended.from, ended.at, ended.count, closed);
             put_once(&mut commit, keys::outbox_entry(&alerter, name), encode(&entry)?);
@@ -92,7 +109,9 @@ pub fn commit(pending: &Pending, recorded: &Recorded) -> Result<Option<Planned>,
             measured: def.measured,
             message: episode.message.clone(),
         };
-        commit.ops.push(Op::Put(keys::checkpoint(name), encode(&checkpoint)?, None));
+        commit
+            .ops
+            .push(Op::Put(keys::checkpoint(name), encode(&checkpoint)?, None));
         after = Some(routed.addressed);
     } else if recorded.rev != Revision(0) {
         commit.ops.push(Op::Delete(keys::checkpoint(name)));
@@ -104,18 +123,36 @@ pub fn commit(pending: &Pending, recorded: &Recorded) -> Result<Option<Planned>,
 ///
 /// # Errors
 /// As [`commit`].
-pub fn close_orphan(name: &MonitorName, rev: Revision, left: &Checkpoint, at: WallMs) -> Result<Commit, StoreError> {
-    let about = About { name, kind: &left.kind, settings: None };
+pub(super) fn close_orphan(
+    name: &MonitorName,
+    rev: Revision,
+    left: &Checkpoint,
+    at: WallMs,
+) -> Result<Commit, StoreError> {
+    let about = About {
+        name,
+        kind: &left.kind,
+        settings: None,
+    };
     let (_, health) = restore(rev, left);
     let mut commit = Commit {
-        guards: vec![Guard::Rev(keys::monitor(name), Revision(0)), Guard::Rev(keys::checkpoint(name), rev)],
+        guards: vec![
+            Guard::Rev(keys::monitor(name), Revision(0)),
+            Guard::Rev(keys::checkpoint(name), rev),
+        ],
         ops: vec![Op::Delete(keys::checkpoint(name))],
     };
     let mut health = health;
-    let Some(ended) = health.close(at, Closed::Deleted) else { return Ok(commit) };
-    let Some(episode) = &ended.episode else { return Ok(commit) };
+    let Some(ended) = health.close(at, Closed::Deleted) else {
+        return Ok(commit);
+    };
+    let Some(episode) = &ended.episode else {
+        return Ok(commit);
+    };
     let past = about.past(episode, &ended, Closed::Deleted, &left.alerters);
-    commit.ops.push(Op::Put(keys::past(at, name, past.episode), encode(&past)?, None));
+    commit
+        .ops
+        .push(Op::Put(keys::past(at, name, past.episode), encode(&past)?, None));
     for alerter in &left.alerters {
         let entry = about.end(episode, ended.from, at, ended.count, Closed::Deleted);
         put_once(&mut commit, keys::outbox_entry(alerter, name), encode(&entry)?);
@@ -126,7 +163,13 @@ pub fn close_orphan(name: &MonitorName, rev: Revision, left: &Checkpoint, at: Wa
 /// A checkpoint that was read from the store, as the recorder and the judge keep it.
 #[must_use]
 pub fn restore(rev: Revision, checkpoint: &Checkpoint) -> (Recorded, Health) {
-    let worst = checkpoint.trail.iter().map(|t| t.status).max().unwrap_or(checkpoint.status).max(checkpoint.status);
+    let worst = checkpoint
+        .trail
+        .iter()
+        .map(|t| t.status)
+        .max()
+        .unwrap_or(checkpoint.status)
+        .max(checkpoint.status);
     let episode = Episode {
         id: checkpoint.episode,
         seq: checkpoint.seq,
@@ -142,13 +185,26 @@ pub fn restore(rev: Revision, checkpoint: &Checkpoint) -> (Recorded, Health) {
         first_failed: Some(checkpoint.episode),
         episode: Some(Box::new(episode)),
     };
-    (Recorded { rev, addressed: checkpoint.alerters.clone() }, health)
+    (
+        Recorded {
+            rev,
+            addressed: checkpoint.alerters.clone(),
+        },
+        health,
+    )
 }
 
 /// The statuses entered in the present episode since the last commit.
 fn entered_now(transitions: &[Transition]) -> Vec<Status> {
-    let begin = transitions.iter().rposition(|t| t.closed.is_some()).map_or(0, |i| i + 1);
-    transitions[begin..].iter().map(|t| t.to).filter(|s| s.is_bad()).collect()
+    let begin = transitions
+        .iter()
+        .rposition(|t| t.closed.is_some())
+        .map_or(0, |i| i + 1);
+    transitions[begin..]
+        .iter()
+        .map(|t| t.to)
+        .filter(|s| s.is_bad())
+        .collect()
 }
 
 /// Puts a key; a later put of the same commit replaces an earlier one, because a commit may hold a key once.
@@ -183,7 +239,10 @@ impl About<'_> {
     }
 
     fn end(&self, episode: &Episode, from: Status, at: WallMs, count: u32, closed: Closed) -> OutboxEntry {
-        OutboxEntry { closed: Some(closed), ..self.outbox(episode, from, Status::Ok, at, count) }
+        OutboxEntry {
+            closed: Some(closed),
+            ..self.outbox(episode, from, Status::Ok, at, count)
+        }
     }
 
     fn outbox(&self, episode: &Episode, from: Status, status: Status, at: WallMs, count: u32) -> OutboxEntry {

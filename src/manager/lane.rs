@@ -140,7 +140,13 @@ impl Lane {
     }
 
     /// Runs until `stop`, or until nobody can send commands any more. Runs in flight then have `grace` to end; their verdicts still count.
-    pub async fn run(mut self, alarm: Alarm, mut inbox: mpsc::Receiver<Command>, stop: CancellationToken, grace: Duration) {
+    pub async fn run(
+        mut self,
+        alarm: Alarm,
+        mut inbox: mpsc::Receiver<Command>,
+        stop: CancellationToken,
+        grace: Duration,
+    ) {
         let mut burst = Vec::with_capacity(BURST);
         loop {
             let next = self.wheel.next_due().map(|due| self.clock.instant(due));
@@ -184,7 +190,9 @@ impl Lane {
         let (interval, measured) = (def.settings.interval.0, def.measured);
         let now = self.clock.now();
         if let Some(&slot) = self.by_name.get(&entry.name) {
-            let Some(job) = self.jobs[slot as usize].as_mut() else { return };
+            let Some(job) = self.jobs[slot as usize].as_mut() else {
+                return;
+            };
             let before = std::mem::replace(&mut job.entry, entry.clone());
             let measured_before = before.def.as_ref().map(|def| def.measured);
             if measured_before != Some(measured) {
@@ -194,7 +202,9 @@ impl Lane {
             } else {
                 self.recorder.edited(entry.clone());
             }
-            let Some(job) = self.jobs[slot as usize].as_mut() else { return };
+            let Some(job) = self.jobs[slot as usize].as_mut() else {
+                return;
+            };
             if job.interval != interval {
                 job.interval = interval;
                 job.grid = Grid::new(job.hash, interval);
@@ -232,7 +242,9 @@ impl Lane {
 
     /// The first run comes soon, spread so that many at once are no herd.
     fn first(&mut self, slot: u32, now: u64, arriving: usize) {
-        let Some(job) = self.jobs[slot as usize].as_mut() else { return };
+        let Some(job) = self.jobs[slot as usize].as_mut() else {
+            return;
+        };
         job.far = false;
         let due = now.saturating_add(nanos(first_delay(job.hash, arriving, job.interval)));
         Self::set(&mut self.wheel, &self.clock, job, slot, due);
@@ -240,8 +252,14 @@ impl Lane {
 
     /// Places an entry on the grid by the wall clock; too far away, it is only noted to look again.
     fn place(&mut self, slot: u32, now: u64) {
-        let Some(job) = self.jobs[slot as usize].as_mut() else { return };
-        let wait = if job.interval < FINE { job.interval } else { job.grid.until_next(self.clock.wall()) };
+        let Some(job) = self.jobs[slot as usize].as_mut() else {
+            return;
+        };
+        let wait = if job.interval < FINE {
+            job.interval
+        } else {
+            job.grid.until_next(self.clock.wall())
+        };
         job.far = wait > FAR;
         let due = now.saturating_add(nanos(wait.min(FAR)));
         Self::set(&mut self.wheel, &self.clock, job, slot, due);
@@ -250,7 +268,11 @@ impl Lane {
     fn set(wheel: &mut Wheel, clock: &Clock, job: &Job, slot: u32, due: u64) {
         wheel.set(slot, due);
         let wait = Duration::from_nanos(due.saturating_sub(clock.now()));
-        let next_due = if job.far { None } else { Some(clock.wall_ms().plus(wait)) };
+        let next_due = if job.far {
+            None
+        } else {
+            Some(clock.wall_ms().plus(wait))
+        };
         job.entry.live.lock().next_due = next_due;
     }
 
@@ -258,7 +280,9 @@ impl Lane {
         let Some(slot) = self.by_name.remove(name) else { return };
         self.wheel.remove(slot);
         // Its run in flight, if any, ends by itself; the verdict finds no job and is dropped. The slot is free for others only then.
-        let Some(job) = self.jobs[slot as usize].take() else { return };
+        let Some(job) = self.jobs[slot as usize].take() else {
+            return;
+        };
         if !job.in_flight {
             self.free.push(slot);
         }
@@ -285,7 +309,11 @@ impl Lane {
         let health = live.health.clone();
         drop(live);
         if let Some(transition) = transition {
-            recorder.changed(Change { entry: entry.clone(), transition, health });
+            recorder.changed(Change {
+                entry: entry.clone(),
+                transition,
+                health,
+            });
             feed.tell(|| Signal::State(entry.name.clone()));
         }
     }
@@ -309,7 +337,9 @@ impl Lane {
     }
 
     fn due(&mut self, slot: u32, due: u64, now: u64, wall: i128) {
-        let Some(job) = self.jobs[slot as usize].as_mut() else { return };
+        let Some(job) = self.jobs[slot as usize].as_mut() else {
+            return;
+        };
         if job.far {
             return self.place(slot, now);
         }
@@ -328,7 +358,9 @@ impl Lane {
         } else if self.in_flight >= self.limits.in_flight
             || (job.failing && self.failing_in_flight >= self.limits.failing)
             || job.entry.def.as_ref().is_some_and(|def| {
-                self.kind_in_flight.get(def.kind.name).is_some_and(|n| *n >= self.limits.per_kind)
+                self.kind_in_flight
+                    .get(def.kind.name)
+                    .is_some_and(|n| *n >= self.limits.per_kind)
             })
         {
             Some(Skip::NoPermit)
@@ -383,7 +415,15 @@ impl Lane {
                 Some(def) => runner::run(def, &cx).await,
                 None => (Verdict::pass(), Duration::ZERO),
             };
-            Done { slot, entry, due, failing, verdict, took, asked }
+            Done {
+                slot,
+                entry,
+                due,
+                failing,
+                verdict,
+                took,
+                asked,
+            }
         });
     }
 
@@ -395,7 +435,12 @@ impl Lane {
         };
         self.in_flight -= 1;
         self.failing_in_flight -= usize::from(done.failing);
-        if let Some(n) = done.entry.def.as_ref().and_then(|def| self.kind_in_flight.get_mut(def.kind.name)) {
+        if let Some(n) = done
+            .entry
+            .def
+            .as_ref()
+            .and_then(|def| self.kind_in_flight.get_mut(def.kind.name))
+        {
             *n -= 1;
         }
         if let Some(reply) = done.asked {
@@ -423,16 +468,26 @@ impl Lane {
     }
 
     fn judge(&self, entry: &Arc<MonitorEntry>, due: WallMs, verdict: Verdict, took: Duration) {
-        let Some(MonitorDef { settings, .. }) = &entry.def else { return };
+        let Some(MonitorDef { settings, .. }) = &entry.def else {
+            return;
+        };
         let at = self.clock.wall_ms();
-        let policy = Policy { warning: settings.warning_threshold, critical: settings.critical_threshold };
+        let policy = Policy {
+            warning: settings.warning_threshold,
+            critical: settings.critical_threshold,
+        };
         self.stats.verdict(verdict.outcome);
         let mut live = entry.live.lock();
         if verdict.outcome != Outcome::Unknown {
             live.known_at = Some(at);
         }
         let soft_before = live.health.failures;
-        let run = Judged { due, at, outcome: verdict.outcome, message: &verdict.message };
+        let run = Judged {
+            due,
+            at,
+            outcome: verdict.outcome,
+            message: &verdict.message,
+        };
         let transition = live.health.step(run, policy);
         if let Some(transition) = &transition {
             live.results.changed(transition, &verdict.message);
@@ -445,7 +500,11 @@ impl Lane {
             self.recorder.soft_changed();
         }
         if let (Some(transition), Some(health)) = (transition, health) {
-            self.recorder.changed(Change { entry: entry.clone(), transition, health });
+            self.recorder.changed(Change {
+                entry: entry.clone(),
+                transition,
+                health,
+            });
             self.feed.tell(|| Signal::State(entry.name.clone()));
         }
         self.feed.tell(|| Signal::Run(entry.name.clone(), sample));

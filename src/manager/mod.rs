@@ -12,7 +12,6 @@ mod route;
 pub mod runner;
 pub mod soft;
 pub mod stats;
-pub mod tenures;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,6 +24,7 @@ pub use commits::{Recorded, restore};
 
 use crate::catalog::loader::Changed;
 use crate::catalog::{Catalog, MonitorEntry};
+use crate::cluster::tenures::Tenures;
 use crate::events::{EventKind, Events};
 use crate::model::{Closed, MonitorName, Outcome, Reason, Verdict, WallMs};
 use crate::schedule::{Lateness, Ledger, name_hash};
@@ -35,7 +35,6 @@ use lane::Command;
 use recorder::{Change, Recorder};
 use soft::LeftSoft;
 use stats::LaneStats;
-use tenures::Tenures;
 
 /// How often it is looked whether a monitor is unwatched.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -52,7 +51,10 @@ impl Lanes {
     #[must_use]
     pub fn new(lanes: Vec<(mpsc::Sender<Command>, Arc<LaneStats>)>) -> Self {
         let (inboxes, stats): (Vec<_>, Vec<_>) = lanes.into_iter().unzip();
-        Self { inboxes: inboxes.into(), stats: stats.into() }
+        Self {
+            inboxes: inboxes.into(),
+            stats: stats.into(),
+        }
     }
 
     fn of(&self, name: &MonitorName) -> &mpsc::Sender<Command> {
@@ -71,7 +73,12 @@ impl Lanes {
         let (reply, answer) = oneshot::channel();
         let name = entry.name.clone();
         self.send(&name, Command::Ask { entry, reply }).await;
-        answer.await.unwrap_or_else(|_| (Verdict::unknown(Reason::Resources, "the server is stopping"), Duration::ZERO))
+        answer.await.unwrap_or_else(|_| {
+            (
+                Verdict::unknown(Reason::Resources, "the server is stopping"),
+                Duration::ZERO,
+            )
+        })
     }
 
     /// The account of all lanes, how late runs began, and verdicts by outcome.
@@ -124,18 +131,28 @@ impl Left {
         let soft = match store.read::<SoftRecord>(&keys::soft(member)).await {
             Ok(record) => record.map(|at| LeftSoft::new(at.value)).unwrap_or_default(),
             Err(StoreError::Damaged(what)) => {
-                tracing::warn!(what, "soft failures of the last run cannot be read; counting begins anew");
+                tracing::warn!(
+                    what,
+                    "soft failures of the last run cannot be read; counting begins anew"
+                );
                 LeftSoft::default()
             }
             Err(error) => return Err(error),
         };
-        Ok(Self { checkpoints, soft, alive: None })
+        Ok(Self {
+            checkpoints,
+            soft,
+            alive: None,
+        })
     }
 
     /// What the recorder has to know of it.
     #[must_use]
     pub fn recorded(&self) -> HashMap<MonitorName, Recorded> {
-        self.checkpoints.iter().map(|(name, (rev, left))| (name.clone(), restore(*rev, left).0)).collect()
+        self.checkpoints
+            .iter()
+            .map(|(name, (rev, left))| (name.clone(), restore(*rev, left).0))
+            .collect()
     }
 }
 
@@ -194,7 +211,15 @@ impl Manager {
         }
         for entry in changed.removed {
             let name = entry.name.clone();
-            self.lanes.send(&name, Command::Remove { name: name.clone(), why: Some(Closed::Deleted) }).await;
+            self.lanes
+                .send(
+                    &name,
+                    Command::Remove {
+                        name: name.clone(),
+                        why: Some(Closed::Deleted),
+                    },
+                )
+                .await;
             self.close_here(&entry, Closed::Deleted);
         }
         if changed.first {
@@ -216,7 +241,9 @@ impl Manager {
             let mut live = entry.live.lock();
             let seen = live.health != Health::default() || live.known_at.is_some();
             if !seen {
-                self.left.soft.apply(entry.name.as_str(), def.settings.interval.0, now, &mut live.health);
+                self.left
+                    .soft
+                    .apply(entry.name.as_str(), def.settings.interval.0, now, &mut live.health);
             }
             drop(live);
             let down = now.since(alive).as_nanos();
@@ -233,12 +260,23 @@ impl Manager {
         let name = entry.name.clone();
         let mine = entry.group().is_some_and(|group| self.tenures.of(&group).is_some());
         let command = if entry.disabled() {
-            self.lanes.send(&name, Command::Remove { name: name.clone(), why: Some(Closed::Disabled) }).await;
+            self.lanes
+                .send(
+                    &name,
+                    Command::Remove {
+                        name: name.clone(),
+                        why: Some(Closed::Disabled),
+                    },
+                )
+                .await;
             return self.close_here(&entry, Closed::Disabled);
         } else if mine {
             Command::Put { entry, arriving }
         } else {
-            Command::Remove { name: name.clone(), why: None }
+            Command::Remove {
+                name: name.clone(),
+                why: None,
+            }
         };
         self.lanes.send(&name, command).await;
     }
@@ -263,7 +301,11 @@ impl Manager {
         live.results.changed(&transition, why.as_str());
         let health = live.health.clone();
         drop(live);
-        let change = Change { entry: entry.clone(), transition, health };
+        let change = Change {
+            entry: entry.clone(),
+            transition,
+            health,
+        };
         if why == Closed::Deleted {
             self.recorder.deleted(change);
         } else {
@@ -291,7 +333,9 @@ impl Manager {
         for entry in self.catalog.monitors() {
             let Some(def) = &entry.def else { continue };
             let mut live = entry.live.lock();
-            let unwatched = live.known_at.is_some_and(|at| state::unwatched(now.since(at), def.settings.interval.0));
+            let unwatched = live
+                .known_at
+                .is_some_and(|at| state::unwatched(now.since(at), def.settings.interval.0));
             if unwatched == live.unwatched_told {
                 continue;
             }

@@ -16,11 +16,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::commits::{self, Pending, Recorded, WAITING};
-use super::tenures::Tenures;
-use crate::catalog::{Catalog, Group, MonitorEntry};
+use crate::catalog::{Catalog, MonitorEntry};
+use crate::cluster::tenures::Tenures;
 use crate::events::{EventKind, Events};
 use crate::feed::{Feed, Signal};
-use crate::model::{AlerterName, MonitorName, Status, WallMs};
+use crate::model::{AlerterName, Group, MonitorName, Status, WallMs};
 use crate::state::{Health, Transition};
 use crate::store::records::Checkpoint;
 use crate::store::{Outcome, Refusal, Revision, Store, keys};
@@ -224,7 +224,10 @@ impl Recorder {
                 }
             }
         }
-        let batch = names.into_iter().filter_map(|name| pending.remove_entry(&name)).collect::<Vec<_>>();
+        let batch = names
+            .into_iter()
+            .filter_map(|name| pending.remove_entry(&name))
+            .collect::<Vec<_>>();
         for (name, _) in &batch {
             last_commit.insert(name.clone(), now);
         }
@@ -233,7 +236,11 @@ impl Recorder {
 
     /// Commits a batch. `false` when the store took nothing.
     async fn record(&self, shell: &mut Shell, batch: Vec<(MonitorName, Pending)>) -> bool {
-        let Some(tenure) = batch.first().and_then(|(_, p)| p.entry.group()).and_then(|g| shell.tenures.of(&g)) else {
+        let Some(tenure) = batch
+            .first()
+            .and_then(|(_, p)| p.entry.group())
+            .and_then(|g| shell.tenures.of(&g))
+        else {
             self.put_back(batch);
             return false;
         };
@@ -250,7 +257,10 @@ impl Recorder {
             return true;
         }
         let guards = tenure.guards();
-        let outcomes = shell.store.commit_all(&guards, sent.iter().map(|(_, _, c, _)| c.clone()).collect()).await;
+        let outcomes = shell
+            .store
+            .commit_all(&guards, sent.iter().map(|(_, _, c, _)| c.clone()).collect())
+            .await;
         let mut took = false;
         for ((name, pending, commit, after), outcome) in sent.into_iter().zip(outcomes) {
             let outcome = match outcome {
@@ -294,7 +304,10 @@ impl Recorder {
                 let text = error.to_string();
                 let first = self.inner.trouble.lock().replace(text.clone()).is_none();
                 if first {
-                    tracing::error!(error = text, "the store does not take changes; checks go on, changes are kept in memory");
+                    tracing::error!(
+                        error = text,
+                        "the store does not take changes; checks go on, changes are kept in memory"
+                    );
                     shell.events.record(
                         EventKind::Error,
                         WallMs::now(),
@@ -325,7 +338,11 @@ impl Recorder {
             Ok(entry) => entry.map_or(Revision(0), |e| e.rev),
             Err(_) => return self.put_back(vec![(name.clone(), pending)]),
         };
-        let judged_by = if pending.deleted { Revision(0) } else { pending.entry.rev };
+        let judged_by = if pending.deleted {
+            Revision(0)
+        } else {
+            pending.entry.rev
+        };
         if newer == judged_by {
             return self.put_back(vec![(name.clone(), pending)]);
         }
@@ -374,11 +391,25 @@ impl Recorder {
 fn describe(name: &MonitorName, t: &Transition) -> String {
     let message = t.episode.as_ref().map_or("", |e| e.message.as_str());
     match t.closed {
-        Some(closed) => format!("{name} is ok again ({}) after {} from {}", closed.as_str(), runs(t.count), t.from),
-        None => format!("{name} went from {} to {} after {}: {message}", t.from, t.to, runs(t.count)),
+        Some(closed) => format!(
+            "{name} is ok again ({}) after {} from {}",
+            closed.as_str(),
+            runs(t.count),
+            t.from
+        ),
+        None => format!(
+            "{name} went from {} to {} after {}: {message}",
+            t.from,
+            t.to,
+            runs(t.count)
+        ),
     }
 }
 
 fn runs(n: u32) -> String {
-    if n == 1 { "1 failed run".to_owned() } else { format!("{n} failed runs") }
+    if n == 1 {
+        "1 failed run".to_owned()
+    } else {
+        format!("{n} failed runs")
+    }
 }

@@ -4,18 +4,18 @@ use crate::model::{AlerterName, MonitorSettings, Status};
 
 /// Who is to be told what.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Routed {
+pub(super) struct Routed {
     /// All who are addressed in the episode after this.
-    pub addressed: Vec<AlerterName>,
+    pub(super) addressed: Vec<AlerterName>,
     /// Those who get the present state.
-    pub tell: Vec<AlerterName>,
+    pub(super) tell: Vec<AlerterName>,
     /// Those for whom it is over.
-    pub release: Vec<AlerterName>,
+    pub(super) release: Vec<AlerterName>,
 }
 
 /// The alerters that a monitor's definition names for a status.
 #[must_use]
-pub fn named(settings: &MonitorSettings, status: Status) -> &[AlerterName] {
+pub(super) fn named(settings: &MonitorSettings, status: Status) -> &[AlerterName] {
     match status {
         Status::Warning => &settings.warning_alerter,
         Status::Critical => &settings.critical_alerter,
@@ -27,14 +27,21 @@ pub fn named(settings: &MonitorSettings, status: Status) -> &[AlerterName] {
 ///
 /// Everybody who was addressed once in an episode hears of its end; who is named no more, at once.
 #[must_use]
-pub fn route(before: &[AlerterName], settings: &MonitorSettings, entered: &[Status], now: Status) -> Routed {
+pub(super) fn route(before: &[AlerterName], settings: &MonitorSettings, entered: &[Status], now: Status) -> Routed {
     if !now.is_bad() {
-        return Routed { release: before.to_vec(), ..Routed::default() };
+        return Routed {
+            release: before.to_vec(),
+            ..Routed::default()
+        };
     }
     let mut routed = Routed::default();
     let all = || settings.warning_alerter.iter().chain(&settings.critical_alerter);
     for name in before {
-        let list = if all().any(|n| n == name) { &mut routed.addressed } else { &mut routed.release };
+        let list = if all().any(|n| n == name) {
+            &mut routed.addressed
+        } else {
+            &mut routed.release
+        };
         list.push(name.clone());
     }
     for name in entered.iter().flat_map(|status| named(settings, *status)) {
@@ -63,7 +70,11 @@ mod tests {
     use crate::model::Dur;
 
     fn check(before: &str, warning: &str, critical: &str, entered: &[Status], now: Status, expected: &str) {
-        let names = |text: &str| text.chars().map(|c| AlerterName::parse(&c.to_string()).unwrap()).collect::<Vec<_>>();
+        let names = |text: &str| {
+            text.chars()
+                .map(|c| AlerterName::parse(&c.to_string()).unwrap())
+                .collect::<Vec<_>>()
+        };
         let text = |names: &[AlerterName]| names.iter().map(AlerterName::as_str).collect::<String>();
         let settings = MonitorSettings {
             kind: "tcp".into(),
@@ -80,8 +91,12 @@ mod tests {
             runbook: String::new(),
         };
         let routed = route(&names(before), &settings, entered, now);
-        let seen =
-            format!("{} tell={} release={}", text(&routed.addressed), text(&routed.tell), text(&routed.release));
+        let seen = format!(
+            "{} tell={} release={}",
+            text(&routed.addressed),
+            text(&routed.tell),
+            text(&routed.release)
+        );
         assert_eq!(seen, expected);
     }
 

@@ -17,16 +17,29 @@ const GUARD: Duration = Duration::from_millis(250);
 pub async fn run(def: &MonitorDef, cx: &CheckCx) -> (Verdict, Duration) {
     let started = Instant::now();
     let deadline = started + def.budget;
-    let run = Run { monitor: &def.name, deadline, timeout: def.budget };
+    let run = Run {
+        monitor: &def.name,
+        deadline,
+        timeout: def.budget,
+    };
     let check = AssertUnwindSafe(def.check.check(cx, &run)).catch_unwind();
     let verdict = match tokio::time::timeout_at(deadline + GUARD, check).await {
         Ok(Ok(verdict)) => verdict,
         Ok(Err(panic)) => {
-            let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
+            let text = panic
+                .downcast_ref::<&str>()
+                .copied()
+                .or(panic.downcast_ref::<String>().map(String::as_str));
             tracing::error!(monitor = %def.name, kind = def.kind.name, panic = text, "a check panicked");
-            Verdict::unknown(Reason::Panic, "the check panicked; this is a defect of 9volt, see its log")
+            Verdict::unknown(
+                Reason::Panic,
+                "the check panicked; this is a defect of 9volt, see its log",
+            )
         }
-        Err(_) => Verdict::fail(Reason::Timeout, format!("no answer within {}", crate::model::Dur(def.budget))),
+        Err(_) => Verdict::fail(
+            Reason::Timeout,
+            format!("no answer within {}", crate::model::Dur(def.budget)),
+        ),
     };
     (verdict, started.elapsed())
 }

@@ -19,16 +19,30 @@ const EVERY: Duration = Duration::from_secs(5);
 const MOST: usize = MAX_STATE / 96;
 
 /// Writes the record until `stop`, and once more at the end.
-pub async fn run(store: Store, session: std::sync::Arc<Session>, catalog: Catalog, recorder: Recorder, stop: CancellationToken) {
+pub async fn run(
+    store: Store,
+    session: std::sync::Arc<Session>,
+    catalog: Catalog,
+    recorder: Recorder,
+    stop: CancellationToken,
+) {
     let key = keys::soft(session.member());
-    let mut rev = store.get(&key).await.ok().flatten().map_or(Revision(0), |entry| entry.rev);
+    let mut rev = store
+        .get(&key)
+        .await
+        .ok()
+        .flatten()
+        .map_or(Revision(0), |entry| entry.rev);
     loop {
         let stopped = tokio::select! {
             () = stop.cancelled() => true,
             () = tokio::time::sleep(EVERY) => false,
         };
         if recorder.take_soft_changed() {
-            let record = SoftRecord { v: FORMAT, monitors: collect(&catalog) };
+            let record = SoftRecord {
+                v: FORMAT,
+                monitors: collect(&catalog),
+            };
             let Ok(value) = encode(&record) else { return };
             let commit = Commit {
                 guards: vec![session.guard(), Guard::Rev(key.clone(), rev)],
@@ -38,7 +52,12 @@ pub async fn run(store: Store, session: std::sync::Arc<Session>, catalog: Catalo
                 Outcome::Done(at) => rev = at,
                 Outcome::Refused(_) | Outcome::Unknown(_) | Outcome::Failed(_) => {
                     // Another try in five seconds; what stands there by then is what counts.
-                    rev = store.get(&key).await.ok().flatten().map_or(Revision(0), |entry| entry.rev);
+                    rev = store
+                        .get(&key)
+                        .await
+                        .ok()
+                        .flatten()
+                        .map_or(Revision(0), |entry| entry.rev);
                     recorder.soft_changed();
                 }
             }
@@ -56,7 +75,9 @@ fn collect(catalog: &Catalog) -> Vec<Soft> {
         .filter_map(|entry| {
             let live = entry.live.lock();
             let health = &live.health;
-            let first = health.first_failed.filter(|_| health.episode.is_none() && health.failures > 0)?;
+            let first = health
+                .first_failed
+                .filter(|_| health.episode.is_none() && health.failures > 0)?;
             let due = live.results.samples().last().map_or(WallMs(first.0), |s| s.at);
             Some(Soft {
                 hash: name_hash(entry.name.as_str()),
@@ -85,7 +106,9 @@ impl LeftSoft {
 
     /// Goes on counting where the earlier process stopped, if its last failed run was this monitor's previous or last but one.
     pub fn apply(&mut self, name: &str, interval: Duration, now: WallMs, health: &mut Health) {
-        let Some(soft) = self.0.remove(&name_hash(name)) else { return };
+        let Some(soft) = self.0.remove(&name_hash(name)) else {
+            return;
+        };
         let recent = now.since(soft.due) <= interval.saturating_mul(2).saturating_add(Duration::from_secs(1));
         if recent && health.failures == 0 && health.episode.is_none() {
             health.failures = soft.failures;
@@ -100,8 +123,17 @@ mod tests {
     use super::*;
 
     fn left(due: i64) -> LeftSoft {
-        let soft = Soft { hash: name_hash("web"), failures: 2, hard: 1, first: EpisodeId(5), due: WallMs(due) };
-        LeftSoft::new(SoftRecord { v: FORMAT, monitors: vec![soft] })
+        let soft = Soft {
+            hash: name_hash("web"),
+            failures: 2,
+            hard: 1,
+            first: EpisodeId(5),
+            due: WallMs(due),
+        };
+        LeftSoft::new(SoftRecord {
+            v: FORMAT,
+            monitors: vec![soft],
+        })
     }
 
     #[test]
@@ -109,7 +141,10 @@ mod tests {
         let ten = Duration::from_secs(10);
         let mut health = Health::default();
         left(100_000).apply("web", ten, WallMs(115_000), &mut health);
-        assert_eq!((health.failures, health.hard, health.first_failed), (2, 1, Some(EpisodeId(5))));
+        assert_eq!(
+            (health.failures, health.hard, health.first_failed),
+            (2, 1, Some(EpisodeId(5)))
+        );
         let mut health = Health::default();
         left(100_000).apply("web", ten, WallMs(135_000), &mut health);
         assert_eq!(health, Health::default());

@@ -157,6 +157,7 @@ mod arbitrary {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(100))]
         #[test]
         fn no_definition_panics(values in prop::collection::vec(any_value(), 48), keep: u64) {
             for kind in KINDS {

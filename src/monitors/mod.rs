@@ -5,28 +5,38 @@
 
 mod content;
 mod context;
-mod dns;
-mod exec;
 mod failure;
 mod kind;
 #[cfg(test)]
+mod leak_tests;
+#[cfg(test)]
 mod meta_tests;
 mod net;
-mod slow;
-
-mod http;
-mod tcp;
 mod pattern;
+mod slow;
+#[cfg(test)]
+mod test_kit;
 #[cfg(test)]
 mod testing;
+
+mod dns;
+mod exec;
+mod http;
+mod tcp;
+#[cfg(test)]
+mod tcp_tests;
 
 pub use context::{CheckCx, CheckOptions};
 pub use kind::{DynMonitor, Kind, Monitor, Run};
 use slow::slow;
 
 /// Every kind of monitor there is.
-pub static KINDS: &[Kind] =
-    &[Kind::of::<dns::Dns>(), Kind::of::<exec::Exec>(), Kind::of::<http::Http>(), Kind::of::<tcp::Tcp>()];
+pub static KINDS: &[Kind] = &[
+    Kind::of::<dns::Dns>(),
+    Kind::of::<exec::Exec>(),
+    Kind::of::<http::Http>(),
+    Kind::of::<tcp::Tcp>(),
+];
 
 /// The kind of that name.
 #[must_use]

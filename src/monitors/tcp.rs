@@ -5,7 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
 use super::content::{Content, Mismatch};
 use super::net::{
@@ -219,11 +219,8 @@ impl Plan {
             peer: Peer::Configured,
             alpn: &[],
         };
-        let opened = timeout_at(
-            run.deadline.min(trace.since() + opening),
-            open(cx, &self.to, way, trace, opened),
-        )
-        .await;
+        let deadline = trace.since() + opening;
+        let opened = timeout_at(run.deadline.min(deadline), open(cx, &self.to, way, trace, opened)).await;
         let mut stream = match opened {
             Ok(Ok(stream)) => stream,
             Ok(Err(failure)) => return Err(failure.context(format_args!("Unable to open connection to {}", self.to))),
@@ -257,11 +254,13 @@ impl Plan {
             stream.write_all(&self.send).await?;
             stream.flush().await
         };
-        let sent = match timeout_at(run.deadline.min(trace.since() + self.write), sending).await {
+        let now = trace.since();
+        let wait = self.write.min(run.deadline.saturating_duration_since(now));
+        let sent = match timeout_at(now + wait, sending).await {
             Ok(sent) => sent.map_err(|err| Failure::of_io(&err)),
             Err(_) => Err(Failure::new(
                 Reason::Timeout,
-                format!("not taken within {}", Dur(self.write)),
+                format!("not taken within {}", shown(wait)),
             )),
         };
         sent.map_err(|failure| {
@@ -274,7 +273,8 @@ impl Plan {
 
     /// Reads until the expectation is met, the peer is done, the buffer is full, or time is out.
     async fn receive(&self, run: &Run<'_>, trace: &mut Trace, stream: &mut Stream) -> Result<(), Failure> {
-        let deadline = run.deadline.min(tokio::time::Instant::now() + self.read);
+        let now = Instant::now();
+        let wait = self.read.min(run.deadline.saturating_duration_since(now));
         let mut seen = Vec::with_capacity(FIRST_READ.min(self.read_size));
         let reading = async {
             loop {
@@ -298,7 +298,7 @@ impl Plan {
                 }
             }
         };
-        let ended: std::io::Result<Ended> = match timeout_at(deadline, reading).await {
+        let ended: std::io::Result<Ended> = match timeout_at(now + wait, reading).await {
             Ok(ended) => ended,
             Err(_) => Ok(Ended::TimeOut),
         };
@@ -306,25 +306,25 @@ impl Plan {
             Ok(Ended::Met) => Ok(()),
             Ok(Ended::TimeOut) if seen.is_empty() => Err(Failure::new(
                 Reason::Timeout,
-                format!("Read timeout (after {}): no answer", Dur(self.read)),
+                format!("Read timeout (after {}): no answer", shown(wait)),
             )),
             Ok(Ended::PeerDone) if seen.is_empty() => Err(Failure::new(
                 Reason::Closed,
                 "Unrecognized read error: connection closed without an answer",
             )),
-            Ok(ended) => Err(self.mismatch(&seen, ended)),
+            Ok(ended) => Err(self.mismatch(&seen, ended, wait)),
             Err(err) => Err(Failure::of_io(&err).context("Unrecognized read error")),
         }
     }
 
-    fn mismatch(&self, seen: &[u8], ended: Ended) -> Failure {
+    fn mismatch(&self, seen: &[u8], ended: Ended, wait: Duration) -> Failure {
         let (verb, wanted) = match self.content.mismatch(seen) {
             Some(wanted @ Mismatch::Regex(_)) => ("match expected regex", wanted.to_string()),
             Some(wanted) => ("contain expected substring", wanted.to_string()),
             None => ("fit", String::new()),
         };
         let end = match ended {
-            Ended::TimeOut => format!("; nothing else within {}", Dur(self.read)),
+            Ended::TimeOut => format!("; nothing else within {}", shown(wait)),
             Ended::Full => format!("; stopped after {} bytes", seen.len()),
             Ended::PeerDone | Ended::Met => String::new(),
         };
@@ -334,6 +334,15 @@ impl Plan {
             format!("Received data does not {verb} (Recv: [{recv}] Expected: [{wanted}]){end}"),
         )
     }
+}
+
+/// In whole milliseconds where that says enough: a wait that a deadline cut has a long tail of digits.
+fn shown(wait: Duration) -> Dur {
+    let millis = wait.as_millis();
+    u64::try_from(millis)
+        .ok()
+        .filter(|ms| *ms > 0)
+        .map_or(Dur(wait), Dur::from_millis)
 }
 
 /// Why reading stopped.

@@ -27,7 +27,10 @@ impl Grid {
     #[must_use]
     pub fn new(hash: u64, interval: Duration) -> Self {
         let interval = i128::try_from(interval.as_nanos()).unwrap_or(i128::MAX).max(1);
-        Self { interval, phase: i128::from(hash) % interval }
+        Self {
+            interval,
+            phase: i128::from(hash) % interval,
+        }
     }
 
     /// How long from `wall` (Unix nanoseconds) to the next due time after it; never zero.
@@ -40,13 +43,20 @@ impl Grid {
     #[must_use]
     pub fn distance(&self, wall: i128) -> i128 {
         let past = (wall - self.phase).rem_euclid(self.interval);
-        if past * 2 > self.interval { past - self.interval } else { past }
+        if past * 2 > self.interval {
+            past - self.interval
+        } else {
+            past
+        }
     }
 }
 
 fn nanos(n: i128) -> Duration {
     let n = n.max(0);
-    Duration::new(u64::try_from(n / NANOS).unwrap_or(u64::MAX), u32::try_from(n % NANOS).unwrap_or(0))
+    Duration::new(
+        u64::try_from(n / NANOS).unwrap_or(u64::MAX),
+        u32::try_from(n % NANOS).unwrap_or(0),
+    )
 }
 
 /// The interval to the next due time, in nanoseconds: shortened or lengthened by at most 1 % so that it creeps back to the grid.
@@ -68,7 +78,11 @@ pub fn slew(interval: Duration, distance: i128) -> u64 {
 pub fn first_delay(hash: u64, arriving: usize, interval: Duration) -> Duration {
     let window = Duration::from_millis(1000 * arriving as u64 / FIRST_RUNS_PER_SECOND).min(interval);
     let nanos = u64::try_from(window.as_nanos()).unwrap_or(u64::MAX);
-    if nanos == 0 { Duration::ZERO } else { Duration::from_nanos(hash % nanos) }
+    if nanos == 0 {
+        Duration::ZERO
+    } else {
+        Duration::from_nanos(hash % nanos)
+    }
 }
 
 #[cfg(test)]

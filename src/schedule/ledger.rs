@@ -155,7 +155,10 @@ mod tests {
         ledger.skip(Skip::InFlight, 2);
         ledger.skip(Skip::Behind, 3);
         ledger.missed += 1;
-        assert_eq!((ledger.due(), ledger.ran, ledger.late, ledger.skipped(), ledger.missed), (8, 2, 1, 5, 1));
+        assert_eq!(
+            (ledger.due(), ledger.ran, ledger.late, ledger.skipped(), ledger.missed),
+            (8, 2, 1, 5, 1)
+        );
     }
 
     #[test]
@@ -167,7 +170,10 @@ mod tests {
         }
         late.note(Duration::from_millis(20));
         let p50 = late.quantile(0.5).unwrap();
-        assert!((Duration::from_micros(256)..=Duration::from_micros(512)).contains(&p50), "{p50:?}");
+        assert!(
+            (Duration::from_micros(256)..=Duration::from_micros(512)).contains(&p50),
+            "{p50:?}"
+        );
         let p999 = late.quantile(0.999).unwrap();
         assert!(p999 > Duration::from_millis(16), "{p999:?}");
     }

@@ -22,7 +22,12 @@ struct Entry {
 
 const FAR: u32 = u32::MAX - 1;
 const IDLE: u32 = u32::MAX;
-const NOWHERE: Entry = Entry { due: 0, next: NONE, prev: NONE, slot: IDLE };
+const NOWHERE: Entry = Entry {
+    due: 0,
+    next: NONE,
+    prev: NONE,
+    slot: IDLE,
+};
 
 /// What is due when. Items are small numbers chosen by the owner.
 #[derive(Debug)]
@@ -77,7 +82,11 @@ impl Wheel {
         }
         self.len += 1;
         if due / TICK >= self.base + SLOTS as u64 {
-            self.entries[index] = Entry { due, slot: FAR, ..NOWHERE };
+            self.entries[index] = Entry {
+                due,
+                slot: FAR,
+                ..NOWHERE
+            };
             self.far.insert((due, item));
         } else {
             self.link(item, due);
@@ -113,7 +122,9 @@ impl Wheel {
     #[must_use]
     pub fn next_due(&self) -> Option<u64> {
         // A due time before `base` was linked into the base slot, so the first occupied slot holds the minimum of the wheel.
-        let near = self.first_occupied().and_then(|slot| self.list(slot).map(|item| self.entries[item as usize].due).min());
+        let near = self
+            .first_occupied()
+            .and_then(|slot| self.list(slot).map(|item| self.entries[item as usize].due).min());
         near.or_else(|| self.far.first().map(|&(due, _)| due))
     }
 
@@ -157,7 +168,12 @@ impl Wheel {
     fn link(&mut self, item: u32, due: u64) {
         let slot = ((due / TICK).max(self.base) % SLOTS as u64) as usize;
         let head = std::mem::replace(&mut self.heads[slot], item);
-        self.entries[item as usize] = Entry { due, next: head, prev: NONE, slot: slot as u32 };
+        self.entries[item as usize] = Entry {
+            due,
+            next: head,
+            prev: NONE,
+            slot: slot as u32,
+        };
         if head != NONE {
             self.entries[head as usize].prev = item;
         }
@@ -201,7 +217,13 @@ mod tests {
     #[test]
     fn hands_out_in_order_of_due_time_across_near_and_far() {
         let mut wheel = Wheel::new();
-        for (item, due) in [(1, 500 * MS), (2, 3), (3, 90_000 * MS), (4, 500 * MS + 1), (5, 70_000 * MS)] {
+        for (item, due) in [
+            (1, 500 * MS),
+            (2, 3),
+            (3, 90_000 * MS),
+            (4, 500 * MS + 1),
+            (5, 70_000 * MS),
+        ] {
             wheel.set(item, due);
         }
         assert_eq!(wheel.next_due(), Some(3));

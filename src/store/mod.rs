@@ -1,5 +1,6 @@
 //! A typed handle over a dumb backend, and list-then-watch, once, for everybody.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,9 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 pub mod backend;
 mod commit;
+#[cfg(test)]
+pub(crate) mod contract;
+mod embedded;
 mod faults;
 mod follow;
 mod history;
@@ -23,6 +27,7 @@ mod rights;
 pub use backend::{
     Backend, Batch, Change, Commit, Entry, Guard, Key, Lease, LeaseId, Op, Outcome, Page, Refusal, Revision, StoreError,
 };
+pub use embedded::{Embedded, OpenError};
 pub use faults::{Answer, Chances, Faults};
 pub use follow::{Follow, Followed};
 pub use memory::Memory;
@@ -59,6 +64,14 @@ impl std::fmt::Debug for Store {
 pub fn in_memory() -> (Store, Faults) {
     let (memory, faults) = Memory::new();
     (Store::new(memory), faults)
+}
+
+/// The store in a directory of this machine. Locked against other processes until the last handle is gone.
+///
+/// # Errors
+/// [`OpenError`], one clear line each.
+pub async fn open_embedded(dir: &Path) -> Result<Store, OpenError> {
+    Ok(Store::new(Embedded::open(dir).await?))
 }
 
 /// A record as it is stored.

@@ -122,7 +122,11 @@ fn is_whole_url(url: &str) -> bool {
 
 fn location(keys: &mut HttpKeys, problems: &mut Vec<Problem>) -> Option<Location> {
     let refuse = |err: LocationError| {
-        let shown = excerpt(keys.url.as_bytes());
+        // What stands before an `@` may be a password.
+        let shown = match keys.url.rsplit_once('@') {
+            Some((_, after)) => format!("…@{}", excerpt(after.as_bytes())),
+            None => excerpt(keys.url.as_bytes()),
+        };
         Problem::error("url", format!("`{shown}` cannot be asked: {err}"), "")
     };
     if is_whole_url(&keys.url) {

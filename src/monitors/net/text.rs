@@ -11,15 +11,13 @@ pub(crate) fn excerpt(bytes: &[u8]) -> String {
     let head = String::from_utf8_lossy(&bytes[..bytes.len().min(EXCERPT_CHARS * 4)]);
     let mut out = String::with_capacity(head.len().min(EXCERPT_CHARS + 32));
     let mut used = 0;
-    let mut chars = 0;
-    for c in head.chars() {
+    for (chars, c) in head.chars().enumerate() {
         if chars == EXCERPT_CHARS {
             let rest = bytes.len().saturating_sub(used);
             let _ = write!(out, "… ({rest} bytes more)"); // writing to a String cannot fail
             return out;
         }
         used += c.len_utf8();
-        chars += 1;
         match c {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),

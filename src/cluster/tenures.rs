@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use tokio::sync::Notify;
 
-use crate::catalog::Group;
+use crate::model::Group;
 use crate::store::Tenure;
 
 /// A cheap handle; clones share the same content. Written by whoever follows the tables, read by whoever commits.
