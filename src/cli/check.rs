@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use super::{CheckArgs, Global, PROBLEMS, block_on, complain, print};
-use crate::config::catalog::Catalog;
+use crate::config::kinds::Kinds;
 use crate::config::definition;
 use crate::config::definition::Strictness;
 use crate::config::files;
@@ -37,7 +37,7 @@ pub(super) fn run(global: &Global, args: &CheckArgs) -> anyhow::Result<u8> {
 
 fn of_file(path: &Path, args: &CheckArgs) -> anyhow::Result<u8> {
     crate::app::install_tls();
-    let loaded = files::load_file(path, Catalog::built_in(), Strictness::Lenient)?;
+    let loaded = files::load_file(path, Kinds::built_in(), Strictness::Lenient)?;
     for problem in &loaded.problems {
         complain(&problem.to_string());
     }
