@@ -1,0 +1,220 @@
+//! Every key, and who alone may write it. Values: [`records`](super::records).
+//!
+//! | key | writer |
+//! |---|---|
+//! | `cluster/store` | first member |
+//! | `config` | operator (CLI, API) |
+//! | `monitor/<name>`, `alerter/<name>` | `cfg`, API |
+//! | `retired/alerter/<name>` | the commit that deletes the alerter; its notifier removes it |
+//! | `silence/<id>` | API, CLI |
+//! | `cluster/members/<id>` | that member |
+//! | `cluster/director` | the winner of the election |
+//! | `plan/<group>/table`, `plan/<group>/seat/<member>` | director |
+//! | `checkpoint/<monitor>` | the judge of its slot |
+//! | `outbox/<alerter>/<monitor>` | put by the judge with the checkpoint; deleted by the notifier |
+//! | `told/<alerter>/<monitor>` | notifier |
+//! | `past/<ms>-<monitor>` | the commit that closes the episode; director prunes |
+//! | `soft/<member>` | that member |
+//! | `event/<ms>-<member>-<n>` | any member |
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+use super::backend::Key;
+use crate::model::{AlerterName, EpisodeId, MemberId, MonitorName, WallMs};
+
+/// What is not encoded inside a segment: letters, digits and the unreserved marks.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A name as one segment of a key or URL path.
+#[must_use]
+pub fn segment(name: &str) -> String {
+    utf8_percent_encode(name, SEGMENT).to_string()
+}
+
+/// The name in a segment; `None` if it is not UTF-8.
+#[must_use]
+pub fn unsegment(segment: &str) -> Option<String> {
+    percent_decode_str(segment)
+        .decode_utf8()
+        .ok()
+        .map(std::borrow::Cow::into_owned)
+}
+
+macro_rules! fixed {
+    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
+        $($(#[$doc])* #[must_use] pub fn $name() -> Key { Key::new($text) })*
+    };
+}
+
+fixed! {
+    /// Everything.
+    all = "";
+    /// The id of this store.
+    store = "cluster/store";
+    /// Cluster settings.
+    config = "config";
+    /// Who directs.
+    director = "cluster/director";
+    /// All monitors.
+    monitors = "monitor/";
+    /// All alerters.
+    alerters = "alerter/";
+    /// All removed alerters that still have something to resolve.
+    retired_alerters = "retired/alerter/";
+    /// All silences.
+    silences = "silence/";
+    /// All members.
+    members = "cluster/members/";
+    /// All tables and seats.
+    plans = "plan/";
+    /// All open episodes.
+    checkpoints = "checkpoint/";
+    /// All that is to be told.
+    outbox = "outbox/";
+    /// All that was told.
+    told_all = "told/";
+    /// All closed episodes.
+    pasts = "past/";
+    /// All soft failures.
+    softs = "soft/";
+    /// All events.
+    events = "event/";
+}
+
+/// A monitor's definition.
+#[must_use]
+pub fn monitor(name: &MonitorName) -> Key {
+    Key::new(format!("monitor/{}", segment(name.as_str())))
+}
+
+/// An alerter's definition.
+#[must_use]
+pub fn alerter(name: &AlerterName) -> Key {
+    Key::new(format!("alerter/{}", segment(name.as_str())))
+}
+
+/// A removed alerter's last definition.
+#[must_use]
+pub fn retired_alerter(name: &AlerterName) -> Key {
+    Key::new(format!("retired/alerter/{}", segment(name.as_str())))
+}
+
+/// A silence.
+#[must_use]
+pub fn silence(id: &str) -> Key {
+    Key::new(format!("silence/{}", segment(id)))
+}
+
+/// A member's record.
+#[must_use]
+pub fn member(id: &MemberId) -> Key {
+    Key::new(format!("cluster/members/{}", segment(id.as_str())))
+}
+
+/// A group's table.
+#[must_use]
+pub fn table(group: &str) -> Key {
+    Key::new(format!("plan/{}/table", segment(group)))
+}
+
+/// A member's seat in a group.
+#[must_use]
+pub fn seat(group: &str, member: &MemberId) -> Key {
+    Key::new(format!("plan/{}/seat/{}", segment(group), segment(member.as_str())))
+}
+
+/// A monitor's open episode.
+#[must_use]
+pub fn checkpoint(name: &MonitorName) -> Key {
+    Key::new(format!("checkpoint/{}", segment(name.as_str())))
+}
+
+/// What an alerter should know of a monitor.
+#[must_use]
+pub fn outbox_entry(alerter: &AlerterName, monitor: &MonitorName) -> Key {
+    Key::new(format!(
+        "outbox/{}/{}",
+        segment(alerter.as_str()),
+        segment(monitor.as_str())
+    ))
+}
+
+/// What an alerter was told of a monitor.
+#[must_use]
+pub fn told(alerter: &AlerterName, monitor: &MonitorName) -> Key {
+    Key::new(format!(
+        "told/{}/{}",
+        segment(alerter.as_str()),
+        segment(monitor.as_str())
+    ))
+}
+
+/// All that an alerter was told.
+#[must_use]
+pub fn told_of(alerter: &AlerterName) -> Key {
+    Key::new(format!("told/{}/", segment(alerter.as_str())))
+}
+
+/// A closed episode. Keys sort by the time it ended.
+#[must_use]
+pub fn past(until: WallMs, monitor: &MonitorName, episode: EpisodeId) -> Key {
+    // The episode keeps two endings within one millisecond (an edit storm) apart.
+    Key::new(format!(
+        "past/{:015}-{}-{}",
+        until.0.max(0),
+        segment(monitor.as_str()),
+        episode
+    ))
+}
+
+/// A member's soft failures.
+#[must_use]
+pub fn soft(member: &MemberId) -> Key {
+    Key::new(format!("soft/{}", segment(member.as_str())))
+}
+
+/// An event. Keys sort by time.
+#[must_use]
+pub fn event(at: WallMs, member: &MemberId, n: u64) -> Key {
+    Key::new(format!("event/{:015}-{}-{n:06}", at.0.max(0), segment(member.as_str())))
+}
+
+/// The name in `monitor/<name>`, `alerter/<name>`, `checkpoint/<name>`, `silence/<id>`: the last segment.
+#[must_use]
+pub fn last_segment(key: &Key) -> Option<String> {
+    unsegment(key.as_str().rsplit('/').next()?)
+}
+
+/// The two names in `outbox/<alerter>/<monitor>` and `told/<alerter>/<monitor>`.
+#[must_use]
+pub fn alerter_and_monitor(key: &Key) -> Option<(AlerterName, MonitorName)> {
+    let mut parts = key.as_str().splitn(3, '/').skip(1);
+    let alerter = AlerterName::parse(&unsegment(parts.next()?)?).ok()?;
+    let monitor = MonitorName::parse(&unsegment(parts.next()?)?).ok()?;
+    Some((alerter, monitor))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_name_survives_its_key(name in "\\PC{1,40}") {
+            if let Ok(name) = MonitorName::parse(&name) {
+                let key = checkpoint(&name);
+                prop_assert_eq!(key.as_str().matches('/').count(), 1);
+                prop_assert_eq!(last_segment(&key), Some(name.as_str().to_owned()));
+                let alerter = AlerterName::parse(name.as_str()).unwrap();
+                prop_assert_eq!(alerter_and_monitor(&told(&alerter, &name)), Some((alerter, name)));
+            }
+        }
+    }
+
+    #[test]
+    fn keys_of_time_sort_by_time() {
+        let m = MonitorName::parse("m").unwrap();
+        assert!(past(WallMs(999), &m, EpisodeId(1)) < past(WallMs(1_794_000_000_000), &m, EpisodeId(1)));
+    }
+}

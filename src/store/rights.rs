@@ -1,0 +1,574 @@
+//! The rights to act, as values: who holds one was given it by the commit or the table that made it true, and each is proved again by a guard
+//! in the moment of writing, whatever any clock did meanwhile.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::backend::{Commit, Entry, Guard, LeaseId, Op, Outcome, Revision, StoreError};
+use super::records::{MemberRecord, Table};
+use super::{Store, decode, encode, keys};
+use crate::model::MemberId;
+
+/// Keep-alives within the time of the lease, at least.
+const BEATS_PER_TTL: u32 = 3;
+/// Attempts to write the member record while somebody else writes it.
+const OPEN_ATTEMPTS: usize = 3;
+
+/// The value of a seat.
+#[must_use]
+pub fn seat_value(stamp: &str) -> Bytes {
+    Bytes::copy_from_slice(stamp.as_bytes())
+}
+
+/// Why no session could be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// Another data directory has this member id.
+    #[error(
+        "member `{member}` is already here: another data directory on host `{hostname}` ({listen}); give this one another --member-id, or wait until that one is gone"
+    )]
+    Taken {
+        /// The id.
+        member: MemberId,
+        /// Where the other one runs.
+        hostname: String,
+        /// Its API.
+        listen: String,
+    },
+    /// Others write our record at the same time.
+    #[error("member `{0}` is being started more than once at the same time")]
+    Contended(MemberId),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// How a session ended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Lost {
+    /// Its lease is gone: open another one.
+    #[error("the lease is gone")]
+    Lease,
+    /// Another process has taken the member's record over: do not take it back.
+    #[error("another process (boot {boot} on host `{hostname}`) has taken this member over")]
+    TakenOver {
+        /// That process.
+        boot: String,
+        /// Its host.
+        hostname: String,
+    },
+}
+
+/// The lease of this process; its member record hangs on it.
+#[derive(Debug)]
+pub struct Session {
+    store: Store,
+    lease: LeaseId,
+    ttl: Duration,
+    member: MemberId,
+    boot: String,
+    record: Mutex<(MemberRecord, Revision)>,
+    proof: Mutex<Instant>,
+}
+
+impl Session {
+    /// Writes the member record on a new lease. A record of one's own previous life (same identity) is taken over at once, and whatever
+    /// hung on its lease ends; another identity is refused.
+    ///
+    /// # Errors
+    /// [`SessionError`].
+    pub async fn open(store: &Store, record: MemberRecord, ttl: Duration) -> Result<Self, SessionError> {
+        let granted = Instant::now();
+        let lease = store.backend.grant(ttl).await?;
+        match Self::write(store, &record, lease.id, lease.ttl).await {
+            Ok(rev) => Ok(Self {
+                store: store.clone(),
+                lease: lease.id,
+                ttl: lease.ttl,
+                member: record.id.clone(),
+                boot: record.boot.clone(),
+                record: Mutex::new((record, rev)),
+                proof: Mutex::new(granted),
+            }),
+            Err(error) => {
+                // It would end by itself; the record may hang on it if the answer was lost.
+                if let Err(error) = store.backend.revoke(lease.id).await {
+                    debug!(%error, "could not revoke a lease that was not needed");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn write(
+        store: &Store,
+        record: &MemberRecord,
+        lease: LeaseId,
+        ttl: Duration,
+    ) -> Result<Revision, SessionError> {
+        let key = keys::member(&record.id);
+        let value = encode(record)?;
+        for _ in 0..OPEN_ATTEMPTS {
+            let before = store.get(&key).await?;
+            let old = match &before {
+                Some(entry) => Self::previous(record, entry)?,
+                None => None,
+            };
+            let commit = Commit {
+                guards: vec![Guard::Rev(key.clone(), before.map_or(Revision(0), |entry| entry.rev))],
+                ops: vec![Op::Put(key.clone(), value.clone(), Some(lease))],
+            };
+            match store.settle(&[], commit, Instant::now() + ttl).await {
+                Outcome::Done(rev) => {
+                    if let Some(old) = old {
+                        info!(member = %record.id, "took over the record of this member's previous life");
+                        // With it ends a directorship that hangs on it. The record does not: it has moved to the new lease.
+                        match store.backend.revoke(old).await {
+                            Ok(()) | Err(StoreError::NoLease) => {}
+                            Err(error) => {
+                                warn!(%error, "could not revoke the lease of the previous life, it ends by itself")
+                            }
+                        }
+                    }
+                    return Ok(rev);
+                }
+                Outcome::Refused(_) => {}
+                Outcome::Unknown(error) | Outcome::Failed(error) => return Err(error.into()),
+            }
+        }
+        Err(SessionError::Contended(record.id.clone()))
+    }
+
+    /// The lease of our own previous life in a member record that is there, if it may be taken over.
+    fn previous(mine: &MemberRecord, entry: &Entry) -> Result<Option<LeaseId>, SessionError> {
+        match decode::<MemberRecord>(entry) {
+            Ok(there) if there.value.identity != mine.identity => Err(SessionError::Taken {
+                member: mine.id.clone(),
+                hostname: there.value.hostname,
+                listen: there.value.listen,
+            }),
+            Ok(_) => Ok(entry.lease),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Who.
+    #[must_use]
+    pub fn member(&self) -> &MemberId {
+        &self.member
+    }
+
+    /// The lease.
+    #[must_use]
+    pub fn lease(&self) -> LeaseId {
+        self.lease
+    }
+
+    /// The time that was granted.
+    #[must_use]
+    pub fn ttl(&self) -> Duration {
+        self.ttl
+    }
+
+    /// What proves this session in a commit.
+    #[must_use]
+    pub fn guard(&self) -> Guard {
+        Guard::Lease(keys::member(&self.member), self.lease)
+    }
+
+    /// When the last request was *sent* that proved this session: alive at least until this plus [`Session::ttl`].
+    #[must_use]
+    pub fn proof(&self) -> Instant {
+        *self.proof.lock()
+    }
+
+    /// Keeps the lease alive until `stop` or the session's end. A store that does not answer is no end: see [`Session::proof`].
+    ///
+    /// # Errors
+    /// [`Lost`], when the session has ended otherwise.
+    pub async fn run(&self, stop: &CancellationToken) -> Result<(), Lost> {
+        let beat = self.ttl / BEATS_PER_TTL;
+        let mut beats = interval(beat);
+        // After a stall the next one is enough.
+        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut silent = false;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                _ = beats.tick() => {}
+            }
+            let beaten = tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                beaten = timeout(beat, self.beat()) => beaten,
+            };
+            let error = match beaten {
+                Ok(Ok(())) => {
+                    if std::mem::take(&mut silent) {
+                        info!(member = %self.member, "the store answers again");
+                    }
+                    continue;
+                }
+                Ok(Err(Beat::Lost(lost))) => return Err(lost),
+                Ok(Err(Beat::Store(error))) => error.to_string(),
+                Err(_) => "no answer in time".to_owned(),
+            };
+            if !std::mem::replace(&mut silent, true) {
+                warn!(member = %self.member, error, "cannot keep the session alive, trying on");
+            }
+        }
+    }
+
+    /// One proof: the lease lives, and the record is still ours.
+    async fn beat(&self) -> Result<(), Beat> {
+        let sent = Instant::now();
+        match self.store.backend.keep_alive(self.lease).await {
+            Ok(ttl) if !ttl.is_zero() => {}
+            Ok(_) | Err(StoreError::NoLease) => return Err(Beat::Lost(Lost::Lease)),
+            Err(error) => return Err(Beat::Store(error)),
+        }
+        let entry = self.store.get(&keys::member(&self.member)).await.map_err(Beat::Store)?;
+        match entry {
+            Some(entry) if entry.lease == Some(self.lease) => {
+                *self.proof.lock() = sent;
+                Ok(())
+            }
+            Some(entry) => match decode::<MemberRecord>(&entry) {
+                Ok(there) if there.value.boot != self.boot => Err(Beat::Lost(Lost::TakenOver {
+                    boot: there.value.boot,
+                    hostname: there.value.hostname,
+                })),
+                _ => Err(Beat::Lost(Lost::Lease)),
+            },
+            // Somebody removed the record, or the lease ended between the two calls.
+            None => Err(Beat::Lost(Lost::Lease)),
+        }
+    }
+
+    /// Changes the member record (`leaving`, tags).
+    pub async fn update(&self, change: impl FnOnce(&mut MemberRecord)) -> Outcome {
+        let (mut record, _) = self.record.lock().clone();
+        change(&mut record);
+        let value = match encode(&record) {
+            Ok(value) => value,
+            Err(error) => return Outcome::Failed(error),
+        };
+        let commit = Commit {
+            guards: vec![self.guard()],
+            ops: vec![Op::Put(keys::member(&self.member), value, Some(self.lease))],
+        };
+        let outcome = self.store.settle(&[], commit, Instant::now() + self.ttl).await;
+        if let Outcome::Done(rev) = outcome {
+            *self.record.lock() = (record, rev);
+        }
+        outcome
+    }
+
+    /// Ends the session: the lease is revoked, the record and whatever else hangs on it go at once.
+    ///
+    /// # Errors
+    /// The store does not answer: the lease ends by itself.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        match self.store.backend.revoke(self.lease).await {
+            Ok(()) | Err(StoreError::NoLease) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Tries to become the director. `None`: somebody else is.
+    ///
+    /// # Errors
+    /// The store does not say.
+    pub async fn campaign(&self) -> Result<Option<Term>, StoreError> {
+        let key = keys::director();
+        let commit = Commit {
+            guards: vec![Guard::Absent(key.clone())],
+            ops: vec![Op::Put(
+                key.clone(),
+                Bytes::copy_from_slice(self.member.as_str().as_bytes()),
+                Some(self.lease),
+            )],
+        };
+        match self
+            .store
+            .settle(&[self.guard()], commit, Instant::now() + self.ttl)
+            .await
+        {
+            Outcome::Done(_) | Outcome::Refused(_) => {}
+            Outcome::Failed(error) | Outcome::Unknown(error) => return Err(error),
+        }
+        // Read in any case: a term that this session won earlier, or by a copy of the commit that came late, is its own.
+        let entry = self.store.get(&key).await?;
+        Ok(entry
+            .filter(|e| e.lease == Some(self.lease))
+            .map(|e| Term { born: e.born }))
+    }
+
+    /// Gives the directorship back, so that the next one need not wait for the lease.
+    pub async fn resign(&self, term: Term) -> Outcome {
+        let commit = Commit {
+            guards: vec![term.guard()],
+            ops: vec![Op::Delete(keys::director())],
+        };
+        self.store.settle(&[], commit, Instant::now() + self.ttl).await
+    }
+
+    /// The right to judge the slots that a table gives to this member; `None` if it gives none.
+    #[must_use]
+    pub fn tenure(&self, group: &str, table: &Table) -> Option<Tenure> {
+        let judges = table.runs.iter().any(|run| run.judge.as_ref() == Some(&self.member));
+        let stamp = table.stamps.get(&self.member).filter(|_| judges)?;
+        Some(Tenure {
+            group: group.to_owned(),
+            member: self.member.clone(),
+            stamp: stamp.clone(),
+            session: self.guard(),
+        })
+    }
+}
+
+enum Beat {
+    Lost(Lost),
+    Store(StoreError),
+}
+
+/// The right to direct.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Term {
+    born: Revision,
+}
+
+impl Term {
+    /// What proves it in a commit.
+    #[must_use]
+    pub fn guard(&self) -> Guard {
+        Guard::Born(keys::director(), self.born)
+    }
+
+    /// The name of the `n`th table of this term: never used twice, later terms are greater.
+    #[must_use]
+    pub fn epoch(&self, n: u64) -> String {
+        format!("{}-{n}", self.born)
+    }
+}
+
+/// The right to judge the slots of a group that a table gave to this member, or to work its alerters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tenure {
+    group: String,
+    member: MemberId,
+    stamp: String,
+    session: Guard,
+}
+
+impl Tenure {
+    /// The placement group.
+    #[must_use]
+    pub fn group(&self) -> &str {
+        &self.group
+    }
+
+    /// Who holds it.
+    #[must_use]
+    pub fn member(&self) -> &MemberId {
+        &self.member
+    }
+
+    /// What proves it in a commit, together with the session: the shared guards of a `commit_all`.
+    #[must_use]
+    pub fn guards(&self) -> Vec<Guard> {
+        vec![
+            self.session.clone(),
+            Guard::Is(keys::seat(&self.group, &self.member), seat_value(&self.stamp)),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::WallMs;
+    use crate::store::records::{FORMAT, SlotRun};
+    use crate::store::{in_memory, seat_value};
+
+    const TTL: Duration = Duration::from_secs(6);
+
+    fn record(identity: &str, boot: &str) -> MemberRecord {
+        MemberRecord {
+            v: FORMAT,
+            id: MemberId::parse("a").unwrap(),
+            identity: identity.to_owned(),
+            boot: boot.to_owned(),
+            hostname: "host".to_owned(),
+            listen: "127.0.0.1:8080".to_owned(),
+            tags: Vec::new(),
+            version: "0".to_owned(),
+            started: WallMs(0),
+            leaving: false,
+        }
+    }
+
+    fn put(key: &super::super::Key, value: &str) -> Op {
+        Op::Put(key.clone(), Bytes::copy_from_slice(value.as_bytes()), None)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_record_of_our_own_previous_life_is_taken_over_at_once_and_its_directorship_ends() {
+        let (store, _faults) = in_memory();
+        let first = Session::open(&store, record("disk", "boot-1"), TTL).await.unwrap();
+        let term = first.campaign().await.unwrap().unwrap();
+        let second = Session::open(&store, record("disk", "boot-2"), TTL).await.unwrap();
+        assert_eq!(store.get(&keys::director()).await.unwrap(), None);
+        let by_the_old = Commit {
+            guards: vec![term.guard()],
+            ops: vec![put(&keys::config(), "1")],
+        };
+        assert!(matches!(store.commit(by_the_old).await, Outcome::Refused(_)));
+        assert_eq!(
+            first.run(&CancellationToken::new()).await,
+            Err(Lost::Lease),
+            "the paused twin has lost its lease"
+        );
+        let next = second.campaign().await.unwrap().unwrap();
+        assert!(next.epoch(0) != term.epoch(0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_identity_is_refused_by_name_until_the_lease_ends() {
+        let (store, _faults) = in_memory();
+        let _first = Session::open(&store, record("disk-1", "boot-1"), TTL).await.unwrap();
+        let error = Session::open(&store, record("disk-2", "boot-2"), TTL)
+            .await
+            .unwrap_err();
+        assert!(matches!(&error, SessionError::Taken { .. }), "{error}");
+        let text = error.to_string();
+        assert!(
+            text.contains("`a`") && text.contains("`host`") && text.contains("127.0.0.1:8080"),
+            "{text}"
+        );
+        tokio::time::advance(TTL + Duration::from_secs(1)).await;
+        while store
+            .get(&keys::member(&MemberId::parse("a").unwrap()))
+            .await
+            .unwrap()
+            .is_some()
+        {
+            tokio::task::yield_now().await;
+        }
+        Session::open(&store, record("disk-2", "boot-2"), TTL).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_is_opened_although_the_answer_to_its_commit_is_lost() {
+        let (store, faults) = in_memory();
+        faults.answers([super::super::Answer::LostAfterwards]);
+        let session = Session::open(&store, record("disk", "boot"), TTL).await.unwrap();
+        let entry = store.get(&keys::member(session.member())).await.unwrap().unwrap();
+        assert_eq!(entry.lease, Some(session.lease()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_session_lives_as_long_as_it_runs_and_no_longer() {
+        let (store, _faults) = in_memory();
+        let session = Session::open(&store, record("disk", "boot"), TTL).await.unwrap();
+        let key = keys::member(session.member());
+        let stop = CancellationToken::new();
+        let later = async {
+            tokio::time::sleep(TTL * 10).await;
+            assert!(store.get(&key).await.unwrap().is_some());
+            assert!(session.proof().elapsed() < TTL / 2);
+            stop.cancel();
+        };
+        let (ended, ()) = tokio::join!(session.run(&stop), later);
+        assert_eq!(ended, Ok(()));
+        tokio::time::sleep(TTL + Duration::from_secs(1)).await;
+        assert!(store.get(&key).await.unwrap().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stopped_store_ends_no_session_and_a_frozen_one_ends_all() {
+        let (store, faults) = in_memory();
+        let session = Session::open(&store, record("disk", "boot"), TTL).await.unwrap();
+        let stop = CancellationToken::new();
+        let story = async {
+            faults.stop();
+            tokio::time::sleep(TTL * 5).await;
+            faults.start();
+            tokio::time::sleep(TTL).await;
+            assert!(session.proof().elapsed() < TTL);
+            faults.freeze();
+            tokio::time::sleep(TTL * 5).await;
+            faults.wake();
+        };
+        let (ended, ()) = tokio::join!(session.run(&stop), story);
+        assert_eq!(ended, Err(Lost::Lease));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_of_two_sessions_directs_and_resigning_lets_the_other() {
+        let (store, _faults) = in_memory();
+        let a = Session::open(&store, record("disk-a", "1"), TTL).await.unwrap();
+        let mut other = record("disk-b", "1");
+        other.id = MemberId::parse("b").unwrap();
+        let b = Session::open(&store, other, TTL).await.unwrap();
+        let term = a.campaign().await.unwrap().unwrap();
+        assert_eq!(
+            a.campaign().await.unwrap(),
+            Some(term),
+            "winning twice is the same term"
+        );
+        assert_eq!(b.campaign().await.unwrap(), None);
+        assert!(a.resign(term).await.revision().is_some());
+        let next = b.campaign().await.unwrap().unwrap();
+        assert!(next.born > term.born);
+        assert!(
+            matches!(a.resign(term).await, Outcome::Refused(_)),
+            "an old term ends nobody else's"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_tenure_is_given_by_a_table_that_gives_slots_and_refused_after_the_stamp_changed() {
+        let (store, _faults) = in_memory();
+        let session = Session::open(&store, record("disk", "boot"), TTL).await.unwrap();
+        let me = session.member().clone();
+        let run = |judge: Option<MemberId>| SlotRun {
+            first: 0,
+            last: 4095,
+            judge,
+            since: "1-0".to_owned(),
+            runners: Vec::new(),
+        };
+        let mut table = Table {
+            v: FORMAT,
+            epoch: "1-0".to_owned(),
+            runs: vec![run(None)],
+            stamps: [(me.clone(), "s1".to_owned())].into(),
+        };
+        assert_eq!(session.tenure("all", &table), None, "a stamp alone is no slot");
+        table.runs = vec![run(Some(me.clone()))];
+        let tenure = session.tenure("all", &table).unwrap();
+        let seat = |stamp| Commit {
+            guards: Vec::new(),
+            ops: vec![Op::Put(keys::seat("all", &me), seat_value(stamp), None)],
+        };
+        let work = || Commit {
+            guards: Vec::new(),
+            ops: vec![put(&keys::silence("x"), "1")],
+        };
+        store.commit(seat("s1")).await;
+        assert!(matches!(
+            store.commit_all(&tenure.guards(), vec![work()]).await[..],
+            [Outcome::Done(_)]
+        ));
+        store.commit(seat("s2")).await;
+        assert_eq!(
+            store.commit_all(&tenure.guards(), vec![work()]).await,
+            [Outcome::Refused(super::super::Refusal::Shared)]
+        );
+    }
+}
