@@ -13,7 +13,7 @@ use crate::model::{Notification, Problem};
 /// Shared by all deliveries; built once.
 #[derive(Debug, Clone)]
 pub struct DeliveryCx {
-    /// The one HTTP client: pooled, no redirects to other schemes, timeouts set per request from `deadline`.
+    /// The one HTTP client: pooled, no redirects to other places, timeouts set per request from `deadline`.
     pub http: reqwest::Client,
     /// When this attempt has to be over.
     pub deadline: Instant,
@@ -151,6 +151,11 @@ impl Kind {
 }
 
 fn parse<A: Alerter>(options: serde_json::Value) -> Result<Parsed, Problem> {
+    // `options:` with nothing below it, and no `options` at all, are an empty map: the fields then say what is missing.
+    let options = match options {
+        serde_json::Value::Null => serde_json::Value::Object(serde_json::Map::new()),
+        given => given,
+    };
     let alerter: A = crate::model::read_field_by_field(options)?;
     let problems = alerter.validate();
     Ok((Box::new(alerter), problems))

@@ -2,6 +2,7 @@
 //! beyond each type's own invariants.
 
 mod dur;
+mod group;
 mod ids;
 mod notification;
 mod problem;
@@ -13,6 +14,7 @@ mod time;
 mod verdict;
 
 pub use dur::{Dur, DurError};
+pub use group::Group;
 pub use ids::{AlerterName, EpisodeId, MAX_NAME_BYTES, MemberId, MonitorName, NameError};
 pub use notification::{DigestLine, Notification, TrailEntry};
 pub use problem::{Place, Problem, Severity};

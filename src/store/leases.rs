@@ -49,6 +49,13 @@ impl Leases {
         self.all.remove(&id).is_some()
     }
 
+    /// Looks at a lease again later: it could not be ended now.
+    pub(super) fn postpone(&mut self, id: LeaseId, until: Instant) {
+        if let Some(life) = self.all.get_mut(&id) {
+            life.until = life.until.max(until);
+        }
+    }
+
     /// Those whose time is over.
     pub(super) fn over(&self, now: Instant) -> Vec<LeaseId> {
         let mut over: Vec<_> = self

@@ -334,3 +334,39 @@ impl Backend for Memory {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::contract::{TTL, World, contract_suite};
+
+    struct InMemory(Arc<Memory>, Faults);
+
+    #[async_trait]
+    impl World for InMemory {
+        async fn new() -> Self {
+            let (memory, faults) = Memory::new();
+            Self(memory, faults)
+        }
+
+        fn backend(&self) -> Arc<dyn Backend> {
+            self.0.clone()
+        }
+
+        async fn compact(&self) {
+            self.1.compact();
+        }
+
+        async fn stop_and_start(&mut self) {
+            self.1.stop();
+            tokio::time::sleep(TTL * 3).await;
+            self.1.start();
+        }
+
+        async fn set_full(&self, full: bool) {
+            self.1.set_full(full);
+        }
+    }
+
+    contract_suite!(InMemory);
+}

@@ -1,0 +1,384 @@
+//! The composition root: the one place that names everything. Order of start, order of stop.
+
+mod limits;
+mod paths;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+pub use paths::default_data_dir;
+
+use crate::catalog::{Catalog, loader};
+use crate::cluster::identity::{Identity, IdentityError, LastAlive};
+use crate::cluster::tenures::Tenures;
+use crate::cluster::{Cluster, Rights, Tables, event_log};
+use crate::director::Director;
+use crate::events::{EventKind, Events};
+use crate::feed::Feed;
+use crate::manager::alarm::Alarm;
+use crate::manager::clock::Clock;
+use crate::manager::lane::{self, Lane};
+use crate::manager::recorder::{Recorder, Shell};
+use crate::manager::stats::LaneStats;
+use crate::manager::{Lanes, Left, Manager, soft};
+use crate::model::{MemberId, Secret, WallMs};
+use crate::monitors::{CheckCx, CheckOptions};
+use crate::store::records::{FORMAT, MemberRecord};
+use crate::store::{OpenError, Session, SessionError, Store, StoreError};
+use crate::tasks::Tasks;
+use crate::telemetry;
+
+/// What `server` was asked for.
+#[derive(Debug, Clone)]
+pub struct ServerOptions {
+    /// Address of API and page.
+    pub listen: String,
+    /// Tags of this member.
+    pub tags: Vec<String>,
+    /// Tokens that open the API.
+    pub access_tokens: Vec<Secret>,
+    /// Where state is kept.
+    pub data_dir: PathBuf,
+    /// A directory to keep the store in line with.
+    pub configs: Option<PathBuf>,
+    /// Id of this member.
+    pub member_id: Option<MemberId>,
+    /// Where people reach this server.
+    pub base_url: Option<String>,
+    /// Whether the API may create exec monitors.
+    pub allow_exec_from_api: bool,
+    /// Threads that run checks.
+    pub lanes: Option<std::num::NonZeroUsize>,
+    /// Name of the cluster (the store's prefix).
+    pub cluster: String,
+    /// Serve the page from the source tree.
+    pub debug_ui: bool,
+}
+
+/// How long runs and deliveries in flight may take to end when the process is asked to stop.
+pub const GRACE: Duration = Duration::from_secs(5);
+/// How often it is noted that this process lives.
+const ALIVE: Duration = Duration::from_secs(5);
+
+/// Why a server does not start. One line each, said before anything is running.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {listen}: {source}{hint}")]
+    Listen {
+        /// The address.
+        listen: String,
+        /// Why.
+        source: std::io::Error,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// This member has no identity.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The store does not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The member's id is taken.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// The directory of definitions cannot be read.
+    #[error("--configs {dir}: {why}", dir = .dir.display())]
+    Configs {
+        /// The directory.
+        dir: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// Something that a machine of ours always has is missing.
+    #[error("cannot start: {0}")]
+    Machine(String),
+}
+
+/// Chooses the one TLS provider of this process. May be called again.
+pub fn install_tls() {
+    // An error means that it is installed already.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
+/// A server whose listeners are bound and whose store is open; [`App::run`] does the rest.
+#[must_use = "a bound server does nothing until it is run"]
+pub struct App {
+    options: ServerOptions,
+    listener: TcpListener,
+    store: Store,
+    session: Arc<Session>,
+    cluster: Cluster,
+    catalog: Catalog,
+    events: Events,
+    to_write: mpsc::Receiver<Arc<crate::events::Event>>,
+    feed: Feed,
+    alive: LastAlive,
+    left: Left,
+}
+
+impl App {
+    /// Opens and binds everything that can fail, in order; nothing is running afterwards but the session.
+    ///
+    /// # Errors
+    /// One clear line about what is in the way.
+    pub async fn bind(options: ServerOptions) -> Result<Self, StartError> {
+        install_tls();
+        limits::raise_descriptors();
+        if let Some(dir) = &options.configs {
+            let configs = |why: std::io::Error| StartError::Configs {
+                dir: dir.clone(),
+                why: why.to_string(),
+            };
+            std::fs::read_dir(dir).map_err(configs)?;
+        }
+        let listener = TcpListener::bind(&options.listen)
+            .await
+            .map_err(|source| StartError::Listen {
+                hint: match source.kind() {
+                    std::io::ErrorKind::AddrInUse => "; another process has that port, choose one with --listen",
+                    std::io::ErrorKind::PermissionDenied => "; ports below 1024 need a capability",
+                    _ => "",
+                },
+                listen: options.listen.clone(),
+                source,
+            })?;
+        let store = crate::store::open_embedded(&options.data_dir).await?;
+        let identity = Identity::of(&options.data_dir, options.member_id.clone())?;
+        store.identity().await?;
+        let settings = store.settings().await?.value;
+        let feed = Feed::default();
+        let (events, to_write) = Events::new(identity.member.clone(), feed.clone());
+        let alive = LastAlive::of(&options.data_dir);
+        let left = Left {
+            alive: alive.read(),
+            ..Left::read(&store, &identity.member).await?
+        };
+        let cluster = Cluster {
+            store: store.clone(),
+            record: member_record(&options, &identity, &listener),
+            ttl: settings.heartbeat_timeout.0,
+            tenures: Tenures::default(),
+            tables: Tables::default(),
+            rights: watch::Sender::new(Rights::default()),
+            events: events.clone(),
+        };
+        let session = cluster.join().await?;
+        Ok(Self {
+            options,
+            listener,
+            store,
+            session,
+            cluster,
+            catalog: Catalog::default(),
+            events,
+            to_write,
+            feed,
+            alive,
+            left,
+        })
+    }
+
+    /// The address that the API is bound to.
+    ///
+    /// # Errors
+    /// The socket is gone.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Runs until `stop`, then stops in order.
+    ///
+    /// # Errors
+    /// A part of the program ended before it was asked to: the supervisor should start us anew.
+    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let never = CancellationToken::new();
+        let (tenures, tables) = (self.cluster.tenures.clone(), self.cluster.tables.clone());
+        let recorder = Recorder::new();
+        let recorded = self.left.recorded();
+
+        // Each stage has a set of its own: they stop one after the other, last made first.
+        let mut running: Tasks<Ended> = Tasks::child_of(&never);
+        let mut recording: Tasks<Ended> = Tasks::child_of(&never);
+        let mut belonging: Tasks<Ended> = Tasks::child_of(&never);
+
+        let lanes = self.start_lanes(&mut running, &recorder)?;
+        let (to_manager, changes) = mpsc::channel(loader::WAITING);
+        let manager = Manager {
+            catalog: self.catalog.clone(),
+            lanes: lanes.clone(),
+            recorder: recorder.clone(),
+            tenures: tenures.clone(),
+            events: self.events.clone(),
+            store: self.store.clone(),
+            left: self.left,
+        };
+        let token = running.stop().clone();
+        running.spawn(async move {
+            manager.run(changes, token).await;
+            Ended::Quietly("manager")
+        });
+        let shell = Shell {
+            store: self.store.clone(),
+            tenures: tenures.clone(),
+            catalog: self.catalog.clone(),
+            events: self.events.clone(),
+            feed: self.feed.clone(),
+            recorded,
+        };
+        let (token, work) = (recording.stop().clone(), recorder.clone());
+        recording.spawn(async move {
+            work.run(shell, token, GRACE).await;
+            Ended::Quietly("recorder")
+        });
+        let director = Director {
+            store: self.store.clone(),
+            catalog: self.catalog.clone(),
+            rights: self.cluster.rights.subscribe(),
+            events: self.events.clone(),
+        };
+        let token = belonging.stop().clone();
+        belonging.spawn(async move {
+            director.run(token).await;
+            Ended::Quietly("director")
+        });
+        let (token, session, cluster) = (belonging.stop().clone(), self.session.clone(), self.cluster);
+        belonging.spawn(async move {
+            match cluster.run(session, token).await {
+                Ok(()) => Ended::Quietly("cluster"),
+                Err(lost) => Ended::Lost(lost.to_string()),
+            }
+        });
+        let (catalog, store, feed) = (self.catalog.clone(), self.store.clone(), self.feed.clone());
+        let token = running.stop().clone();
+        running.spawn(async move {
+            loader::run(catalog, store, feed, to_manager, token).await;
+            Ended::Quietly("definitions")
+        });
+        let (token, session, catalog, work, store) = (
+            recording.stop().clone(),
+            self.session.clone(),
+            self.catalog.clone(),
+            recorder.clone(),
+            self.store.clone(),
+        );
+        recording.spawn(async move {
+            soft::run(store, session, catalog, work, token).await;
+            Ended::Quietly("soft failures")
+        });
+        let (token, alive) = (recording.stop().clone(), self.alive);
+        recording.spawn(async move {
+            while tokio::time::timeout(ALIVE, token.cancelled()).await.is_err() {
+                alive.note(WallMs::now());
+            }
+            alive.note(WallMs::now());
+            Ended::Quietly("sign of life")
+        });
+
+        // Stops last: the others have something to say until they have ended.
+        let (token, store, events) = (belonging.stop().clone(), self.store.clone(), self.events.clone());
+        belonging.spawn(async move {
+            event_log::run(store, events, self.to_write, token).await;
+            Ended::Quietly("events")
+        });
+
+        let _ = (tables, lanes);
+        let failed = tokio::select! {
+            () = stop.cancelled() => None,
+            ended = running.next() => Some(describe(ended)),
+            ended = recording.next() => Some(describe(ended)),
+            ended = belonging.next() => Some(describe(ended)),
+        };
+        if let Some(what) = &failed {
+            tracing::error!(what, "a part of the program ended by itself; stopping");
+        }
+        let mut clean = true;
+        for (stage, tasks) in [("runs", running), ("records", recording), ("membership", belonging)] {
+            let ended = tasks.shut_down(GRACE + Duration::from_secs(1)).await;
+            tracing::debug!(stage, clean = ended, "stopped");
+            clean &= ended;
+        }
+        if let Err(error) = self.session.close().await {
+            tracing::warn!(%error, "the session could not be ended; it runs out by itself");
+        }
+        match failed {
+            Some(what) => anyhow::bail!("{what} ended by itself"),
+            None if !clean => anyhow::bail!("not everything ended within {} s", GRACE.as_secs()),
+            None => Ok(()),
+        }
+    }
+
+    fn start_lanes(&self, tasks: &mut Tasks<Ended>, recorder: &Recorder) -> anyhow::Result<Lanes> {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+        let n = self.options.lanes.map_or(cores, std::num::NonZeroUsize::get);
+        let limits = limits::per_lane(n);
+        let clock = Clock::system();
+        let mut handles = Vec::with_capacity(n);
+        for number in 0..n {
+            let (inbox, commands) = mpsc::channel(lane::INBOX);
+            let stats = Arc::new(LaneStats::default());
+            handles.push((inbox, stats.clone()));
+            let cx = Arc::new(CheckCx::new(CheckOptions {
+                user_agent: Some(format!("9volt/{}", telemetry::VERSION)),
+                ..CheckOptions::default()
+            }));
+            let lane = Lane::new(clock.clone(), limits, cx, recorder.clone(), stats, self.feed.clone());
+            let token = tasks.stop().clone();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            tasks.spawn_blocking(move || {
+                runtime.block_on(async move { lane.run(Alarm::sharp(), commands, token, GRACE).await });
+                tracing::debug!(number, "lane ended");
+                Ended::Quietly("lane")
+            });
+        }
+        Ok(Lanes::new(handles))
+    }
+}
+
+/// How a part of the program ended.
+enum Ended {
+    /// As asked, or because what it works for is gone.
+    Quietly(&'static str),
+    /// Another process has taken our place.
+    Lost(String),
+}
+
+fn describe(ended: Option<Result<Ended, tokio::task::JoinError>>) -> String {
+    match ended {
+        Some(Ok(Ended::Quietly(name))) => name.to_owned(),
+        Some(Ok(Ended::Lost(why))) => why,
+        Some(Err(error)) => format!("a task ({error})"),
+        None => "everything".to_owned(),
+    }
+}
+
+fn member_record(options: &ServerOptions, identity: &Identity, listener: &TcpListener) -> MemberRecord {
+    MemberRecord {
+        v: FORMAT,
+        id: identity.member.clone(),
+        identity: identity.identity.clone(),
+        boot: uuid::Uuid::new_v4().simple().to_string(),
+        hostname: limits::hostname(),
+        listen: listener
+            .local_addr()
+            .map_or_else(|_| options.listen.clone(), |a| a.to_string()),
+        tags: options.tags.clone(),
+        version: telemetry::VERSION.to_owned(),
+        started: WallMs::now(),
+        leaving: false,
+    }
+}
+
+/// Says that a directory was synchronised, or why it was not.
+fn tell_config(events: &Events, message: String) {
+    events.record(EventKind::Config, WallMs::now(), None, message);
+}

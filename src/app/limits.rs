@@ -1,0 +1,40 @@
+//! What the machine allows.
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use crate::manager::lane::Limits;
+
+/// Descriptors that are not for checks: store, API, logs, alerters.
+const RESERVED: u64 = 256;
+
+/// Raises the limit of descriptors as far as this process may: each check in flight needs one or two.
+pub(super) fn raise_descriptors() {
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < hard
+        && let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
+    {
+        tracing::warn!(%error, soft, hard, "cannot raise the limit of descriptors");
+    }
+}
+
+/// Permits of one of `lanes` lanes: half of the descriptors in all, half of these for monitors that fail, half for one kind.
+pub(super) fn per_lane(lanes: usize) -> Limits {
+    let descriptors = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft);
+    let all = usize::try_from(descriptors.saturating_sub(RESERVED) / 2)
+        .unwrap_or(usize::MAX)
+        .min(100_000);
+    let in_flight = (all / lanes.max(1)).max(16);
+    Limits {
+        in_flight,
+        failing: (in_flight / 2).max(8),
+        per_kind: (in_flight / 2).max(8),
+    }
+}
+
+/// The name of this host.
+pub(super) fn hostname() -> String {
+    nix::unistd::gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok())
+        .unwrap_or_else(|| "unknown".to_owned())
+}

@@ -1,0 +1,187 @@
+//! Keeps the catalog as the store has it, and says what changed.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{AlerterEntry, Catalog, Live, MonitorEntry};
+use crate::config::definition;
+use crate::feed::{Feed, Signal};
+use crate::model::{AlerterName, MonitorName, Problem};
+use crate::store::records::Definition;
+use crate::store::{Batch, Change, Entry, Followed, Key, Store, keys};
+
+/// Batches that may wait to be taken in by the manager; the loader waits when it is full.
+pub const WAITING: usize = 64;
+
+/// What changed in the catalog.
+#[derive(Default)]
+pub struct Changed {
+    /// Monitors that are new or edited.
+    pub put: Vec<Arc<MonitorEntry>>,
+    /// Monitors that are gone, as they were last.
+    pub removed: Vec<Arc<MonitorEntry>>,
+    /// The first of all: how everything stood at the start.
+    pub first: bool,
+}
+
+/// Follows the definitions until `stop`. Monitors' changes go to `changes`, in order.
+pub async fn run(catalog: Catalog, store: Store, feed: Feed, changes: mpsc::Sender<Changed>, stop: CancellationToken) {
+    let mut monitors = store.follow(&keys::monitors());
+    let mut alerters = store.follow(&keys::alerters());
+    let mut first = true;
+    loop {
+        let changed = tokio::select! {
+            () = stop.cancelled() => return,
+            followed = alerters.next() => {
+                take_alerters(&catalog, &feed, followed);
+                continue;
+            }
+            followed = monitors.next() => take_monitors(&catalog, &feed, followed),
+        };
+        let changed = Changed {
+            first: std::mem::take(&mut first),
+            ..changed
+        };
+        if changes.send(changed).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn take_monitors(catalog: &Catalog, feed: &Feed, followed: Followed) -> Changed {
+    let mut changed = Changed::default();
+    match followed {
+        Followed::Snapshot { entries, .. } => {
+            let mut there = HashSet::with_capacity(entries.len());
+            for entry in &entries {
+                if let Some(name) = put_monitor(catalog, entry, &mut changed) {
+                    there.insert(name);
+                }
+            }
+            for gone in catalog.monitors().into_iter().filter(|m| !there.contains(&m.name)) {
+                changed.removed.extend(catalog.remove_monitor(gone.name.as_str()));
+            }
+        }
+        Followed::Changes(Batch { changes, .. }) => {
+            for change in changes {
+                match change {
+                    Change::Put(entry) => {
+                        put_monitor(catalog, &entry, &mut changed);
+                    }
+                    Change::Deleted(key) => {
+                        changed
+                            .removed
+                            .extend(keys::last_segment(&key).and_then(|name| catalog.remove_monitor(&name)));
+                    }
+                }
+            }
+        }
+    }
+    for entry in changed.put.iter().chain(&changed.removed) {
+        feed.tell(|| Signal::Definition(entry.name.clone()));
+    }
+    changed
+}
+
+fn put_monitor(catalog: &Catalog, entry: &Entry, changed: &mut Changed) -> Option<MonitorName> {
+    let name = name_of(&entry.key).and_then(|name| MonitorName::parse(&name).ok());
+    let Some(name) = name else {
+        tracing::warn!(key = %entry.key, "a key that is no monitor's name is left alone");
+        return None;
+    };
+    let before = catalog.monitor(name.as_str());
+    if before.as_ref().is_some_and(|known| known.rev == entry.rev) {
+        return Some(name);
+    }
+    let read = match spec(entry) {
+        Ok(spec) => definition::monitor(name.as_str(), &spec),
+        Err(problem) => definition::Read {
+            value: None,
+            problems: vec![problem],
+        },
+    };
+    let monitor = Arc::new(MonitorEntry {
+        live: before.map_or_else(|| Arc::new(Live::default()), |known| known.live.clone()),
+        name: name.clone(),
+        rev: entry.rev,
+        def: read.value,
+        problems: read.problems,
+    });
+    catalog.put_monitor(monitor.clone());
+    changed.put.push(monitor);
+    Some(name)
+}
+
+fn take_alerters(catalog: &Catalog, feed: &Feed, followed: Followed) {
+    let tell = |name: &str| feed.tell(|| Signal::Alerter(name.to_owned()));
+    let remove = |name: &str| {
+        if catalog.remove_alerter(name).is_some() {
+            tell(name);
+        }
+    };
+    match followed {
+        Followed::Snapshot { entries, .. } => {
+            let there: HashSet<_> = entries.iter().filter_map(|entry| name_of(&entry.key)).collect();
+            for gone in catalog.alerters().iter().filter(|a| !there.contains(a.name.as_str())) {
+                remove(gone.name.as_str());
+            }
+            for entry in &entries {
+                put_alerter(catalog, entry, tell);
+            }
+        }
+        Followed::Changes(batch) => {
+            for change in &batch.changes {
+                match change {
+                    Change::Put(entry) => put_alerter(catalog, entry, tell),
+                    Change::Deleted(key) => {
+                        if let Some(name) = name_of(key) {
+                            remove(&name);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn put_alerter(catalog: &Catalog, entry: &Entry, tell: impl Fn(&str)) {
+    let Some(name) = name_of(&entry.key).and_then(|name| AlerterName::parse(&name).ok()) else {
+        tracing::warn!(key = %entry.key, "a key that is no alerter's name is left alone");
+        return;
+    };
+    if catalog
+        .alerter(name.as_str())
+        .is_some_and(|known| known.rev == entry.rev)
+    {
+        return;
+    }
+    let read = match spec(entry) {
+        Ok(spec) => definition::alerter(name.as_str(), &spec),
+        Err(problem) => definition::Read {
+            value: None,
+            problems: vec![problem],
+        },
+    };
+    tell(name.as_str());
+    let def = read.value.map(Arc::new);
+    catalog.put_alerter(Arc::new(AlerterEntry {
+        name,
+        rev: entry.rev,
+        def,
+        problems: read.problems,
+    }));
+}
+
+fn name_of(key: &Key) -> Option<String> {
+    keys::last_segment(key)
+}
+
+fn spec(entry: &Entry) -> Result<Value, Problem> {
+    let damaged = |_| Problem::error("", "the stored record cannot be read", "write the definition again");
+    let record: Definition = serde_json::from_slice(&entry.value).map_err(damaged)?;
+    serde_json::from_str(record.spec.get()).map_err(damaged)
+}

@@ -1,0 +1,163 @@
+//! Every definition there is, parsed, with what is known of each monitor: what the API lists, the manager runs and the notifier tells by.
+//!
+//! Fed by one watch over the store. One bad record never stops another: it is in the catalog too, with its problems.
+
+mod live;
+pub mod loader;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use tokio::sync::watch;
+
+pub use live::{Live, LiveState};
+
+use crate::config::definition::{AlerterDef, MonitorDef};
+use crate::model::{AlerterName, Group, MonitorName, Problem};
+use crate::store::backend::Revision;
+
+/// A monitor: its definition as far as it can be read, and what is known of it.
+pub struct MonitorEntry {
+    /// Its name.
+    pub name: MonitorName,
+    /// Revision of the definition: the guard of every commit about it.
+    pub rev: Revision,
+    /// Ready to run; `None` where the record has errors.
+    pub def: Option<MonitorDef>,
+    /// What is wrong with it.
+    pub problems: Vec<Problem>,
+    /// Status and results. Outlives edits.
+    pub live: Arc<Live>,
+}
+
+impl MonitorEntry {
+    /// The placement group: monitors with equal placement needs.
+    #[must_use]
+    pub fn group(&self) -> Option<Group> {
+        self.def.as_ref().map(|def| Group::of(&def.settings.member_tag))
+    }
+
+    /// Whether an operator switched it off.
+    #[must_use]
+    pub fn disabled(&self) -> bool {
+        self.def.as_ref().is_some_and(|def| def.settings.disable)
+    }
+}
+
+/// An alerter: its definition as far as it can be read.
+pub struct AlerterEntry {
+    /// Its name.
+    pub name: AlerterName,
+    /// Revision of the definition.
+    pub rev: Revision,
+    /// Ready to tell; `None` where the record has errors.
+    pub def: Option<Arc<AlerterDef>>,
+    /// What is wrong with it.
+    pub problems: Vec<Problem>,
+}
+
+/// A cheap handle; clones share the same content.
+#[derive(Clone)]
+pub struct Catalog {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    monitors: RwLock<BTreeMap<MonitorName, Arc<MonitorEntry>>>,
+    alerters: RwLock<BTreeMap<AlerterName, Arc<AlerterEntry>>>,
+    version: watch::Sender<u64>,
+}
+
+impl Default for Catalog {
+    fn default() -> Self {
+        let inner = Inner {
+            monitors: RwLock::default(),
+            alerters: RwLock::default(),
+            version: watch::Sender::new(0),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+}
+
+impl Catalog {
+    /// Changes whenever something in the catalog has, coalesced.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.inner.version.subscribe()
+    }
+
+    fn touch(&self) {
+        self.inner.version.send_modify(|version| *version += 1);
+    }
+
+    /// A monitor.
+    #[must_use]
+    pub fn monitor(&self, name: &str) -> Option<Arc<MonitorEntry>> {
+        self.inner.monitors.read().get(name).cloned()
+    }
+
+    /// All monitors, by name.
+    #[must_use]
+    pub fn monitors(&self) -> Vec<Arc<MonitorEntry>> {
+        self.inner.monitors.read().values().cloned().collect()
+    }
+
+    /// Number of monitors.
+    #[must_use]
+    pub fn monitor_count(&self) -> usize {
+        self.inner.monitors.read().len()
+    }
+
+    /// An alerter.
+    #[must_use]
+    pub fn alerter(&self, name: &str) -> Option<Arc<AlerterEntry>> {
+        self.inner.alerters.read().get(name).cloned()
+    }
+
+    /// All alerters, by name.
+    #[must_use]
+    pub fn alerters(&self) -> Vec<Arc<AlerterEntry>> {
+        self.inner.alerters.read().values().cloned().collect()
+    }
+
+    /// Monitors per placement group in use, counted over those that can run.
+    #[must_use]
+    pub fn groups(&self) -> HashMap<Group, usize> {
+        let mut groups = HashMap::new();
+        for entry in self.inner.monitors.read().values() {
+            if let Some(group) = entry.group() {
+                *groups.entry(group).or_default() += 1;
+            }
+        }
+        groups
+    }
+
+    /// Puts a monitor; the one that it replaces.
+    pub fn put_monitor(&self, entry: Arc<MonitorEntry>) -> Option<Arc<MonitorEntry>> {
+        let before = self.inner.monitors.write().insert(entry.name.clone(), entry);
+        self.touch();
+        before
+    }
+
+    /// Removes a monitor.
+    pub fn remove_monitor(&self, name: &str) -> Option<Arc<MonitorEntry>> {
+        let before = self.inner.monitors.write().remove(name);
+        self.touch();
+        before
+    }
+
+    /// Puts an alerter; the one that it replaces.
+    pub fn put_alerter(&self, entry: Arc<AlerterEntry>) -> Option<Arc<AlerterEntry>> {
+        let before = self.inner.alerters.write().insert(entry.name.clone(), entry);
+        self.touch();
+        before
+    }
+
+    /// Removes an alerter.
+    pub fn remove_alerter(&self, name: &str) -> Option<Arc<AlerterEntry>> {
+        let before = self.inner.alerters.write().remove(name);
+        self.touch();
+        before
+    }
+}

@@ -1,0 +1,382 @@
+//! The command line: the only place that names clap, and the only one that prints.
+
+mod alerter;
+mod cfg;
+mod check;
+mod client;
+mod generate;
+mod server;
+mod silence;
+mod values;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+use crate::model::{MemberId, Secret};
+use crate::telemetry::{self, LogFormat};
+
+/// A distributed check scheduler: monitors, alerts, and a page that shows them.
+#[derive(Debug, Parser)]
+#[command(
+    name = "9volt",
+    disable_version_flag = true,
+    max_term_width = 110,
+    args_override_self = true
+)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Flags that all commands take, before or after the command.
+#[derive(Debug, clap::Args)]
+struct Global {
+    /// Top of all keys in etcd
+    #[arg(
+        short = 'p',
+        long,
+        global = true,
+        env = "NINEV_ETCD_PREFIX",
+        default_value = "9volt",
+        value_name = "PREFIX"
+    )]
+    etcd_prefix: String,
+    /// etcd endpoints, as a comma list or repeated; without any, the embedded store is used
+    #[arg(short = 'e', long, global = true, env = "NINEV_ETCD_MEMBERS", action = ArgAction::Append, value_name = "URL")]
+    etcd_members: Vec<String>,
+    /// User and password for etcd
+    #[arg(short = 'U', long, global = true, env = "NINEV_ETCD_USERPASS", value_name = "USER:PASSWORD", hide_env_values = true, value_parser = userpass)]
+    etcd_userpass: Option<Secret>,
+    /// Serve the page from the source tree (ui/dist) instead of the embedded one
+    #[arg(short = 'u', long, global = true)]
+    debug_ui: bool,
+    /// Log more
+    #[arg(short = 'd', long, global = true, env = "NINEV_DEBUG", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = values::go_bool, hide_default_value = true, value_name = "BOOL")]
+    debug: bool,
+    /// Form of log lines
+    #[arg(
+        long,
+        global = true,
+        env = "NINEV_LOG_FORMAT",
+        value_enum,
+        default_value = "text",
+        value_name = "FORMAT"
+    )]
+    log_format: Format,
+    /// Where state is kept [default: the platform's state directory]
+    #[arg(long, global = true, env = "NINEV_DATA_DIR", value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// A running server, for commands that talk to one
+    #[arg(
+        long,
+        global = true,
+        env = "NINEV_SERVER",
+        default_value = "http://127.0.0.1:8080",
+        value_name = "URL"
+    )]
+    server: String,
+    /// Access token for that server
+    #[arg(
+        long,
+        global = true,
+        env = "NINEV_TOKEN",
+        hide_env_values = true,
+        value_name = "TOKEN"
+    )]
+    token: Option<String>,
+    /// Print the version
+    #[arg(short = 'v', long, global = true, action = ArgAction::SetTrue)]
+    version: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+fn userpass(text: &str) -> Result<Secret, String> {
+    match text.split_once(':') {
+        Some((user, _)) if !user.is_empty() => Ok(Secret::new(text)),
+        _ => Err("Bad username/password passed, must be of format 'username:password'".to_owned()),
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a member: checks, alerts, API and page
+    Server(ServerArgs),
+    /// Bring the store in line with a directory of YAML files
+    Cfg(CfgArgs),
+    /// Run a check once, now, and explain it
+    Check(CheckArgs),
+    /// Mute alerts for a time
+    #[command(subcommand)]
+    Silence(SilenceCommand),
+    /// Look at alerters and try them
+    #[command(subcommand)]
+    Alerter(AlerterCommand),
+    /// Print a man page, shell completions, or the reference of all kinds
+    #[command(subcommand)]
+    Generate(GenerateCommand),
+}
+
+#[derive(Debug, clap::Args)]
+struct ServerArgs {
+    /// Address of the API and the page; `:8080` is all addresses
+    #[arg(short, long, env = "NINEV_LISTEN_ADDRESS", default_value = "0.0.0.0:8080", value_parser = values::listen, value_name = "HOST:PORT")]
+    listen: String,
+    /// Tags of this member, as a comma list
+    #[arg(short, long, env = "NINEV_MEMBER_TAGS", action = ArgAction::Append, value_name = "TAGS")]
+    tags: Vec<String>,
+    /// Tokens that open the API, as a comma list; without any, the API is open
+    #[arg(short, long, env = "NINEV_ACCESS_TOKENS", action = ArgAction::Append, hide_env_values = true, value_name = "TOKENS")]
+    access_tokens: Vec<String>,
+    /// Keep the store in line with this directory: at the start and on every change of it
+    #[arg(long, env = "NINEV_CONFIGS", value_name = "DIR")]
+    configs: Option<PathBuf>,
+    /// Id of this member [default: random, kept in the data directory]
+    #[arg(long, env = "NINEV_MEMBER_ID", value_parser = values::member_id, value_name = "ID")]
+    member_id: Option<MemberId>,
+    /// Where people reach this server: links in alerts point there
+    #[arg(long, env = "NINEV_BASE_URL", value_name = "URL")]
+    base_url: Option<String>,
+    /// Let the API create exec monitors: whoever reaches the API may then run commands here
+    #[arg(long, env = "NINEV_ALLOW_EXEC_FROM_API", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = values::go_bool, hide_default_value = true, value_name = "BOOL")]
+    allow_exec_from_api: bool,
+    /// Threads that run checks [default: the number of cores]
+    #[arg(long, env = "NINEV_LANES", value_name = "N")]
+    lanes: Option<std::num::NonZeroUsize>,
+}
+
+#[derive(Debug, clap::Args)]
+struct CfgArgs {
+    /// Directory with `.yaml` files, searched recursively
+    dir: PathBuf,
+    /// Write every entry, even where the store holds an equal one
+    #[arg(short, long)]
+    replace: bool,
+    /// Do not remove entries that the directory does not have
+    #[arg(short, long)]
+    nosync: bool,
+    /// Change nothing, only show what would be done
+    #[arg(long)]
+    dryrun: bool,
+    /// Go ahead although most of the store would be removed
+    #[arg(short, long)]
+    yes: bool,
+    /// Take unknown keys for errors
+    #[arg(long)]
+    strict: bool,
+    /// Print the plan as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct CheckArgs {
+    /// A monitor of the server, or a YAML file
+    name_or_file: String,
+    /// Of a file with several monitors, only this one
+    #[arg(long, value_name = "NAME")]
+    only: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum SilenceCommand {
+    /// Mute alerts of what matches
+    Add(SilenceAddArgs),
+    /// Show silences
+    List {
+        /// Expired ones too
+        #[arg(long)]
+        all: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// End a silence
+    Remove {
+        /// Its id
+        id: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct SilenceAddArgs {
+    /// `name=web`, `tag=prod`, `type!=exec`, `name~web-*` (glob), `name=~web-[0-9]+` (regex); all have to match
+    #[arg(required = true, value_name = "MATCHER")]
+    matchers: Vec<String>,
+    /// For how long (`1h`, `2d`)
+    #[arg(long, default_value = "1h", value_name = "DURATION", conflicts_with = "until")]
+    duration: crate::model::Dur,
+    /// Until when (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// From when (RFC 3339) [default: now]
+    #[arg(long, value_name = "TIME")]
+    from: Option<String>,
+    /// Why
+    #[arg(short, long, default_value = "")]
+    comment: String,
+    /// Who asks for it
+    #[arg(long, env = "USER", default_value = "")]
+    author: String,
+}
+
+#[derive(Debug, Subcommand)]
+enum AlerterCommand {
+    /// Show alerters
+    List,
+    /// Send a marked test message and say what the far end answered
+    Test {
+        /// Its name
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum GenerateCommand {
+    /// The manual page, in roff
+    Man,
+    /// Completions for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Every kind of monitor and alerter with all its keys, in Markdown
+    Reference,
+}
+
+/// Everything went well.
+const DONE: u8 = 0;
+/// There were problems; what could be done was done, or nothing was started.
+const PROBLEMS: u8 = 1;
+/// Refused: it would have removed too much, or the command line is wrong.
+const REFUSED: u8 = 2;
+
+/// Parses, runs, and maps to an exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let args: Vec<_> = std::env::args_os().collect();
+    // The version needs no command, and clap would ask for one.
+    if args.len() == 2 && (args[1] == "-v" || args[1] == "--version") {
+        print(&format!("{}\n", telemetry::version_line()));
+        return ExitCode::from(DONE);
+    }
+    let command = Cli::command();
+    let matches = command.get_matches_from(negated(args));
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    if cli.global.version {
+        print(&format!("{}\n", telemetry::version_line()));
+        return ExitCode::from(DONE);
+    }
+    let format = match cli.global.log_format {
+        Format::Text => LogFormat::Text,
+        Format::Json => LogFormat::Json,
+    };
+    telemetry::start(format, cli.global.debug);
+    let code = match cli.command {
+        Command::Server(args) => server::run(&cli.global, args),
+        Command::Cfg(args) => cfg::run(&cli.global, &args),
+        Command::Check(args) => check::run(&cli.global, &args),
+        Command::Silence(command) => silence::run(&cli.global, command),
+        Command::Alerter(command) => alerter::run(&cli.global, &command),
+        Command::Generate(command) => generate::run(&command),
+    };
+    match code {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            complain(&format!("9volt: {error:#}"));
+            ExitCode::from(PROBLEMS)
+        }
+    }
+}
+
+/// The original's parser takes `--no-debug` for `--debug=false`; so do we, for its switches.
+fn negated(args: Vec<std::ffi::OsString>) -> Vec<std::ffi::OsString> {
+    let mut kept = Vec::with_capacity(args.len());
+    for arg in args {
+        match arg.to_str() {
+            Some("--no-debug") => kept.push("--debug=false".into()),
+            // Off is their default, and nothing but the flag itself turns them on.
+            Some("--no-debug-ui" | "--no-replace" | "--no-nosync" | "--no-dryrun") => {}
+            _ => kept.push(arg),
+        }
+    }
+    kept
+}
+
+/// Prints to standard output. A reader that has gone away is no error.
+fn print(text: &str) {
+    use std::io::Write;
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// Prints a line to standard error.
+#[expect(clippy::print_stderr, reason = "the command line prints")]
+fn complain(line: &str) {
+    eprintln!("{line}");
+}
+
+/// A runtime for commands that talk to a server or run a check.
+fn block_on<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
+    Ok(tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(work))
+}
+
+/// etcd is named, and this build has no etcd.
+fn refuse_etcd(global: &Global) -> anyhow::Result<()> {
+    if values::list(&global.etcd_members).is_empty() {
+        return Ok(());
+    }
+    anyhow::bail!(
+        "etcd endpoints are given (-e or NINEV_ETCD_MEMBERS), and this version has no etcd backend yet; \
+         leave them out to run on the embedded store (prefix `{}` is then not used)",
+        global.etcd_prefix
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_of_the_original_are_read_before_and_after_the_command() {
+        let line = "9volt -e http://a:1,http://b:2 -p x -d server -l :81 -t foo,bar -a t1 -e http://c:3";
+        let cli = Cli::try_parse_from(negated(line.split(' ').map(Into::into).collect())).unwrap();
+        assert_eq!(
+            values::list(&cli.global.etcd_members),
+            ["http://c:3"].map(String::from).to_vec()
+        );
+        let line = "9volt server -e http://a:1,http://b:2 -e http://c:3 --no-debug";
+        let cli = Cli::try_parse_from(negated(line.split(' ').map(Into::into).collect())).unwrap();
+        assert_eq!(values::list(&cli.global.etcd_members).len(), 3);
+        assert!(!cli.global.debug);
+    }
+
+    #[test]
+    fn a_password_for_etcd_may_hold_colons_and_is_not_shown() {
+        assert!(userpass("root").is_err());
+        let secret = userpass("root:a:b").unwrap();
+        assert_eq!(secret.reveal(), "root:a:b");
+        assert!(!format!("{secret:?}").contains("a:b"));
+    }
+}

@@ -1,0 +1,191 @@
+//! The elected one: keeps a table for every placement group in use. It holds no rule; [`plan`] does.
+
+pub mod plan;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::catalog::Catalog;
+use crate::cluster::Rights;
+use crate::events::{EventKind, Events};
+use crate::model::{Group, MemberId, WallMs};
+use crate::store::records::{MemberRecord, Table};
+use crate::store::{Change, Commit, Entry, Followed, Guard, Op, Outcome, Revision, Store, StoreError, Term};
+use crate::store::{decode, encode, keys, seat_value};
+
+/// Changes that come together are planned together.
+const SETTLE: Duration = Duration::from_millis(20);
+/// Wait after the store took nothing.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// The loop. Runs in every member and sleeps in all but one.
+pub struct Director {
+    /// The store.
+    pub store: Store,
+    /// Which groups are in use.
+    pub catalog: Catalog,
+    /// Whether this member directs.
+    pub rights: watch::Receiver<Rights>,
+    /// For telling people.
+    pub events: Events,
+}
+
+impl Director {
+    /// Runs until `stop`.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut members = self.store.follow(&keys::members());
+        let mut known: BTreeMap<MemberId, MemberRecord> = BTreeMap::new();
+        let mut definitions = self.catalog.watch();
+        let mut n = 0;
+        let mut told_orphans: BTreeSet<Group> = BTreeSet::new();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                followed = members.next() => take_members(&mut known, followed),
+                changed = definitions.changed() => if changed.is_err() { return },
+                changed = self.rights.changed() => if changed.is_err() { return },
+            }
+            let Some(term) = self.rights.borrow_and_update().term else {
+                continue;
+            };
+            tokio::time::sleep(SETTLE).await;
+            definitions.mark_unchanged();
+            let mut groups: BTreeSet<Group> = self.catalog.groups().into_keys().collect();
+            groups.insert(Group::notify());
+            for group in groups {
+                let eligible: BTreeSet<MemberId> = known
+                    .values()
+                    .filter(|m| !m.leaving && group.takes(&m.tags))
+                    .map(|m| m.id.clone())
+                    .collect();
+                self.tell_orphans(&group, eligible.is_empty(), &mut told_orphans);
+                while let Err(error) = self.direct(term, &group, &eligible, &mut n).await {
+                    tracing::warn!(%error, %group, "cannot write a table");
+                    tokio::select! {
+                        () = stop.cancelled() => return,
+                        () = tokio::time::sleep(AGAIN) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    fn tell_orphans(&self, group: &Group, orphaned: bool, told: &mut BTreeSet<Group>) {
+        if !orphaned {
+            told.remove(group);
+            return;
+        }
+        if !told.insert(group.clone()) {
+            return;
+        }
+        for entry in self
+            .catalog
+            .monitors()
+            .iter()
+            .filter(|m| m.group().as_ref() == Some(group))
+        {
+            let tag = entry.def.as_ref().map_or("", |def| def.settings.member_tag.as_str());
+            let text = if tag.is_empty() {
+                format!(
+                    "unable to find fitting member for check {}: every member has tags, and the check names no member-tag",
+                    entry.name
+                )
+            } else {
+                format!(
+                    "unable to find fitting member for check {}: no member has the tag {tag}",
+                    entry.name
+                )
+            };
+            self.events
+                .record(EventKind::Warning, WallMs::now(), Some(&entry.name), text);
+        }
+    }
+
+    /// Brings one group's table up to date.
+    async fn direct(
+        &self,
+        term: Term,
+        group: &Group,
+        eligible: &BTreeSet<MemberId>,
+        n: &mut u64,
+    ) -> Result<(), StoreError> {
+        let key = keys::table(group.as_str());
+        let before = match self.store.read::<Table>(&key).await {
+            Err(StoreError::Damaged(what)) => {
+                tracing::error!(what, %group, "a table cannot be read; it is planned anew");
+                None
+            }
+            read => read?,
+        };
+        let rev = match &before {
+            Some(at) => at.rev,
+            None => self.store.get(&key).await?.map_or(Revision(0), |entry| entry.rev),
+        };
+        let before = before.map(|at| at.value);
+        let Some(table) = plan::plan(eligible, before.as_ref(), &term.epoch(*n)) else {
+            return Ok(());
+        };
+        *n += 1;
+        let mut ops = vec![Op::Put(key.clone(), encode(&table)?, None)];
+        let stamps_before = before.map(|table| table.stamps).unwrap_or_default();
+        for (member, stamp) in &table.stamps {
+            if stamps_before.get(member) != Some(stamp) {
+                ops.push(Op::Put(keys::seat(group.as_str(), member), seat_value(stamp), None));
+            }
+        }
+        for gone in stamps_before
+            .keys()
+            .filter(|member| !table.stamps.contains_key(*member))
+        {
+            ops.push(Op::Delete(keys::seat(group.as_str(), gone)));
+        }
+        let commit = Commit {
+            guards: vec![term.guard(), Guard::Rev(key, rev)],
+            ops,
+        };
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+        match self.store.settle(&[], commit, deadline).await {
+            Outcome::Done(_) => {
+                tracing::info!(%group, epoch = table.epoch, "planned");
+                Ok(())
+            }
+            // The term is over, or another plan was first: the next wake-up looks again.
+            Outcome::Refused(_) => Ok(()),
+            Outcome::Unknown(error) | Outcome::Failed(error) => Err(error),
+        }
+    }
+}
+
+fn take_members(known: &mut BTreeMap<MemberId, MemberRecord>, followed: Followed) {
+    match followed {
+        Followed::Snapshot { entries, .. } => {
+            known.clear();
+            known.extend(entries.iter().filter_map(member));
+        }
+        Followed::Changes(batch) => {
+            for change in &batch.changes {
+                match change {
+                    Change::Put(entry) => known.extend(member(entry)),
+                    Change::Deleted(key) => {
+                        if let Some(id) = keys::last_segment(key) {
+                            known.remove(id.as_str());
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn member(entry: &Entry) -> Option<(MemberId, MemberRecord)> {
+    match decode::<MemberRecord>(entry) {
+        Ok(at) => Some((at.value.id.clone(), at.value)),
+        Err(error) => {
+            tracing::warn!(%error, "a member's record is left out");
+            None
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Waking up in time. The runtime's own timers are a millisecond wide and round up; a lane wants its due times sharper than that.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use tokio::io::unix::AsyncFd;
+use tokio::time::Instant;
+
+/// Wakes a lane.
+#[derive(Debug)]
+pub enum Alarm {
+    /// A kernel timer without rounding.
+    Sharp(AsyncFd<Timer>),
+    /// The runtime's timers, which tests can pause.
+    Runtime,
+}
+
+/// The kernel's timer, in the shape that the runtime wants.
+#[derive(Debug)]
+pub struct Timer(TimerFd);
+
+impl AsFd for Timer {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl AsRawFd for Timer {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_fd().as_raw_fd()
+    }
+}
+
+#[expect(
+    deprecated,
+    reason = "its successor is unsafe; Timer owns its descriptor, so what the deprecation warns of cannot happen"
+)]
+fn listen(timer: Timer) -> std::io::Result<AsyncFd<Timer>> {
+    AsyncFd::with_interest(timer, tokio::io::Interest::READABLE)
+}
+
+/// Nearer than this is now: arming a timer would take longer.
+const NOW: std::time::Duration = std::time::Duration::from_micros(5);
+
+impl Alarm {
+    /// A sharp alarm; the runtime's where the kernel gives none (no descriptor left).
+    #[must_use]
+    pub fn sharp() -> Self {
+        let timer = TimerFd::new(
+            ClockId::CLOCK_MONOTONIC,
+            TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC,
+        );
+        match timer
+            .map_err(std::io::Error::from)
+            .and_then(|timer| listen(Timer(timer)))
+        {
+            Ok(timer) => Self::Sharp(timer),
+            Err(error) => {
+                tracing::warn!(%error, "no kernel timer; due times are kept to a millisecond");
+                Self::Runtime
+            }
+        }
+    }
+
+    /// Returns at `at`, or a little later. May be dropped and called again.
+    pub async fn until(&self, at: Instant) {
+        let Self::Sharp(timer) = self else {
+            return tokio::time::sleep_until(at).await;
+        };
+        let wait = at.saturating_duration_since(Instant::now());
+        if wait < NOW {
+            return;
+        }
+        if timer
+            .get_ref()
+            .0
+            .set(Expiration::OneShot(wait.into()), TimerSetTimeFlags::empty())
+            .is_err()
+        {
+            return tokio::time::sleep_until(at).await;
+        }
+        // An expiry of an earlier, abandoned wait may still be readable; setting the timer has reset it in the kernel, and the loop
+        // below goes round once more in that case.
+        loop {
+            let Ok(mut ready) = timer.readable().await else {
+                return tokio::time::sleep_until(at).await;
+            };
+            ready.clear_ready();
+            if at.saturating_duration_since(Instant::now()) < NOW {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,536 @@
+//! A lane: one thread that owns a part of the monitors, their schedule and their runs.
+//!
+//! Monitors are dealt to lanes by hash. A lane shares nothing that is hot: its wheel, its connections and its checks live on one thread with
+//! its own runtime, so a run never wakes another core. What it finds out goes to each monitor's [`Live`](crate::catalog::Live) cell and,
+//! on a change of status only, to the recorder.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::alarm::Alarm;
+use super::clock::{Clock, to_ms};
+use super::recorder::{Change, Recorder};
+use super::runner;
+use super::stats::LaneStats;
+use crate::catalog::MonitorEntry;
+use crate::config::definition::MonitorDef;
+use crate::feed::{Feed, Signal};
+use crate::model::{Closed, MonitorName, Outcome, Verdict, WallMs};
+use crate::monitors::CheckCx;
+use crate::schedule::{FINE, Grid, Skip, Wheel, first_delay, name_hash, slew};
+use crate::state::{Judged, Policy};
+use crate::tasks::Tasks;
+
+/// Commands that wait for a lane, at most; senders wait when it is full.
+pub const INBOX: usize = 1_024;
+/// Commands taken in before the schedule is looked at again.
+const BURST: usize = 256;
+/// Due times farther away than this are looked at again on the way: the wall clock is right for years, the monotonic one for days.
+const FAR: Duration = Duration::from_secs(30 * 86_400);
+
+/// What a lane is told.
+pub enum Command {
+    /// Run this monitor from now on, or its new definition.
+    Put {
+        /// The monitor, with a definition that can run and is not disabled.
+        entry: Arc<MonitorEntry>,
+        /// Number of monitors that arrive together: their first runs are spread.
+        arriving: usize,
+    },
+    /// Run it no more.
+    Remove {
+        /// Which.
+        name: MonitorName,
+        /// Why; `None` leaves an open episode as it is.
+        why: Option<Closed>,
+    },
+    /// Run a definition once, now, for the answer only.
+    Ask {
+        /// What to run.
+        entry: Arc<MonitorEntry>,
+        /// Where the answer goes.
+        reply: oneshot::Sender<(Verdict, Duration)>,
+    },
+}
+
+/// Limits of one lane.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Checks in flight.
+    pub in_flight: usize,
+    /// Of these, for monitors whose last run did not pass: hung targets must not starve the healthy.
+    pub failing: usize,
+    /// Of these, of one kind.
+    pub per_kind: usize,
+}
+
+struct Job {
+    entry: Arc<MonitorEntry>,
+    hash: u64,
+    grid: Grid,
+    interval: Duration,
+    in_flight: bool,
+    /// The last run did not pass.
+    failing: bool,
+    /// Off the grid so far: the first run comes when it can.
+    first: bool,
+    /// Due at this wall time (Unix nanoseconds), too far away for the wheel: it wakes us to look at the wall clock again, not to run.
+    far: Option<i128>,
+}
+
+struct Done {
+    slot: u32,
+    entry: Arc<MonitorEntry>,
+    due: WallMs,
+    failing: bool,
+    verdict: Verdict,
+    took: Duration,
+    asked: Option<oneshot::Sender<(Verdict, Duration)>>,
+}
+
+/// Everything that one lane owns.
+pub struct Lane {
+    clock: Clock,
+    wheel: Wheel,
+    jobs: Vec<Option<Job>>,
+    free: Vec<u32>,
+    by_name: HashMap<MonitorName, u32>,
+    tasks: Tasks<Done>,
+    limits: Limits,
+    in_flight: usize,
+    failing_in_flight: usize,
+    kind_in_flight: HashMap<&'static str, usize>,
+    cx: Arc<CheckCx>,
+    recorder: Recorder,
+    stats: Arc<LaneStats>,
+    feed: Feed,
+    popped: Vec<(u64, u32)>,
+}
+
+impl Lane {
+    /// A lane without monitors.
+    #[must_use]
+    pub fn new(
+        clock: Clock,
+        limits: Limits,
+        cx: Arc<CheckCx>,
+        recorder: Recorder,
+        stats: Arc<LaneStats>,
+        feed: Feed,
+    ) -> Self {
+        Self {
+            clock,
+            wheel: Wheel::new(),
+            jobs: Vec::new(),
+            free: Vec::new(),
+            by_name: HashMap::new(),
+            tasks: Tasks::child_of(&CancellationToken::new()),
+            limits,
+            in_flight: 0,
+            failing_in_flight: 0,
+            kind_in_flight: HashMap::new(),
+            cx,
+            recorder,
+            stats,
+            feed,
+            popped: Vec::new(),
+        }
+    }
+
+    /// Runs until `stop`, or until nobody can send commands any more. Runs in flight then have `grace` to end; their verdicts still count.
+    pub async fn run(
+        mut self,
+        alarm: Alarm,
+        mut inbox: mpsc::Receiver<Command>,
+        stop: CancellationToken,
+        grace: Duration,
+    ) {
+        let mut burst = Vec::with_capacity(BURST);
+        loop {
+            let next = self.wheel.next_due().map(|due| self.clock.instant(due));
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(ended) = self.tasks.next() => {
+                    self.ended(ended);
+                    while let Some(ended) = self.tasks.try_next() {
+                        self.ended(ended);
+                    }
+                }
+                () = wait(&alarm, next) => {}
+                taken = inbox.recv_many(&mut burst, BURST) => {
+                    if taken == 0 {
+                        break;
+                    }
+                    for command in burst.drain(..) {
+                        self.obey(command);
+                    }
+                }
+            }
+            self.fire();
+        }
+        let deadline = tokio::time::Instant::now() + grace;
+        while let Ok(Some(ended)) = tokio::time::timeout_at(deadline, self.tasks.next()).await {
+            self.ended(ended);
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Put { entry, arriving } => self.put(entry, arriving),
+            Command::Remove { name, why } => self.remove(&name, why),
+            Command::Ask { entry, reply } => self.ask(entry, reply),
+        }
+    }
+
+    fn put(&mut self, entry: Arc<MonitorEntry>, arriving: usize) {
+        let Some(def) = &entry.def else { return };
+        let (interval, measured) = (def.settings.interval.0, def.measured);
+        let now = self.clock.now();
+        if let Some(&slot) = self.by_name.get(&entry.name) {
+            let Some(job) = self.jobs[slot as usize].as_mut() else {
+                return;
+            };
+            let before = std::mem::replace(&mut job.entry, entry.clone());
+            let measured_before = before.def.as_ref().map(|def| def.measured);
+            if measured_before != Some(measured) {
+                job.failing = false;
+                let at = self.clock.wall_ms();
+                Self::close(&self.recorder, &self.feed, &entry, at, Closed::Edited);
+            } else {
+                self.recorder.edited(entry.clone());
+            }
+            let Some(job) = self.jobs[slot as usize].as_mut() else {
+                return;
+            };
+            if job.interval != interval {
+                job.interval = interval;
+                job.grid = Grid::new(job.hash, interval);
+                self.place(slot, now, Duration::ZERO);
+            } else if measured_before != Some(measured) {
+                // What is measured is new: the operator waits for its first verdict.
+                self.first(slot, now, arriving);
+            }
+            return;
+        }
+        let hash = name_hash(entry.name.as_str());
+        let failing = {
+            let mut live = entry.live.lock();
+            live.known_at = Some(self.clock.wall_ms());
+            live.health.failures > 0
+        };
+        let job = Job {
+            hash,
+            grid: Grid::new(hash, interval),
+            interval,
+            in_flight: false,
+            failing,
+            first: true,
+            far: None,
+            entry: entry.clone(),
+        };
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.jobs.push(None);
+            u32::try_from(self.jobs.len() - 1).unwrap_or(u32::MAX)
+        });
+        self.jobs[slot as usize] = Some(job);
+        self.by_name.insert(entry.name.clone(), slot);
+        self.stats.set_monitors(self.by_name.len());
+        self.first(slot, now, arriving);
+    }
+
+    /// The first run comes soon, spread so that many at once are no herd.
+    fn first(&mut self, slot: u32, now: u64, arriving: usize) {
+        let Some(job) = self.jobs[slot as usize].as_mut() else {
+            return;
+        };
+        job.first = true;
+        let wait = first_delay(job.hash, arriving, job.interval);
+        Self::set(&mut self.wheel, &self.clock, job, slot, now, wait);
+    }
+
+    /// Places an entry on the grid by the wall clock, at least `after` from now.
+    fn place(&mut self, slot: u32, now: u64, after: Duration) {
+        let Some(job) = self.jobs[slot as usize].as_mut() else {
+            return;
+        };
+        job.first = false;
+        let wait = on_grid(job, self.clock.wall(), after);
+        Self::set(&mut self.wheel, &self.clock, job, slot, now, wait);
+    }
+
+    /// Sets the next due time; one that is too far away is kept by the wall clock.
+    fn set(wheel: &mut Wheel, clock: &Clock, job: &mut Job, slot: u32, now: u64, wait: Duration) {
+        let wall = clock.wall();
+        job.far = (wait > FAR).then(|| wall + i128::try_from(wait.as_nanos()).unwrap_or(i128::MAX));
+        wheel.set(slot, now.saturating_add(nanos(wait.min(FAR))));
+        job.entry.live.lock().next_due = Some(to_ms(wall).plus(wait));
+    }
+
+    fn remove(&mut self, name: &MonitorName, why: Option<Closed>) {
+        let Some(slot) = self.by_name.remove(name) else { return };
+        self.wheel.remove(slot);
+        // Its run in flight, if any, ends by itself; the verdict finds no job and is dropped. The slot is free for others only then.
+        let Some(job) = self.jobs[slot as usize].take() else {
+            return;
+        };
+        if !job.in_flight {
+            self.free.push(slot);
+        }
+        self.stats.set_monitors(self.by_name.len());
+        {
+            let mut live = job.entry.live.lock();
+            live.next_due = None;
+            live.known_at = None;
+        }
+        if let Some(why) = why {
+            Self::close(&self.recorder, &self.feed, &job.entry, self.clock.wall_ms(), why);
+        }
+    }
+
+    fn close(recorder: &Recorder, feed: &Feed, entry: &Arc<MonitorEntry>, at: WallMs, why: Closed) {
+        let mut live = entry.live.lock();
+        let transition = live.health.close(at, why);
+        if why == Closed::Edited {
+            live.health = crate::state::Health::default();
+        }
+        if let Some(transition) = &transition {
+            live.results.changed(transition, why.as_str());
+        }
+        let health = live.health.clone();
+        drop(live);
+        if let Some(transition) = transition {
+            recorder.changed(Change {
+                entry: entry.clone(),
+                transition,
+                health,
+            });
+            feed.tell(|| Signal::State(entry.name.clone()));
+        }
+    }
+
+    fn ask(&mut self, entry: Arc<MonitorEntry>, reply: oneshot::Sender<(Verdict, Duration)>) {
+        self.start(u32::MAX, entry, WallMs::default(), false, Some(reply));
+    }
+
+    /// Starts what is due.
+    fn fire(&mut self) {
+        let now = self.clock.now();
+        let mut popped = std::mem::take(&mut self.popped);
+        self.wheel.pop_due(now, &mut popped);
+        if !popped.is_empty() {
+            let wall = self.clock.wall();
+            for (due, slot) in popped.drain(..) {
+                self.due(slot, due, now, wall);
+            }
+        }
+        self.popped = popped;
+    }
+
+    fn due(&mut self, slot: u32, due: u64, now: u64, wall: i128) {
+        let Some(job) = self.jobs[slot as usize].as_mut() else {
+            return;
+        };
+        if let Some(at) = job.far {
+            let wait = Duration::from_nanos(u64::try_from(at - wall).unwrap_or(0));
+            return Self::set(&mut self.wheel, &self.clock, job, slot, now, wait);
+        }
+        let late = Duration::from_nanos(now.saturating_sub(due));
+        let due_wall = wall - i128::from(now.saturating_sub(due));
+        let distance = job.grid.distance(due_wall);
+        let mut next = if std::mem::take(&mut job.first) {
+            // From where the first run came the second goes to the grid; one that would follow at once is left out.
+            now.saturating_add(nanos(on_grid(job, wall, job.interval / 2)))
+        } else {
+            due.saturating_add(slew(job.interval, distance))
+        };
+        let mut behind = 0;
+        if next <= now {
+            let step = nanos(job.interval).max(1);
+            behind = (now - next) / step + 1;
+            next = next.saturating_add(step.saturating_mul(behind));
+        }
+        let skip = if job.in_flight {
+            Some(Skip::InFlight)
+        } else if self.in_flight >= self.limits.in_flight
+            || (job.failing && self.failing_in_flight >= self.limits.failing)
+            || job.entry.def.as_ref().is_some_and(|def| {
+                self.kind_in_flight
+                    .get(def.kind.name)
+                    .is_some_and(|n| *n >= self.limits.per_kind)
+            })
+        {
+            Some(Skip::NoPermit)
+        } else {
+            None
+        };
+        Self::set(
+            &mut self.wheel,
+            &self.clock,
+            job,
+            slot,
+            now,
+            Duration::from_nanos(next - now),
+        );
+        {
+            let mut live = job.entry.live.lock();
+            if behind > 0 {
+                live.ledger.skip(Skip::Behind, behind);
+            }
+            match skip {
+                Some(why) => live.ledger.skip(why, 1),
+                None => live.ledger.ran(late, job.interval),
+            }
+        }
+        self.stats.account(skip, behind, late, job.interval);
+        if skip.is_none() {
+            job.in_flight = true;
+            // Two members on the same phase name an episode alike: the due time is read off the grid where we are on it.
+            let on_grid = distance.unsigned_abs() <= job.interval.as_nanos() / 100;
+            let due = to_ms(if on_grid { due_wall - distance } else { due_wall });
+            let (entry, failing) = (job.entry.clone(), job.failing);
+            self.start(slot, entry, due, failing, None);
+        }
+    }
+
+    fn start(
+        &mut self,
+        slot: u32,
+        entry: Arc<MonitorEntry>,
+        due: WallMs,
+        failing: bool,
+        asked: Option<oneshot::Sender<(Verdict, Duration)>>,
+    ) {
+        let Some(def) = &entry.def else { return };
+        self.in_flight += 1;
+        self.failing_in_flight += usize::from(failing);
+        *self.kind_in_flight.entry(def.kind.name).or_default() += 1;
+        let cx = self.cx.clone();
+        self.tasks.spawn(async move {
+            let (verdict, took) = match &entry.def {
+                Some(def) => runner::run(def, &cx).await,
+                None => (Verdict::pass(), Duration::ZERO),
+            };
+            Done {
+                slot,
+                entry,
+                due,
+                failing,
+                verdict,
+                took,
+                asked,
+            }
+        });
+    }
+
+    fn ended(&mut self, ended: Result<Done, tokio::task::JoinError>) {
+        // The runner catches a check's panic and nobody aborts a run: an error here is a defect, and costs one permit.
+        let Ok(done) = ended else {
+            tracing::error!("a run was lost");
+            return;
+        };
+        self.in_flight -= 1;
+        self.failing_in_flight -= usize::from(done.failing);
+        if let Some(n) = done
+            .entry
+            .def
+            .as_ref()
+            .and_then(|def| self.kind_in_flight.get_mut(def.kind.name))
+        {
+            *n -= 1;
+        }
+        if let Some(reply) = done.asked {
+            // Whoever asked may have gone away; the answer is then nobody's.
+            let _ = reply.send((done.verdict, done.took));
+            return;
+        }
+        let same = |entry: &MonitorEntry| Arc::ptr_eq(&entry.live, &done.entry.live);
+        match self.jobs.get_mut(done.slot as usize) {
+            Some(Some(job)) if same(&job.entry) => {
+                job.in_flight = false;
+                let (now, ran) = (job.entry.def.as_ref(), done.entry.def.as_ref());
+                // A run belongs to the definition it was made under; if that measured something else, its verdict says nothing now.
+                if now.map(|def| def.measured) == ran.map(|def| def.measured) {
+                    if done.verdict.outcome != Outcome::Unknown {
+                        job.failing = done.verdict.outcome != Outcome::Pass;
+                    }
+                    let entry = job.entry.clone();
+                    self.judge(&entry, done.due, done.verdict, done.took);
+                }
+            }
+            Some(None) => self.free.push(done.slot),
+            _ => {}
+        }
+    }
+
+    fn judge(&self, entry: &Arc<MonitorEntry>, due: WallMs, verdict: Verdict, took: Duration) {
+        let Some(MonitorDef { settings, .. }) = &entry.def else {
+            return;
+        };
+        let at = self.clock.wall_ms();
+        let policy = Policy {
+            warning: settings.warning_threshold,
+            critical: settings.critical_threshold,
+        };
+        self.stats.verdict(verdict.outcome);
+        let mut live = entry.live.lock();
+        if verdict.outcome != Outcome::Unknown {
+            live.known_at = Some(at);
+        }
+        let soft_before = live.health.failures;
+        let run = Judged {
+            due,
+            at,
+            outcome: verdict.outcome,
+            message: &verdict.message,
+        };
+        let transition = live.health.step(run, policy);
+        if let Some(transition) = &transition {
+            live.results.changed(transition, &verdict.message);
+        }
+        let sample = live.results.add(at, took, verdict);
+        let soft = soft_before != live.health.failures && live.health.episode.is_none();
+        let health = transition.as_ref().map(|_| live.health.clone());
+        drop(live);
+        if soft {
+            self.recorder.soft_changed();
+        }
+        if let (Some(transition), Some(health)) = (transition, health) {
+            self.recorder.changed(Change {
+                entry: entry.clone(),
+                transition,
+                health,
+            });
+            self.feed.tell(|| Signal::State(entry.name.clone()));
+        }
+        self.feed.tell(|| Signal::Run(entry.name.clone(), sample));
+    }
+}
+
+async fn wait(alarm: &Alarm, next: Option<tokio::time::Instant>) {
+    match next {
+        Some(at) => alarm.until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// How long until a job is due by the grid, at least `after` from now. Fine intervals keep their own pace.
+fn on_grid(job: &Job, wall: i128, after: Duration) -> Duration {
+    if job.interval < FINE {
+        return job.interval;
+    }
+    let wait = job.grid.until_next(wall);
+    if wait < after {
+        wait.saturating_add(job.interval)
+    } else {
+        wait
+    }
+}
+
+fn nanos(d: Duration) -> u64 {
+    u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,154 @@
+//! Failures that are not yet a status: written down as one small record per member, so that a restart goes on counting.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::recorder::Recorder;
+use crate::catalog::Catalog;
+use crate::model::{EpisodeId, WallMs};
+use crate::schedule::name_hash;
+use crate::state::Health;
+use crate::store::records::{FORMAT, MAX_STATE, Soft, SoftRecord};
+use crate::store::{Commit, Guard, Op, Outcome, Revision, Session, Store, encode, keys};
+
+/// Written at most this often, and only if it changed.
+const EVERY: Duration = Duration::from_secs(5);
+/// Soft failures in one record, newest first: what fits into a record of [`MAX_STATE`].
+const MOST: usize = MAX_STATE / 96;
+
+/// Writes the record until `stop`, and once more at the end.
+pub async fn run(
+    store: Store,
+    session: std::sync::Arc<Session>,
+    catalog: Catalog,
+    recorder: Recorder,
+    stop: CancellationToken,
+) {
+    let key = keys::soft(session.member());
+    let mut rev = store
+        .get(&key)
+        .await
+        .ok()
+        .flatten()
+        .map_or(Revision(0), |entry| entry.rev);
+    loop {
+        let stopped = tokio::select! {
+            () = stop.cancelled() => true,
+            () = tokio::time::sleep(EVERY) => false,
+        };
+        if recorder.take_soft_changed() {
+            let record = SoftRecord {
+                v: FORMAT,
+                monitors: collect(&catalog),
+            };
+            let Ok(value) = encode(&record) else { return };
+            let commit = Commit {
+                guards: vec![session.guard(), Guard::Rev(key.clone(), rev)],
+                ops: vec![Op::Put(key.clone(), value, None)],
+            };
+            match store.commit(commit).await {
+                Outcome::Done(at) => rev = at,
+                Outcome::Refused(_) | Outcome::Unknown(_) | Outcome::Failed(_) => {
+                    // Another try in five seconds; what stands there by then is what counts.
+                    rev = store
+                        .get(&key)
+                        .await
+                        .ok()
+                        .flatten()
+                        .map_or(Revision(0), |entry| entry.rev);
+                    recorder.soft_changed();
+                }
+            }
+        }
+        if stopped {
+            return;
+        }
+    }
+}
+
+fn collect(catalog: &Catalog) -> Vec<Soft> {
+    let mut soft: Vec<_> = catalog
+        .monitors()
+        .iter()
+        .filter_map(|entry| {
+            let live = entry.live.lock();
+            let health = &live.health;
+            let first = health
+                .first_failed
+                .filter(|_| health.episode.is_none() && health.failures > 0)?;
+            let due = live.results.samples().last().map_or(WallMs(first.0), |s| s.at);
+            Some(Soft {
+                hash: name_hash(entry.name.as_str()),
+                failures: health.failures,
+                hard: health.hard,
+                first,
+                due,
+            })
+        })
+        .collect();
+    soft.sort_unstable_by_key(|s| std::cmp::Reverse(s.due));
+    soft.truncate(MOST);
+    soft
+}
+
+/// The soft failures that an earlier process left.
+#[derive(Debug, Default)]
+pub struct LeftSoft(HashMap<u64, Soft>);
+
+impl LeftSoft {
+    /// As they were written.
+    #[must_use]
+    pub fn new(record: SoftRecord) -> Self {
+        Self(record.monitors.into_iter().map(|soft| (soft.hash, soft)).collect())
+    }
+
+    /// Goes on counting where the earlier process stopped, if its last failed run was this monitor's previous or last but one.
+    pub fn apply(&mut self, name: &str, interval: Duration, now: WallMs, health: &mut Health) {
+        let Some(soft) = self.0.remove(&name_hash(name)) else {
+            return;
+        };
+        let recent = now.since(soft.due) <= interval.saturating_mul(2).saturating_add(Duration::from_secs(1));
+        if recent && health.failures == 0 && health.episode.is_none() {
+            health.failures = soft.failures;
+            health.hard = soft.hard;
+            health.first_failed = Some(EpisodeId(soft.first.0));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn left(due: i64) -> LeftSoft {
+        let soft = Soft {
+            hash: name_hash("web"),
+            failures: 2,
+            hard: 1,
+            first: EpisodeId(5),
+            due: WallMs(due),
+        };
+        LeftSoft::new(SoftRecord {
+            v: FORMAT,
+            monitors: vec![soft],
+        })
+    }
+
+    #[test]
+    fn a_count_goes_on_only_if_the_last_failed_run_was_recent() {
+        let ten = Duration::from_secs(10);
+        let mut health = Health::default();
+        left(100_000).apply("web", ten, WallMs(115_000), &mut health);
+        assert_eq!(
+            (health.failures, health.hard, health.first_failed),
+            (2, 1, Some(EpisodeId(5)))
+        );
+        let mut health = Health::default();
+        left(100_000).apply("web", ten, WallMs(135_000), &mut health);
+        assert_eq!(health, Health::default());
+        left(100_000).apply("other", ten, WallMs(100_001), &mut health);
+        assert_eq!(health, Health::default());
+    }
+}
