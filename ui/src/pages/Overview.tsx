@@ -34,7 +34,7 @@ export function Overview() {
           <Panel
             flush
             title="Open incidents"
-            aside={<MoreLink to="/incidents">{total > SHOWN ? `All ${whole(total)}` : "Past ones"}</MoreLink>}
+            aside={<MoreLink past={total <= SHOWN}>{total > SHOWN ? `All ${whole(total)}` : "Past ones"}</MoreLink>}
           >
             {open.error !== null && open.data === undefined ? (
               <Failure error={open.error} onRetry={() => void open.refetch()} />
@@ -67,7 +67,7 @@ function Recent() {
   const past = useInfiniteQuery(incidents({ state: "past", limit: 6 }));
   const items = past.data?.pages[0]?.items ?? [];
   return (
-    <Panel flush title="Last incidents" aside={<MoreLink to="/incidents">All past</MoreLink>}>
+    <Panel flush title="Last incidents" aside={<MoreLink past>All past</MoreLink>}>
       {past.data === undefined ? (
         past.error === null ? (
           <Loading />
@@ -87,9 +87,13 @@ function Recent() {
   );
 }
 
-function MoreLink({ to, children }: { to: "/incidents"; children: ReactNode }) {
+function MoreLink({ past, children }: { past: boolean; children: ReactNode }) {
   return (
-    <Link to={to} search={{ state: "past" }} className="inline-flex items-center gap-0.5 text-ink-2 hover:text-ink">
+    <Link
+      to="/incidents"
+      search={past ? { state: "past" } : {}}
+      className="inline-flex items-center gap-0.5 text-ink-2 hover:text-ink"
+    >
       {children}
       <ChevronRight aria-hidden className="size-4" />
     </Link>

@@ -33,7 +33,7 @@ export function Verdict({ overview, newest }: Props) {
         {newest !== undefined && (
           <div className="hidden text-right sm:block">
             <Since at={newest} className="font-semibold text-2xl tracking-tight" />
-            <p className="mt-0.5 text-ink-2">since the newest</p>
+            <p className="mt-0.5 text-ink-2">since the newest failure</p>
           </div>
         )}
       </div>
