@@ -15,5 +15,5 @@ export default defineConfig(({ command }) => ({
     host: "127.0.0.1",
     proxy: { "/api": { target: backend }, "/openapi.json": { target: backend }, "/version": { target: backend } },
   },
-  test: { environment: "jsdom", include: ["src/**/*.test.{ts,tsx}"], restoreMocks: true },
+  test: { environment: "node", include: ["src/**/*.test.{ts,tsx}"], restoreMocks: true },
 }));

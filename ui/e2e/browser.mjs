@@ -29,7 +29,7 @@ export async function openPage(browser, { width = 1440, height = 900, theme = "l
     colorScheme: theme,
     reducedMotion: "reduce",
   });
-  if (token !== null) await context.addCookies([{ name: "ninevolt_token", value: token, url: base }]);
+  if (token !== null) await context.request.post(`${base}/api/v1/session`, { data: { token } });
   const page = await context.newPage();
   page.setDefaultTimeout(15_000);
   page.problems = [];
