@@ -11,7 +11,7 @@ import { pageSpecs } from "./specs/pages.mjs";
 import { shots } from "./specs/shots.mjs";
 
 const flag = (name) => (process.argv.includes(name) ? process.argv[process.argv.indexOf(name) + 1] : undefined);
-const SPEC_MS = 90_000;
+const SPEC_MS = 240_000;
 
 async function main() {
   mkdirSync(SHOTS, { recursive: true });

@@ -273,6 +273,7 @@ export const pageSpecs = [
         await page.getByRole("navigation", { name: "Main" }).first().getByRole("link", { name: "Alerters" }).click();
         await heading(page, "Alerters").waitFor();
         check(page.url() === `${proxy.base}/ui/alerters`, `the prefix is lost: ${page.url()}`);
+        check((await page.title()).endsWith("Alerters · 9volt"), `the title is ${await page.title()}`);
         await clean(page, "sub-path");
       } finally {
         await proxy.close();
