@@ -16,6 +16,7 @@ pub mod feed;
 pub mod manager;
 pub mod model;
 pub mod monitors;
+pub mod notifications;
 pub mod results;
 pub mod schedule;
 pub mod silences;

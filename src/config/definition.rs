@@ -147,7 +147,7 @@ impl Kinds {
         rules::port(&mut own, found);
         let disabled = settings.as_ref().is_some_and(|settings| settings.disable);
         let before = found.len();
-        let def = self.check_from(row, kind_name, own, settings.as_ref(), found);
+        let def = self.check_from(row, kind_of(spec), own, settings.as_ref(), found);
         if disabled {
             // The original looked no further at a monitor that is switched off.
             for problem in &mut found[before..] {
@@ -170,14 +170,14 @@ impl Kinds {
     fn check_from(
         &self,
         row: Option<&super::kinds::Row<monitors::Kind>>,
-        kind_name: &str,
+        kind: Option<&Value>,
         own: Map<String, Value>,
         settings: Option<&MonitorSettings>,
         found: &mut Vec<Problem>,
     ) -> Option<(&'static monitors::Kind, Box<dyn DynMonitor>, u64)> {
         let Some(row) = row else {
             let names: Vec<_> = self.monitors.iter().map(|row| row.kind.name).collect();
-            found.push(advice::unknown_kind("monitor", kind_name, &names));
+            found.push(advice::unknown_kind("monitor", kind, &names));
             return None;
         };
         let missing = missing(&row.keys, &own, |key| self.monitor_settings.field(key).is_some());
@@ -234,7 +234,7 @@ impl Kinds {
         let kind_name = kind_of(spec).and_then(Value::as_str).unwrap_or_default();
         let Some(row) = self.alerter(kind_name) else {
             let names: Vec<_> = self.alerters.iter().map(|row| row.kind.name).collect();
-            found.push(advice::unknown_kind("alerter", kind_name, &names));
+            found.push(advice::unknown_kind("alerter", kind_of(spec), &names));
             return None;
         };
         let fix = |key: &str, keys: &Keys| advise_alerter_key(key, keys, row);

@@ -130,7 +130,7 @@ fn every_problem_has_its_place_and_line() {
     let expected = [
         "a.yaml:2:3: error: monitor web: `host`: 'host' is missing",
         "a.yaml:4:5: error: monitor web: `interval`: 'interval' must be > 0s",
-        "a.yaml:5:15: error: monitor web: `tags[1]`: invalid type: integer `5`, expected a string",
+        "a.yaml:5:15: error: monitor web: `tags[1]`: is the number 5; a text is expected; put it into quotes: `\"5\"`",
         "a.yaml:6:3: error: monitor a/b: a name cannot contain `/`",
         "a.yaml:6:3: error: monitor a/b: is empty; a map of keys is expected",
         "a.yaml:7:3: error: monitor bare: is a number; a map of keys is expected",
@@ -168,7 +168,7 @@ fn alerters_that_exist_nowhere_are_named_with_the_place() {
     assert_eq!((place.line, place.column), (4, 38));
     assert_eq!(
         problems[0].message,
-        "monitor `web` names the alerter `ops-mial`, which does not exist"
+        "names the alerter `ops-mial`, which does not exist"
     );
     assert_eq!(problems[0].fix, "did you mean `ops-mail`?");
 }

@@ -105,11 +105,24 @@ fn look(dir: &Path, hasher: &mut impl std::hash::Hasher, files: &mut usize) {
         let path = entry.path();
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             look(&path, hasher, files);
-        } else if path.extension().is_some_and(|end| end.eq_ignore_ascii_case("yaml") || end.eq_ignore_ascii_case("yml")) {
+        } else if path
+            .extension()
+            .is_some_and(|end| end.eq_ignore_ascii_case("yaml") || end.eq_ignore_ascii_case("yml"))
+        {
             path.hash(hasher);
             // Through links: what counts is the content behind them.
             let metadata = path.metadata().ok();
-            let what = metadata.map(|m| (m.len(), m.mtime(), m.mtime_nsec(), m.ctime(), m.ctime_nsec(), m.dev(), m.ino()));
+            let what = metadata.map(|m| {
+                (
+                    m.len(),
+                    m.mtime(),
+                    m.mtime_nsec(),
+                    m.ctime(),
+                    m.ctime_nsec(),
+                    m.dev(),
+                    m.ino(),
+                )
+            });
             what.hash(hasher);
         }
     }
@@ -128,9 +141,13 @@ mod tests {
         fs::create_dir(dir.path().join("sub")).unwrap();
         let mut watch = DirWatch::new(dir.path()).await;
         fs::write(dir.path().join("sub/a.yaml"), "monitor:\n").unwrap();
-        tokio::time::timeout(LONG, watch.changed()).await.expect("a new file is noticed");
+        tokio::time::timeout(LONG, watch.changed())
+            .await
+            .expect("a new file is noticed");
         fs::remove_file(dir.path().join("sub/a.yaml")).unwrap();
-        tokio::time::timeout(LONG, watch.changed()).await.expect("a removed file is noticed");
+        tokio::time::timeout(LONG, watch.changed())
+            .await
+            .expect("a removed file is noticed");
     }
 
     #[tokio::test]

@@ -150,7 +150,7 @@ async fn a_request_is_judged_by_the_server_and_gives_the_same_report() {
         said,
         [
             "No such monitor type found 'tinny'",
-            "monitor `odd` names the alerter `opps`, which does not exist"
+            "names the alerter `opps`, which does not exist"
         ]
     );
     assert_eq!(stored(&store).await.unwrap().monitors["web"].origin, "cfg:a.yaml");
