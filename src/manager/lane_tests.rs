@@ -18,10 +18,11 @@ use super::lane::{Command, INBOX, Lane, Limits};
 use super::recorder::Recorder;
 use super::stats::LaneStats;
 use crate::catalog::{Live, MonitorEntry};
+
 use crate::config::definition::Strictness;
 use crate::config::kinds::Kinds;
 use crate::feed::Feed;
-use crate::model::{Closed, Dur, MonitorName, MonitorSettings, Outcome, Reason, Status, Verdict, WallMs};
+use crate::model::{Closed, Dur, MonitorName, Outcome, Reason, Status, Verdict, WallMs};
 use crate::monitors::{CheckCx, CheckOptions, Kind, Monitor, Run};
 use crate::store::Revision;
 use crate::tasks::Tasks;
