@@ -149,21 +149,23 @@ impl Worker {
                 Change::Put(entry) => Some((entry.rev, self.decoded::<Definition>(entry))),
                 Change::Deleted(_) => None,
             };
-            let now = self.now();
+            // Counted from when this process heard of it: nothing says when that was, only when the definition was written.
+            let until = self.now().mono + GIVE_UP_AFTER;
             let known = written.map(|(rev, record)| {
                 let def = record
                     .as_ref()
                     .and_then(|record| (self.options.read)(&name, &record.value));
-                // Written by another clock: it may only shorten the wait.
-                let age = record.map_or(GIVE_UP_AFTER, |record| now.wall.since(record.value.at));
-                let until = now.mono + GIVE_UP_AFTER.saturating_sub(age);
-                (Known { rev, def }, until)
+                Known { rev, def }
             });
             let desk = self.desks.entry(name.clone()).or_default();
             if retired {
-                desk.retired = known.map(|(known, until)| Retired { known, until });
+                desk.retired = known.map(|known| Retired { known, until });
             } else {
-                desk.current = known.map(|(known, _)| known);
+                let before = std::mem::replace(&mut desk.current, known);
+                if let (None, None, Some(known)) = (&desk.current, &desk.retired, before) {
+                    // Its last definition is retired in the same commit, but that is another watch's to say: nothing is given up meanwhile.
+                    desk.retired = Some(Retired { known, until });
+                }
                 desk.pace.forget();
                 let def = desk.current.as_ref().and_then(|known| known.def.clone());
                 self.view.set_definition(&name, def);
