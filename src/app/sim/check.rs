@@ -171,10 +171,11 @@ fn heard_well(stage: &Stage, name: &str, far: &FarEnd, episodes: &BTreeSet<(Stri
             _ => {}
         }
         if let Some(by) = ended_by {
-            // There was something to end: an attempt at least, and since the last end.
+            // There was something to end: an attempt at least, and since the last end; or an incident that it has joined.
             let since = by.map_or(0, |by| by + 1);
             let told = |attempt: &&Attempt| attempt.bad && attempt.monitor == monitor && attempt.episode == episode;
-            if !far.attempts[since..heard.attempt].iter().any(|attempt| told(&attempt)) {
+            let open = before.is_some_and(|(_, _, status)| status.is_bad());
+            if !open && !far.attempts[since..heard.attempt].iter().any(|attempt| told(&attempt)) {
                 return Err(format!("{here}: the end of nothing, after {before:?}"));
             }
         }

@@ -9,6 +9,7 @@ use super::super::lane::{Lane, Now};
 use super::super::limits::{LIST_AGAIN, TENURE_RECHECK};
 use super::super::view::LaneKey;
 use super::commits::{Job, told_in};
+use super::desk::Retired;
 use super::feeds::Feeds;
 use super::{Grant, Slot, Worker};
 use crate::model::AlerterName;
@@ -102,7 +103,10 @@ impl Worker {
             .desks
             .iter()
             .filter(|(name, desk)| {
-                desk.retired.is_some() && (desk.current.is_some() || !self.lanes.keys().any(|key| key.0 == **name))
+                // One that is older than the removal is about to be seen to go.
+                let again = |retired: &Retired| desk.current.as_ref().is_some_and(|known| known.rev > retired.known.rev);
+                let unused = || desk.current.is_none() && !self.lanes.keys().any(|key| key.0 == **name);
+                desk.retired.as_ref().is_some_and(|retired| again(retired) || unused())
             })
             .map(|(name, _)| name.clone())
             .collect();
