@@ -4,6 +4,7 @@
 //! `ARCHITECTURE.md` says what each may know; a test holds it to that.
 
 pub mod alerters;
+pub mod api;
 pub mod app;
 pub mod catalog;
 pub mod cli;

@@ -97,7 +97,7 @@ pub fn summary(problems: &[Problem]) -> String {
 }
 
 /// A problem as the API gives it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ProblemJson {
     /// `error` or `warning`.
     pub severity: SeverityJson,
@@ -118,7 +118,7 @@ pub struct ProblemJson {
 }
 
 /// A severity in JSON.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SeverityJson {
     /// The entry cannot be used.

@@ -5,7 +5,6 @@
 
 mod content;
 mod context;
-mod failure;
 mod kind;
 #[cfg(test)]
 mod leak_tests;
@@ -16,12 +15,11 @@ mod pattern;
 mod slow;
 #[cfg(test)]
 mod test_kit;
-#[cfg(test)]
-mod testing;
 
 mod dns;
 mod exec;
 mod http;
+mod icmp;
 mod tcp;
 #[cfg(test)]
 mod tcp_tests;
@@ -35,6 +33,7 @@ pub static KINDS: &[Kind] = &[
     Kind::of::<dns::Dns>(),
     Kind::of::<exec::Exec>(),
     Kind::of::<http::Http>(),
+    Kind::of::<icmp::Icmp>(),
     Kind::of::<tcp::Tcp>(),
 ];
 

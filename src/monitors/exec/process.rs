@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use super::{Exec, Format};
 use crate::model::{Phase, Phases, Reason};
 use crate::monitors::Run;
-use crate::monitors::failure::Failure;
+use crate::monitors::net::Failure;
 
 /// Longest time between asking the group to end and killing it; a tenth of a run that is short. It is a part of the run's own time.
 const GRACE: Duration = Duration::from_millis(200);
@@ -72,10 +72,10 @@ pub(super) async fn run(exec: &Exec, run: &Run<'_>, phases: &mut Phases) -> Resu
     let ended = follow(exec, run, &mut group, &mut pipe).await;
     phases.add(Phase::FirstByte, begun.elapsed());
     ended.map_err(|err| {
-        Failure::io(
-            format_args!("Unexpected error during command '{}' execution", exec.shown()),
-            &err,
-        )
+        Failure::of_io(&err).context(format_args!(
+            "Unexpected error during command '{}' execution",
+            exec.shown()
+        ))
     })
 }
 
@@ -242,4 +242,33 @@ async fn not_started(exec: &Exec, err: &io::Error) -> Failure {
 
 async fn is_directory(path: &str) -> bool {
     tokio::fs::metadata(path).await.is_ok_and(|found| found.is_dir())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Outcome;
+
+    #[tokio::test]
+    async fn running_out_of_something_is_unknown_and_says_nothing_about_the_target() {
+        let exec: Exec = serde_json::from_str(r#"{"command": "true", "directory": "/no/such/directory"}"#).unwrap();
+        for errno in [Errno::EAGAIN, Errno::ENOMEM, Errno::EMFILE, Errno::ENFILE] {
+            let verdict = not_started(&exec, &errno.into()).await.verdict();
+            assert_eq!(
+                (verdict.outcome, verdict.reason),
+                (Outcome::Unknown, Some(Reason::Resources)),
+                "{errno}"
+            );
+        }
+    }
+
+    #[test]
+    fn output_keeps_its_beginning_and_counts_the_rest() {
+        let mut output = Output::default();
+        for chunk in [&b"abc"[..], b"def", b"ghi"] {
+            output.take(chunk, 5);
+        }
+        assert_eq!(output.text(), "abcde");
+        assert!((output.bytes() - 9.0).abs() < f64::EPSILON);
+    }
 }

@@ -198,7 +198,7 @@ async fn an_alerter_that_panics_harms_nobody_else() {
             panic!("on purpose")
         }
     }
-    let note = message::Sender {
+    let note = Sender {
         cluster: "main".to_owned(),
         member: "a".to_owned(),
         base_url: None,
