@@ -1,1 +1,3 @@
-//! The integration crate.
+//! The integration crate. A test belongs in the file whose name says what it is about.
+
+mod tidy;
