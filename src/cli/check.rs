@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use super::{CheckArgs, Global, PROBLEMS, block_on, complain, print};
+
 use crate::config::definition;
 use crate::config::definition::Strictness;
 use crate::config::files;
-use crate::config::kinds::Kinds;
 use crate::config::kinds::Kinds;
 use crate::manager::runner;
 use crate::model::{Outcome, Severity};
