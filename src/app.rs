@@ -2,7 +2,6 @@
 
 mod configs;
 mod limits;
-mod notifier;
 mod paths;
 
 use std::net::SocketAddr;
@@ -315,7 +314,6 @@ impl App {
             });
         }
         let health = Health::new("embedded", Some(self.options.data_dir.display().to_string()));
-        let silences = view.clone();
         let state = ApiState::new(Parts {
             catalog: self.catalog.clone(),
             lanes,
@@ -323,8 +321,7 @@ impl App {
             events: self.events.clone(),
             feed: self.feed.clone(),
             store: self.store.clone(),
-            silences: Arc::new(move || silences.silences()),
-            notifier: Arc::new(notifier::View(view)),
+            notifier: view,
             owner: owner(tables),
             health: health.clone(),
             member: self.member,
