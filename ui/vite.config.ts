@@ -1,5 +1,6 @@
 /// <reference types="vitest/config" />
 import { createHash } from "node:crypto";
+import { brotliCompressSync, gzipSync } from "node:zlib";
 import tailwindcss from "@tailwindcss/vite";
 import react from "@vitejs/plugin-react";
 import { defineConfig, type Plugin } from "vite";
@@ -37,10 +38,32 @@ function contentSecurityPolicy(): Plugin {
   };
 }
 
+/** Below this a compressed twin saves nothing worth a file. */
+const WORTH_BYTES = 1024;
+
+/** Compressed twins beside scripts and styles: the server picks by what the browser takes, and compresses nothing itself. */
+function compressedTwins(): Plugin {
+  return {
+    name: "compressed-twins",
+    apply: "build",
+    generateBundle: {
+      order: "post",
+      handler(_, bundle) {
+        for (const [fileName, file] of Object.entries(bundle)) {
+          const text = file.type === "chunk" ? file.code : file.source;
+          if (!/\.(?:js|css)$/.test(fileName) || text.length < WORTH_BYTES) continue;
+          this.emitFile({ type: "asset", fileName: `${fileName}.br`, source: brotliCompressSync(text) });
+          this.emitFile({ type: "asset", fileName: `${fileName}.gz`, source: gzipSync(text, { level: 9 }) });
+        }
+      },
+    },
+  };
+}
+
 export default defineConfig(({ command }) => ({
   // Built, every address is relative, so that any proxy prefix works; in development the page lives at /ui/.
   base: command === "build" ? "./" : "/ui/",
-  plugins: [react(), tailwindcss(), contentSecurityPolicy()],
+  plugins: [react(), tailwindcss(), contentSecurityPolicy(), compressedTwins()],
   build: { target: "es2022", sourcemap: false, reportCompressedSize: true },
   server: {
     host: "127.0.0.1",
