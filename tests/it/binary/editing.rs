@@ -34,6 +34,7 @@ fn an_edit_of_what_is_measured_closes_the_episode() {
     assert_eq!(world.told().len(), 3);
     let alerts = world.alerts();
     assert_eq!(alerts[1]["episode"], first);
+    assert!(alerts[1]["count"].as_u64().unwrap() >= 2, "{}", alerts[1]);
     assert_ne!(alerts[2]["episode"], first);
 }
 

@@ -25,7 +25,7 @@ fn a_kill_and_a_restart_repeat_nothing_and_forget_nothing() {
     world.wait_told(&["web critical", "web ok recovered"]);
     server.wait_runs("web", 3);
     assert_eq!(world.told(), ["web critical", "web ok recovered"]);
-    assert_eq!(world.alerts()[1]["episode"], episode);
+    assert_eq!(format!("{}-web", world.alerts()[1]["episode"]), episode);
 
     // What is over stays over, and stays known.
     server.kill();
@@ -106,6 +106,7 @@ fn a_planned_stop_is_quick_clean_and_tells_nobody() {
     assert!(asked.elapsed().as_secs() < 10, "it took {:?}", asked.elapsed());
     assert_eq!(world.told(), ["web critical"]);
     let server = world.start();
+    server.wait_status("web", "critical");
     server.wait_runs("web", 3);
     assert_eq!(world.told(), ["web critical"]);
 }
