@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::source::{File, files};
 
 /// Module (or a part of one, which then has a row of its own), and all that it may name of this crate.
+#[rustfmt::skip]
 const MAY_USE: &[(&str, &[&str])] = &[
     // Nouns.
     ("model", &[]),
@@ -13,7 +14,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("schedule", &[]),
     ("silences", &["model"]),
     ("results", &["model", "state"]),
-    // In-process telling: bounded memories and a broadcast.
+    // Telling inside the process: bounded memories and a broadcast.
     ("feed", &["model", "results"]),
     ("events", &["feed", "model"]),
     // Edges: the only ones that touch the world.
@@ -21,58 +22,28 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("monitors", &["model"]),
     ("alerters", &["model"]),
-    ("config", &["alerters", "model", "monitors"]),
-    // How large a definition may be is the store's to say.
-    ("config/advice", &["model", "store"]),
     ("store", &["model", "silences", "tasks"]),
+    // Users' files. How large a definition may be is the store's to say, and `sync` brings the store in line with files.
+    ("config", &["alerters", "model", "monitors"]),
+    ("config/advice", &["model", "store"]),
+    ("config/sync", &["model", "store"]),
     // Loops: they own tasks and hold few rules.
-    (
-        "catalog",
-        &["config", "feed", "model", "results", "schedule", "state", "store"],
-    ),
+    ("catalog", &["config", "feed", "model", "results", "schedule", "state", "store"]),
     ("cluster", &["events", "model", "store"]),
-    (
-        "director",
-        &["catalog", "cluster", "events", "model", "schedule", "store"],
-    ),
-    (
-        "manager",
-        &[
-            "catalog", "cluster", "config", "events", "feed", "model", "monitors", "schedule", "state", "store",
-            "tasks",
-        ],
-    ),
+    ("director", &["catalog", "cluster", "events", "model", "schedule", "store"]),
+    ("manager", &["catalog", "cluster", "config", "events", "feed", "model", "monitors", "schedule", "state", "store", "tasks"]),
+    ("notifications", &["alerters", "config", "model", "silences", "store", "tasks"]),
+    ("api", &[
+        "alerters", "catalog", "config", "events", "feed", "manager", "model", "monitors", "notifications", "results", "schedule",
+        "silences", "state", "store", "tasks",
+    ]),
     // The one place that puts them together, and the one that prints.
-    (
-        "app",
-        &[
-            "catalog",
-            "cluster",
-            "director",
-            "events",
-            "feed",
-            "manager",
-            "model",
-            "monitors",
-            "store",
-            "tasks",
-            "telemetry",
-        ],
-    ),
+    ("app", &[
+        "alerters", "api", "catalog", "cluster", "config", "director", "events", "feed", "manager", "model", "monitors",
+        "notifications", "store", "tasks", "telemetry",
+    ]),
     // `manager` for its runner: `9volt check` runs a check exactly as a member does.
-    (
-        "cli",
-        &[
-            "alerters",
-            "app",
-            "config",
-            "manager",
-            "model",
-            "monitors",
-            "store",
-            "telemetry",
-        ],
-    ),
+    ("cli", &["alerters", "app", "config", "manager", "model", "monitors", "store", "telemetry"]),
 ];
 
 #[test]

@@ -8,8 +8,8 @@ use super::source::{files, root};
 const HOMES: &[(&str, &[&str])] = &[
     ("redb", &["store/embedded"]),
     ("axum", &["api"]),
-    // The schema of a matcher stands beside the matcher.
-    ("utoipa", &["api", "silences"]),
+    // The schemas of matchers and of the answer to a sync stand beside them.
+    ("utoipa", &["api", "config/report", "silences"]),
     ("utoipa_axum", &["api"]),
     ("rust_embed", &["api/ui"]),
     ("subtle", &["api"]),

@@ -14,6 +14,10 @@ const REASONS: &[(&str, &str)] = &[
         "one test per promise of the kind with most keys, over one small server",
     ),
     (
+        "src/notifications/lane/model_tests.rs",
+        "every order of events of one lane, explored; the world and its rules belong together",
+    ),
+    (
         "src/store/contract.rs",
         "the one suite that every store has to pass, read in one go",
     ),
