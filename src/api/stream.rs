@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt, stream};
 use serde::Serialize;
 use serde_json::json;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
@@ -46,9 +46,7 @@ impl Clients {
     }
 
     fn enter(&self) -> Option<Place> {
-        self.0
-            .fetch_update(Relaxed, Relaxed, |n| (n < CLIENTS).then_some(n + 1))
-            .ok()?;
+        self.0.fetch_update(Relaxed, Relaxed, |n| (n < CLIENTS).then_some(n + 1)).ok()?;
         Some(Place(self.0.clone()))
     }
 }
@@ -90,18 +88,8 @@ async fn open(State(api): State<ApiState>, params: Params) -> Result<Response, A
     };
     let sse = Sse::new(teller.into_stream()).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
     // Some proxies hold answers back until they are complete; this one never is.
-    let unbuffered = (
-        HeaderName::from_static("x-accel-buffering"),
-        HeaderValue::from_static("no"),
-    );
-    Ok((
-        [
-            unbuffered,
-            (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        ],
-        sse,
-    )
-        .into_response())
+    let unbuffered = (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    Ok(([unbuffered, (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], sse).into_response())
 }
 
 struct Teller {
@@ -150,11 +138,7 @@ impl Names {
     }
 
     fn into_names(self) -> Vec<String> {
-        if self.too_many {
-            Vec::new()
-        } else {
-            self.names.into_iter().collect()
-        }
+        if self.too_many { Vec::new() } else { self.names.into_iter().collect() }
     }
 }
 
@@ -166,9 +150,7 @@ struct Run<'a> {
 
 impl Teller {
     fn into_stream(self) -> impl Stream<Item = Result<Event, Infallible>> {
-        stream::unfold(self, |mut teller| async move {
-            teller.next().await.map(|event| (Ok(event), teller))
-        })
+        stream::unfold(self, |mut teller| async move { teller.next().await.map(|event| (Ok(event), teller)) }).fuse()
     }
 
     async fn next(&mut self) -> Option<Event> {
@@ -232,8 +214,7 @@ impl Teller {
         }
         for (sort, names) in SORTS.into_iter().zip(waiting.others) {
             if names.any {
-                self.ready
-                    .push(event(sort, &json!({"names": names.into_names()}).to_string()));
+                self.ready.push(event(sort, &json!({"names": names.into_names()}).to_string()));
             }
         }
         if waiting.states.any {
@@ -244,12 +225,8 @@ impl Teller {
         }
         let monitor = self.monitor.as_deref().unwrap_or_default();
         for sample in waiting.runs.iter().rev() {
-            let run = Run {
-                monitor,
-                sample: sample.into(),
-            };
-            self.ready
-                .extend(serde_json::to_string(&run).ok().map(|data| event("run", &data)));
+            let run = Run { monitor, sample: sample.into() };
+            self.ready.extend(serde_json::to_string(&run).ok().map(|data| event("run", &data)));
         }
     }
 }
