@@ -64,21 +64,13 @@ fn first(body: &[u8]) -> Result<Value, String> {
 
 /// A body of one shape; unknown fields are refused.
 pub(super) fn object<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    let value: Value =
-        serde_json::from_slice(body).map_err(|error| ApiError::bad_request(format!("the body is no JSON: {error}")))?;
+    let value: Value = serde_json::from_slice(body)
+        .map_err(|error| ApiError::bad_request(format!("the body is no JSON: {error}")))?;
     // The message of a wrong type quotes the value, and the value may be a secret: the path says enough.
     serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string();
         let inner = error.into_inner().to_string();
-        let what = inner
-            .split(": ")
-            .nth(1)
-            .filter(|_| inner.starts_with("invalid"))
-            .map_or(inner.as_str(), |_| "has the wrong type");
-        ApiError::bad_request(if path == "." {
-            format!("the body {what}")
-        } else {
-            format!("`{path}` {what}")
-        })
+        let what = inner.split(": ").nth(1).filter(|_| inner.starts_with("invalid")).map_or(inner.as_str(), |_| "has the wrong type");
+        ApiError::bad_request(if path == "." { format!("the body {what}") } else { format!("`{path}` {what}") })
     })
 }

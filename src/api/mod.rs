@@ -98,10 +98,7 @@ fn routes() -> OpenApiRouter<ApiState> {
         .merge(metrics::routes())
         .merge(openapi::routes())
         .merge(stream::routes())
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::SERVICE_UNAVAILABLE,
-            ANSWER_WITHIN,
-        ));
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_WITHIN));
     OpenApiRouter::with_openapi(openapi::head())
         .merge(quick)
         .merge(monitors::slow_routes())

@@ -4,9 +4,7 @@ use std::sync::OnceLock;
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use utoipa::openapi::security::{
-    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
-};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -22,27 +20,15 @@ pub(super) fn head() -> OpenApi {
             "Everything about the checks of a 9volt cluster. Any member answers for all of it. \
              Where the server runs with access tokens, every call below /api/v1 needs one.",
         ))
-        .license(Some(
-            LicenseBuilder::new()
-                .name("Apache-2.0")
-                .identifier(Some("Apache-2.0"))
-                .build(),
-        ));
+        .license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()));
     let key = |value: ApiKey| SecurityScheme::ApiKey(value);
     let components = ComponentsBuilder::new()
         .security_scheme("token", key(ApiKey::Header(ApiKeyValue::new("X-Access-Token"))))
-        .security_scheme(
-            "bearer",
-            SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build()),
-        )
+        .security_scheme("bearer", SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build()))
         .security_scheme("cookie", key(ApiKey::Cookie(ApiKeyValue::new("ninevolt_token"))));
     let none: [&str; 0] = [];
     let any = ["token", "bearer", "cookie"].map(|name| SecurityRequirement::new(name, none));
-    OpenApiBuilder::new()
-        .info(info)
-        .components(Some(components.build()))
-        .security(Some(any))
-        .build()
+    OpenApiBuilder::new().info(info).components(Some(components.build())).security(Some(any)).build()
 }
 
 /// The description, as text: two spaces per level, a line break at the end.

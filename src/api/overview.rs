@@ -70,10 +70,7 @@ impl Measured {
 
     /// Runs per second lately.
     fn rate(&self, ran: u64) -> f64 {
-        let now = Mark {
-            at: Instant::now(),
-            ran,
-        };
+        let now = Mark { at: Instant::now(), ran };
         let mut marks = self.rate.lock();
         let (older, newer) = marks.get_or_insert((now, now));
         if now.at.duration_since(newer.at) >= RATE_OVER {
@@ -81,11 +78,7 @@ impl Measured {
             *newer = now;
         }
         let seconds = now.at.duration_since(older.at).as_secs_f64();
-        if seconds > 0.0 {
-            now.ran.saturating_sub(older.ran) as f64 / seconds
-        } else {
-            0.0
-        }
+        if seconds > 0.0 { now.ran.saturating_sub(older.ran) as f64 / seconds } else { 0.0 }
     }
 }
 
@@ -183,10 +176,7 @@ async fn overview(State(api): State<ApiState>) -> Json<Overview> {
     Json(Overview {
         monitors,
         incidents: Incidents { open: monitors.open },
-        notifications: Notifications {
-            pending: waiting.pending + waiting.sending + waiting.muted,
-            given_up: waiting.given_up,
-        },
+        notifications: Notifications { pending: waiting.pending + waiting.sending + waiting.muted, given_up: waiting.given_up },
         member: Member {
             id: api.member.id.to_string(),
             hostname: api.member.hostname.clone(),
@@ -194,17 +184,9 @@ async fn overview(State(api): State<ApiState>) -> Json<Overview> {
             started: Time(api.member.started),
             listen: api.member.listen.clone(),
         },
-        store: StoreObject {
-            backend: store.backend,
-            state: store.state,
-            detail: store.detail,
-            path: store.path,
-        },
+        store: StoreObject { backend: store.backend, state: store.state, detail: store.detail, path: store.path },
         ledger: LedgerObject::from(&ledger),
         runs_per_second: Num((rate * 100.0).round() / 100.0),
-        lateness_ms: Lateness {
-            p50: lateness.quantile(0.5).map(ms_of),
-            p99: lateness.quantile(0.99).map(ms_of),
-        },
+        lateness_ms: Lateness { p50: lateness.quantile(0.5).map(ms_of), p99: lateness.quantile(0.99).map(ms_of) },
     })
 }

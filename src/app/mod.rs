@@ -357,13 +357,8 @@ impl App {
         let announced = self.session.update(|record| record.leaving = true).await;
         tracing::debug!(?announced, "leaving");
         let mut clean = true;
-        let stages = [
-            ("runs", running),
-            ("records", recording),
-            ("deliveries", telling),
-            ("API", serving),
-            ("membership", belonging),
-        ];
+        let stages =
+            [("runs", running), ("records", recording), ("deliveries", telling), ("API", serving), ("membership", belonging)];
         for (stage, tasks) in stages {
             let ended = tasks.shut_down(GRACE + Duration::from_secs(1)).await;
             tracing::debug!(stage, clean = ended, "stopped");
@@ -391,9 +386,7 @@ impl App {
             http: DeliveryCx::client()?,
             read: Arc::new(|name, definition| {
                 let spec = serde_json::from_str(definition.spec.get()).ok()?;
-                crate::config::definition::alerter(name.as_str(), &spec)
-                    .value
-                    .map(Arc::new)
+                crate::config::definition::alerter(name.as_str(), &spec).value.map(Arc::new)
             }),
             events: Arc::new(move |event| {
                 if let Some(monitor) = event.monitor() {
@@ -473,12 +466,7 @@ fn owner(tables: Tables) -> api::OwnerView {
     Arc::new(move |entry| {
         let table = tables.of(&entry.group()?)?;
         let slot = crate::director::slot(entry.name.as_str());
-        table
-            .runs
-            .iter()
-            .find(|run| (run.first..=run.last).contains(&slot))?
-            .judge
-            .clone()
+        table.runs.iter().find(|run| (run.first..=run.last).contains(&slot))?.judge.clone()
     })
 }
 
