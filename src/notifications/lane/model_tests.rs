@@ -242,6 +242,7 @@ impl World {
             tags: Vec::new(),
             runbook: String::new(),
             told: false,
+            displaced: None,
         };
         self.status = status;
         self.entry = Some(At {

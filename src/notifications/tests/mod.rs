@@ -238,6 +238,7 @@ fn entry(episode: i64, seq: u32, status: Status) -> OutboxEntry {
         tags: vec!["prod".to_owned()],
         runbook: String::new(),
         told: false,
+        displaced: None,
     }
 }
 

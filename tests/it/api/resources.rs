@@ -133,6 +133,7 @@ pub(super) async fn tell(bed: &Bed, status: Status) {
         tags: vec!["db".into()],
         runbook: String::new(),
         told: false,
+        displaced: None,
     };
     bed.write(keys::outbox_entry(&ops(), &monitor("gamma")), &entry).await;
 }
