@@ -17,7 +17,7 @@ pub use paths::default_data_dir;
 use crate::catalog::{Catalog, loader};
 use crate::cluster::identity::{Identity, IdentityError, LastAlive};
 use crate::cluster::tenures::Tenures;
-use crate::cluster::{Cluster, Rights, Tables};
+use crate::cluster::{Cluster, Rights, Tables, event_log};
 use crate::director::Director;
 use crate::events::{EventKind, Events};
 use crate::feed::Feed;
@@ -284,7 +284,14 @@ impl App {
             Ended::Quietly("sign of life")
         });
 
-        let _ = (self.to_write, tables, lanes);
+        // Stops last: the others have something to say until they have ended.
+        let (token, store, events) = (belonging.stop().clone(), self.store.clone(), self.events.clone());
+        belonging.spawn(async move {
+            event_log::run(store, events, self.to_write, token).await;
+            Ended::Quietly("events")
+        });
+
+        let _ = (tables, lanes);
         let failed = tokio::select! {
             () = stop.cancelled() => None,
             ended = running.next() => Some(describe(ended)),

@@ -4,6 +4,7 @@
 //! `ARCHITECTURE.md` says what each may know; a test holds it to that.
 
 pub mod alerters;
+pub mod api;
 pub mod app;
 pub mod catalog;
 pub mod cli;
@@ -17,6 +18,7 @@ pub mod model;
 pub mod monitors;
 pub mod results;
 pub mod schedule;
+pub mod notifications;
 pub mod silences;
 pub mod state;
 pub mod store;

@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_sample_stays_small() {
-        assert!(std::mem::size_of::<Sample>() <= 40);
+        assert!(size_of::<Sample>() <= 40);
     }
 
     #[test]

@@ -33,10 +33,12 @@ pub struct Receipt {
 pub enum Retry {
     /// It will be refused again (bad token, unknown channel, 400).
     Never,
-    /// The pipeline's own backoff.
+    /// The pipeline's own backoff. The message may have arrived all the same.
     Soon,
-    /// The far end asked for this wait.
+    /// The far end asked for this wait. It did not take the message.
     After(Duration),
+    /// No connection: surely nothing arrived. The pipeline's own backoff, for the whole alerter.
+    Unreachable,
 }
 
 /// One attempt that did not work.

@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use super::{CheckArgs, Global, PROBLEMS, block_on, complain, print};
-use crate::config::catalog::Catalog;
+use crate::config::kinds::Kinds;
 use crate::config::definition;
 use crate::config::definition::Strictness;
 use crate::config::files;
+use crate::config::kinds::Kinds;
 use crate::manager::runner;
 use crate::model::{Outcome, Severity};
 use crate::monitors::{CheckCx, CheckOptions};
@@ -37,7 +38,7 @@ pub(super) fn run(global: &Global, args: &CheckArgs) -> anyhow::Result<u8> {
 
 fn of_file(path: &Path, args: &CheckArgs) -> anyhow::Result<u8> {
     crate::app::install_tls();
-    let loaded = files::load_file(path, Catalog::built_in(), Strictness::Lenient)?;
+    let loaded = files::load_file(path, Kinds::built_in(), Strictness::Lenient)?;
     for problem in &loaded.problems {
         complain(&problem.to_string());
     }

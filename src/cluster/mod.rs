@@ -3,6 +3,7 @@
 //! One loop per process: open a session, stand for election, follow the tables, keep the lease alive. A session that is lost takes
 //! every right with it; a new one is opened and the tables, which did not change, give the same slots back.
 
+pub mod event_log;
 pub mod identity;
 pub mod tenures;
 

@@ -57,8 +57,16 @@ impl std::io::Write for Counter {
 }
 
 /// A `type` that nobody knows.
-pub(super) fn unknown_kind(section: &str, kind: &str, kinds: &[&str]) -> Problem {
+pub(super) fn unknown_kind(section: &str, kind: Option<&Value>, kinds: &[&str]) -> Problem {
     let list = kinds.join(", ");
+    let kind = match kind {
+        None | Some(Value::Null) => "",
+        Some(Value::String(kind)) => kind,
+        Some(other) => {
+            let message = format!("is {}; the name of a kind is expected", shape(other));
+            return Problem::error("type", message, format!("write one of {list}"));
+        }
+    };
     if kind.is_empty() {
         return Problem::error("type", "'type' is missing", format!("add `type:` with one of {list}"));
     }
@@ -96,16 +104,22 @@ pub(super) fn explain(mut problem: Problem, whole: &Value, keys: &Keys) -> Probl
         }
     });
     let shown = shown.unwrap_or_default();
+    // Of an item of a list only the value is shown: its name is that of the list.
+    let of = if problem.field.ends_with(']') {
+        String::new()
+    } else {
+        format!("{name}: ")
+    };
     let expects = |what: &str| problem.message.contains(&format!("expected {what}"));
     problem.fix = match value {
-        Some(Value::Number(_)) if expects("a string") || secret => format!("put it into quotes: `{name}: \"{shown}\"`"),
+        Some(Value::Number(_)) if expects("a string") || secret => format!("put it into quotes: `{of}\"{shown}\"`"),
         Some(Value::Bool(_)) if expects("a string") || secret => {
             "put it into quotes; without them YAML reads y, yes, no, on and off as true and false".to_owned()
         }
         Some(Value::String(text)) if expects("a sequence") => format!("write a list: `{name}: [{}]`", short(text)),
         Some(Value::String(_)) if expects("a boolean") => "write `true` or `false` without quotes".to_owned(),
         Some(Value::String(text)) if is_number(text) && expects_number(&problem.message) => {
-            format!("write it without quotes: `{name}: {}`", short(text))
+            format!("write it without quotes: `{of}{}`", short(text))
         }
         Some(Value::Null) => "give it a value, or remove it".to_owned(),
         Some(Value::String(text)) if problem.message.starts_with("unknown variant") => {
@@ -116,7 +130,37 @@ pub(super) fn explain(mut problem: Problem, whole: &Value, keys: &Keys) -> Probl
         }
         _ => String::new(),
     };
+    if let Some(value) = value
+        && let Some(expected) = expected(&problem.message)
+    {
+        problem.message = format!("is {}; {expected} is expected", described(value));
+    }
     problem
+}
+
+/// What a reader's message says that it wants, in an operator's words.
+fn expected(message: &str) -> Option<String> {
+    let (_, expected) = message.strip_prefix("invalid type: ")?.split_once(", expected ")?;
+    let words = match expected {
+        "a sequence" => "a list",
+        "a string" => "a text",
+        "a boolean" => "true or false",
+        struct_name if struct_name.starts_with("struct ") => "a map",
+        _ if expects_number(message) => "a whole number",
+        other => other,
+    };
+    Some(words.to_owned())
+}
+
+/// A value with its sort.
+fn described(value: &Value) -> String {
+    let text = short(&value.to_string());
+    match value {
+        Value::String(_) => format!("the text {text}"),
+        Value::Number(_) => format!("the number {text}"),
+        Value::Bool(_) => text,
+        other => shape(other).to_owned(),
+    }
 }
 
 fn is_number(text: &str) -> bool {

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::advice::{self, explain};
-use super::catalog::{Catalog, kind_of};
 use super::keys::{Keys, canonical};
+use super::kinds::{Kinds, kind_of};
 use super::mask::Section;
 use super::rules;
 use crate::alerters::{self, DynAlerter};
@@ -75,16 +75,16 @@ pub enum Strictness {
 /// Reads a monitor's definition.
 #[must_use]
 pub fn monitor(name: &str, spec: &Value) -> Read<MonitorDef> {
-    Catalog::built_in().read_monitor(name, spec, Strictness::Lenient)
+    Kinds::built_in().read_monitor(name, spec, Strictness::Lenient)
 }
 
 /// Reads an alerter's definition.
 #[must_use]
 pub fn alerter(name: &str, spec: &Value) -> Read<AlerterDef> {
-    Catalog::built_in().read_alerter(name, spec, Strictness::Lenient)
+    Kinds::built_in().read_alerter(name, spec, Strictness::Lenient)
 }
 
-impl Catalog {
+impl Kinds {
     /// What is wrong with a definition, and whether it may be stored all the same.
     #[must_use]
     pub fn judge(&self, section: Section, name: &str, spec: &Value, strictness: Strictness) -> (Vec<Problem>, bool) {
@@ -147,7 +147,7 @@ impl Catalog {
         rules::port(&mut own, found);
         let disabled = settings.as_ref().is_some_and(|settings| settings.disable);
         let before = found.len();
-        let def = self.check_from(row, kind_name, own, settings.as_ref(), found);
+        let def = self.check_from(row, kind_of(spec), own, settings.as_ref(), found);
         if disabled {
             // The original looked no further at a monitor that is switched off.
             for problem in &mut found[before..] {
@@ -169,15 +169,15 @@ impl Catalog {
 
     fn check_from(
         &self,
-        row: Option<&super::catalog::Row<monitors::Kind>>,
-        kind_name: &str,
+        row: Option<&super::kinds::Row<monitors::Kind>>,
+        kind: Option<&Value>,
         own: Map<String, Value>,
         settings: Option<&MonitorSettings>,
         found: &mut Vec<Problem>,
     ) -> Option<(&'static monitors::Kind, Box<dyn DynMonitor>, u64)> {
         let Some(row) = row else {
-            let kinds: Vec<_> = self.monitors.iter().map(|row| row.kind.name).collect();
-            found.push(advice::unknown_kind("monitor", kind_name, &kinds));
+            let names: Vec<_> = self.monitors.iter().map(|row| row.kind.name).collect();
+            found.push(advice::unknown_kind("monitor", kind, &names));
             return None;
         };
         let missing = missing(&row.keys, &own, |key| self.monitor_settings.field(key).is_some());
@@ -233,8 +233,8 @@ impl Catalog {
         };
         let kind_name = kind_of(spec).and_then(Value::as_str).unwrap_or_default();
         let Some(row) = self.alerter(kind_name) else {
-            let kinds: Vec<_> = self.alerters.iter().map(|row| row.kind.name).collect();
-            found.push(advice::unknown_kind("alerter", kind_name, &kinds));
+            let names: Vec<_> = self.alerters.iter().map(|row| row.kind.name).collect();
+            found.push(advice::unknown_kind("alerter", kind_of(spec), &names));
             return None;
         };
         let fix = |key: &str, keys: &Keys| advise_alerter_key(key, keys, row);
@@ -279,7 +279,7 @@ impl Catalog {
     }
 }
 
-fn advise_alerter_key(key: &str, keys: &Keys, row: &super::catalog::Row<alerters::Kind>) -> String {
+fn advise_alerter_key(key: &str, keys: &Keys, row: &super::kinds::Row<alerters::Kind>) -> String {
     let in_options = row.keys.below("options").and_then(|options| options.field(key));
     match in_options {
         Some((name, _)) if keys == &row.keys => format!("write `{name}` below `options:`"),

@@ -5,11 +5,11 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::*;
-use crate::config::testing::catalog;
+use crate::config::testing::kinds;
 use crate::model::Dur;
 
 fn read(spec: Value) -> Read<MonitorDef> {
-    catalog().read_monitor("web", &spec, Strictness::Lenient)
+    kinds().read_monitor("web", &spec, Strictness::Lenient)
 }
 
 /// The problems as they are shown, without the entry.
@@ -107,12 +107,12 @@ fn all_that_is_wrong_is_said_at_once() {
         "`colour`: unknown key",
         "`interval`: `zzz` is no duration",
         "`timeout`: ",
-        "`disable`: invalid type: string \"yes\", expected a boolean; write `true` or `false` without quotes",
+        "`disable`: is the text \"yes\"; true or false is expected; write `true` or `false` without quotes",
         "'warning-threshold' (1) cannot be larger",
         "'host' is missing",
-        "`port`: invalid type: string \"80\", expected u16; write it without quotes: `port: 80`",
-        "`expect`: invalid type: integer `5`, expected a string; put it into quotes: `expect: \"5\"`",
-        "`args`: invalid type: string \"x\", expected a sequence; write a list: `args: [x]`",
+        "`port`: is the text \"80\"; a whole number is expected; write it without quotes: `port: 80`",
+        "`expect`: is the number 5; a text is expected; put it into quotes: `expect: \"5\"`",
+        "`args`: is the text \"x\"; a list is expected; write a list: `args: [x]`",
     ] {
         assert_eq!(
             said.iter().filter(|said| said.contains(part)).count(),
@@ -140,9 +140,9 @@ fn unknown_keys_warn_or_are_errors_when_strict() {
     assert!(lenient.value.is_some());
     assert_eq!(
         lenient.problems[0].to_string(),
-        "warning: monitor web: `intervall`: unknown key `intervall`; it is ignored; did you mean `interval`?"
+        "warning: monitor web: `intervall`: unknown key; it is ignored; did you mean `interval`?"
     );
-    let strict = catalog().read_monitor("web", &odd, Strictness::Strict);
+    let strict = kinds().read_monitor("web", &odd, Strictness::Strict);
     assert!(strict.value.is_none() && strict.failed());
 }
 
@@ -151,7 +151,7 @@ fn what_is_no_map_is_an_error_and_not_a_crash() {
     assert_eq!(said(Value::Null).len(), 1);
     assert!(said(json!([1]))[0].contains("is a list; a map of keys is expected"));
     assert!(
-        catalog()
+        kinds()
             .read_monitor("a/b", &Value::Null, Strictness::Lenient)
             .problems
             .len()
@@ -203,7 +203,7 @@ fn measured_changes_with_what_is_measured_and_with_nothing_else() {
 }
 
 fn alerter_said(spec: Value) -> Vec<String> {
-    let read = catalog().read_alerter("ops", &spec, Strictness::Lenient);
+    let read = kinds().read_alerter("ops", &spec, Strictness::Lenient);
     read.problems
         .iter()
         .map(|p| p.to_string().replace("alerter ops: ", ""))
@@ -213,7 +213,7 @@ fn alerter_said(spec: Value) -> Vec<String> {
 #[test]
 fn alerters_are_read_with_their_options() {
     let spec = json!({"type": "pager", "Options": {"TOKEN": "t", "channel": "odd"}});
-    let read = catalog().read_alerter("ops", &spec, Strictness::Lenient);
+    let read = kinds().read_alerter("ops", &spec, Strictness::Lenient);
     assert!(read.value.is_some());
     assert_eq!(
         read.problems[0].to_string(),
@@ -229,7 +229,7 @@ fn alerters_say_what_is_wrong() {
     );
     assert_eq!(
         alerter_said(json!({"type": "pager", "token": "t", "options": {"token": "t"}})),
-        ["warning: `token`: unknown key `token`; it is ignored; write `token` below `options:`"]
+        ["warning: `token`: unknown key; it is ignored; write `token` below `options:`"]
     );
     assert!(alerter_said(json!({"type": "pagre"}))[0].contains("did you mean `pager`?"));
     assert_eq!(alerter_said(Value::Null).len(), 1);
@@ -244,7 +244,7 @@ fn a_secret_of_the_wrong_type_is_not_repeated() {
         [
             "error: `options.token`: is a number; a text is expected; put it into quotes: `token: \"…\"`",
             "error: `options.door`: is a number; a text is expected; put it into quotes: `door: \"…\"`",
-            "error: `options.channel`: invalid type: integer `4713`, expected a string; put it into quotes: `channel: \"4713\"`",
+            "error: `options.channel`: is the number 4713; a text is expected; put it into quotes: `channel: \"4713\"`",
         ]
     );
 }
@@ -253,7 +253,7 @@ fn a_secret_of_the_wrong_type_is_not_repeated() {
 fn secrets_of_a_kind_are_masked_by_its_schema() {
     use crate::config::mask::{Section, mask_with};
     let spec = json!({"type": "pager", "options": {"door": "open", "channel": "ops"}});
-    let masked = mask_with(&catalog(), Section::Alerter, &spec);
+    let masked = mask_with(&kinds(), Section::Alerter, &spec);
     assert_eq!(
         masked,
         json!({"type": "pager", "options": {"door": crate::model::MASK, "channel": "ops"}})

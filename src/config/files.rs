@@ -12,9 +12,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::catalog::Catalog;
 use super::definition::Strictness;
 use super::keys::suggest;
+use super::kinds::Kinds;
 use super::mask::Section;
 use super::references;
 use super::source::{self, Source};
@@ -42,7 +42,7 @@ pub enum LoadError {
 }
 
 /// One definition as it stands in a file.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct LoadedEntry {
     /// What the user wrote.
     pub spec: Value,
@@ -55,7 +55,7 @@ pub struct LoadedEntry {
 }
 
 /// A directory's definitions.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Loaded {
     /// Monitors by name, the invalid ones too.
     pub monitors: BTreeMap<String, LoadedEntry>,
@@ -69,6 +69,18 @@ pub struct Loaded {
     /// Files that hold definitions.
     pub files: usize,
     sources: BTreeMap<Arc<str>, Source>,
+}
+
+impl std::fmt::Debug for Loaded {
+    /// Numbers only: the definitions hold secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Loaded")
+            .field("files", &self.files)
+            .field("monitors", &self.monitors.len())
+            .field("alerters", &self.alerters.len())
+            .field("problems", &self.problems.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Loaded {
@@ -130,7 +142,7 @@ fn child<'a>(map: &'a Node, name: &str) -> Option<(Mark, &'a Node)> {
 ///
 /// # Errors
 /// Only where there is no directory to read; what is wrong within it is among the problems.
-pub fn load(dir: &Path, catalog: &Catalog, strictness: Strictness) -> Result<Loaded, LoadError> {
+pub fn load(dir: &Path, kinds: &Kinds, strictness: Strictness) -> Result<Loaded, LoadError> {
     let shown = dir.display().to_string();
     let metadata = dir.metadata().map_err(|err| match err.kind() {
         std::io::ErrorKind::NotFound => LoadError::Missing(shown.clone()),
@@ -140,7 +152,7 @@ pub fn load(dir: &Path, catalog: &Catalog, strictness: Strictness) -> Result<Loa
         return Err(LoadError::NotADirectory(shown));
     }
     std::fs::read_dir(dir).map_err(|err| LoadError::Unreadable(shown.clone(), err))?;
-    let mut loader = Loader::new(catalog, strictness);
+    let mut loader = Loader::new(kinds, strictness);
     let mut found = Vec::new();
     loader.walk(dir, Path::new(""), &mut found);
     if found.len() > MAX_FILES {
@@ -157,20 +169,20 @@ pub fn load(dir: &Path, catalog: &Catalog, strictness: Strictness) -> Result<Loa
 ///
 /// # Errors
 /// Where there is no file to read; what is wrong within it is among the problems.
-pub fn load_file(path: &Path, catalog: &Catalog, strictness: Strictness) -> Result<Loaded, LoadError> {
+pub fn load_file(path: &Path, kinds: &Kinds, strictness: Strictness) -> Result<Loaded, LoadError> {
     let shown = path.display().to_string();
     if !path.exists() {
         return Err(LoadError::Missing(shown));
     }
-    let mut loader = Loader::new(catalog, strictness);
+    let mut loader = Loader::new(kinds, strictness);
     loader.file(path, &shown);
     Ok(loader.loaded)
 }
 
 /// Loads a text as if it were a file of that name.
 #[must_use]
-pub fn load_text(file: &str, text: &str, catalog: &Catalog, strictness: Strictness) -> Loaded {
-    let mut loader = Loader::new(catalog, strictness);
+pub fn load_text(file: &str, text: &str, kinds: &Kinds, strictness: Strictness) -> Loaded {
+    let mut loader = Loader::new(kinds, strictness);
     loader.text(file, Source::new(file, text.to_owned()));
     loader.loaded
 }
@@ -205,15 +217,15 @@ fn once_each(dir: &Path, found: Vec<PathBuf>) -> Vec<PathBuf> {
 }
 
 struct Loader<'a> {
-    catalog: &'a Catalog,
+    kinds: &'a Kinds,
     strictness: Strictness,
     loaded: Loaded,
 }
 
 impl<'a> Loader<'a> {
-    fn new(catalog: &'a Catalog, strictness: Strictness) -> Self {
+    fn new(kinds: &'a Kinds, strictness: Strictness) -> Self {
         Self {
-            catalog,
+            kinds,
             strictness,
             loaded: Loaded::default(),
         }
@@ -426,7 +438,7 @@ impl<'a> Loader<'a> {
     }
 
     fn read(&self, section: Section, name: &str, spec: &Value) -> (Vec<Problem>, bool) {
-        self.catalog.judge(section, name, spec, self.strictness)
+        self.kinds.judge(section, name, spec, self.strictness)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::*;
-use crate::config::testing::catalog;
+use crate::config::testing::kinds;
 
 const GOOD: &str = "monitor:\n  web: {type: tiny, host: h, interval: 10s}\n";
 
@@ -18,7 +18,7 @@ fn dir(files: &[(&str, &str)]) -> tempfile::TempDir {
 }
 
 fn loaded(dir: &tempfile::TempDir) -> Loaded {
-    load(dir.path(), &catalog(), Strictness::Lenient).unwrap()
+    load(dir.path(), &kinds(), Strictness::Lenient).unwrap()
 }
 
 /// Problems without the directory's own path.
@@ -130,7 +130,7 @@ fn every_problem_has_its_place_and_line() {
     let expected = [
         "a.yaml:2:3: error: monitor web: `host`: 'host' is missing",
         "a.yaml:4:5: error: monitor web: `interval`: 'interval' must be > 0s",
-        "a.yaml:5:15: error: monitor web: `tags[1]`: invalid type: integer `5`, expected a string",
+        "a.yaml:5:15: error: monitor web: `tags[1]`: is the number 5; a text is expected; put it into quotes: `\"5\"`",
         "a.yaml:6:3: error: monitor a/b: a name cannot contain `/`",
         "a.yaml:6:3: error: monitor a/b: is empty; a map of keys is expected",
         "a.yaml:7:3: error: monitor bare: is a number; a map of keys is expected",
@@ -168,7 +168,7 @@ fn alerters_that_exist_nowhere_are_named_with_the_place() {
     assert_eq!((place.line, place.column), (4, 38));
     assert_eq!(
         problems[0].message,
-        "monitor `web` names the alerter `ops-mial`, which does not exist"
+        "names the alerter `ops-mial`, which does not exist"
     );
     assert_eq!(problems[0].fix, "did you mean `ops-mail`?");
 }
@@ -184,7 +184,7 @@ fn links_are_followed_to_files_and_at_the_top_only() {
     std::os::unix::fs::symlink("../elsewhere/b.yaml", real.join("b.yaml")).unwrap();
     std::os::unix::fs::symlink("../elsewhere/sub", real.join("sub")).unwrap();
     std::os::unix::fs::symlink("real", outer.path().join("link")).unwrap();
-    let loaded = load(&outer.path().join("link"), &catalog(), Strictness::Lenient).unwrap();
+    let loaded = load(&outer.path().join("link"), &kinds(), Strictness::Lenient).unwrap();
     assert_eq!(loaded.monitors.keys().collect::<Vec<_>>(), ["b", "web"]);
     assert_eq!(loaded.problems, []);
 }
@@ -203,14 +203,14 @@ fn a_configuration_volume_holds_each_file_once_under_the_name_that_stays() {
 fn what_is_no_directory_is_refused_in_the_words_of_the_original() {
     let dir = dir(&[("a.yaml", GOOD)]);
     let said = |path: &str| {
-        load(&dir.path().join(path), &catalog(), Strictness::Lenient)
+        load(&dir.path().join(path), &kinds(), Strictness::Lenient)
             .unwrap_err()
             .to_string()
     };
     assert!(said("gone").starts_with("No such file or directory '"));
     assert!(said("a.yaml").ends_with("a.yaml' does not appear to be a directory"));
     assert!(
-        load_file(&dir.path().join("a.yaml"), &catalog(), Strictness::Lenient)
+        load_file(&dir.path().join("a.yaml"), &kinds(), Strictness::Lenient)
             .unwrap()
             .monitors["web"]
             .valid
@@ -236,7 +236,7 @@ proptest::proptest! {
     fn no_text_panics_the_loader(
         text in "(monitor:|alerter:|\n|  |[a-z]{1,4}: |type: (tiny|pager|x)\n|interval: [0-9]{0,3}[a-z]?\n|options:|[-\\[\\]{},:&*!|>'\"]|\\PC){0,40}",
     ) {
-        let loaded = load_text("f.yaml", &text, &catalog(), Strictness::Strict);
+        let loaded = load_text("f.yaml", &text, &kinds(), Strictness::Strict);
         let _ = loaded.dangling(&|_| false);
     }
 }

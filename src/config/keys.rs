@@ -195,8 +195,7 @@ fn canonical_map(
             (Some((name, below)), _) => (name, below),
             (None, Some(others)) => (key.as_str(), others),
             (None, None) => {
-                let message = format!("unknown key `{key}`; it is ignored");
-                found.push(Problem::warning(here(), message, fix(&key, keys)));
+                found.push(Problem::warning(here(), "unknown key; it is ignored", fix(&key, keys)));
                 continue;
             }
         };
@@ -204,9 +203,15 @@ fn canonical_map(
             continue;
         }
         if out.contains_key(name) {
-            let message = format!("`{name}` is set twice, in different cases");
+            let beaten = exact.iter().any(|seen| seen == name);
+            let which = if beaten {
+                "this one is ignored"
+            } else {
+                "this one counts"
+            };
+            let message = format!("'{name}' is set twice, in different cases; {which}");
             found.push(Problem::warning(here(), message, "remove one of the two"));
-            if exact.iter().any(|seen| seen == name) {
+            if beaten {
                 continue;
             }
         }

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::catalog::Catalog;
 use super::keys::Keys;
+use super::kinds::Kinds;
 use crate::model::{MASK, Problem};
 
 /// Ends of names that hold a secret in whatever kind, compared without case and marks.
@@ -59,13 +59,13 @@ impl Section {
 /// A definition without its secrets, also one that does not parse.
 #[must_use]
 pub fn mask(section: Section, spec: &Value) -> Value {
-    mask_with(Catalog::built_in(), section, spec)
+    mask_with(Kinds::built_in(), section, spec)
 }
 
 /// As [`mask`], with these kinds.
 #[must_use]
-pub fn mask_with(catalog: &Catalog, section: Section, spec: &Value) -> Value {
-    mask_below(spec, catalog.keys_of(section, spec), section)
+pub fn mask_with(kinds: &Kinds, section: Section, spec: &Value) -> Value {
+    mask_below(spec, kinds.keys_of(section, spec), section)
 }
 
 fn mask_below(value: &Value, keys: Option<&Keys>, section: Section) -> Value {
@@ -74,8 +74,8 @@ fn mask_below(value: &Value, keys: Option<&Keys>, section: Section) -> Value {
             .iter()
             .map(|(key, value)| {
                 let below = keys.and_then(|keys| keys.below(key));
-                // The URL of an incoming webhook lets everybody write to it.
-                let url = section == Section::Alerter && key.eq_ignore_ascii_case("url");
+                // The URL of an incoming webhook lets everybody write to it. A known kind says itself whether its URL is one.
+                let url = section == Section::Alerter && below.is_none() && key.eq_ignore_ascii_case("url");
                 let secret = url || is_secret_name(key) || below.is_some_and(Keys::is_secret);
                 let value = if secret {
                     hide(value)
@@ -97,8 +97,18 @@ fn mask_below(value: &Value, keys: Option<&Keys>, section: Section) -> Value {
             };
             items.iter().map(item).collect()
         }
+        Value::String(text) => mask_url(text).map_or_else(|| value.clone(), Value::String),
         other => other.clone(),
     }
+}
+
+/// A URL without the password in it; `None` where there is none.
+fn mask_url(text: &str) -> Option<String> {
+    let (scheme, rest) = text.split_once("://")?;
+    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    let (user, _) = authority.rsplit_once('@')?.0.split_once(':')?;
+    let after = &rest[authority.rfind('@')?..];
+    Some(format!("{scheme}://{user}:{MASK}{after}"))
 }
 
 /// Nothing stays nothing, so that one sees that there is no secret.
@@ -121,6 +131,13 @@ pub fn unmask(new: &mut Value, stored: Option<&Value>) -> Vec<Problem> {
 
 fn unmask_below(new: &mut Value, stored: Option<&Value>, path: &str, found: &mut Vec<Problem>) {
     match new {
+        // A URL that was shown with its password masked.
+        Value::String(text)
+            if let Some(Value::String(secret)) = stored
+                && mask_url(secret).as_ref() == Some(text) =>
+        {
+            text.clone_from(secret);
+        }
         Value::String(text) if text == MASK => match stored {
             Some(secret) if secret != MASK => *new = secret.clone(),
             _ => found.push(Problem::error(
@@ -210,6 +227,18 @@ mod tests {
             new,
             json!({"options": {"Token": "t", "channel": "dev"}, "list": ["c", "b"]})
         );
+    }
+
+    #[test]
+    fn passwords_in_urls_are_masked_and_come_back() {
+        let stored =
+            json!({"url": "https://me:p@ss@host/a?b=c@d", "other": "mailto:a@b", "plain": "http://host/x:y@z"});
+        let masked = mask(Section::Monitor, &stored);
+        let expected = json!({"url": format!("https://me:{MASK}@host/a?b=c@d"), "other": "mailto:a@b", "plain": "http://host/x:y@z"});
+        assert_eq!(masked, expected);
+        let mut back = masked;
+        assert_eq!(unmask(&mut back, Some(&stored)), []);
+        assert_eq!(back, stored);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::keys::suggest;
-use crate::model::Problem;
+use crate::model::{AlerterName, Problem};
 
 const LISTS: &[&str] = &["warning-alerter", "critical-alerter"];
 
@@ -26,13 +26,14 @@ pub(super) fn dangling<'a>(
     known: impl Iterator<Item = &'a str> + Clone,
 ) -> Vec<Problem> {
     of(spec)
-        .filter(|(_, name)| !exists(name))
+        // An impossible name is an error already.
+        .filter(|(_, name)| AlerterName::parse(name).is_ok() && !exists(name))
         .map(|(field, name)| {
             let fix = match suggest(name, known.clone()) {
                 Some(close) => format!("did you mean `{close}`?"),
                 None => format!("define `{name}` below `alerter:`"),
             };
-            let message = format!("monitor `{monitor}` names the alerter `{name}`, which does not exist");
+            let message = format!("names the alerter `{name}`, which does not exist");
             Problem::warning(field, message, fix).of(format!("monitor {monitor}"))
         })
         .collect()

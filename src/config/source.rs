@@ -9,8 +9,7 @@ use crate::model::Place;
 /// Of a longer line only the beginning is shown.
 const SHOWN_CHARS: usize = 200;
 
-/// The text of one file.
-#[derive(Debug)]
+/// The text of one file. Not for logs: it may hold secrets.
 pub struct Source {
     file: Arc<str>,
     text: String,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::catalog::Catalog;
+use super::kinds::Kinds;
 use crate::alerters::{self, Alerter, DeliveryCx, DeliveryError, Receipt};
 use crate::model::{Dur, MonitorSettings, Notification, Problem, Secret, Verdict};
 use crate::monitors::{self, CheckCx, Monitor, Run};
@@ -94,6 +94,6 @@ pub(super) static MONITORS: &[monitors::Kind] = &[monitors::Kind::of::<Tiny>()];
 pub(super) static ALERTERS: &[alerters::Kind] = &[alerters::Kind::of::<Pager>()];
 
 /// The small kinds.
-pub(super) fn catalog() -> Catalog {
-    Catalog::new(MONITORS, ALERTERS)
+pub(super) fn kinds() -> Kinds {
+    Kinds::new(MONITORS, ALERTERS)
 }

@@ -45,7 +45,6 @@ impl From<&Marker> for Mark {
 }
 
 /// A value and where it begins.
-#[derive(Debug)]
 pub struct Node {
     /// Where it begins.
     pub mark: Mark,
@@ -54,7 +53,6 @@ pub struct Node {
 }
 
 /// What a value is.
-#[derive(Debug)]
 pub enum NodeKind {
     /// Text, number, boolean or null.
     Scalar(Value),
@@ -107,7 +105,7 @@ impl Complaint {
 }
 
 /// The first document of a text.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Parsed {
     /// Its value; `None` where there is none, or after an error.
     pub root: Option<Node>,

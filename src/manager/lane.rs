@@ -76,8 +76,10 @@ struct Job {
     in_flight: bool,
     /// The last run did not pass.
     failing: bool,
-    /// The wheel wakes us to look at the wall clock again, not to run.
-    far: bool,
+    /// Off the grid so far: the first run comes when it can.
+    first: bool,
+    /// Due at this wall time (Unix nanoseconds), too far away for the wheel: it wakes us to look at the wall clock again, not to run.
+    far: Option<i128>,
 }
 
 struct Done {
@@ -208,7 +210,7 @@ impl Lane {
             if job.interval != interval {
                 job.interval = interval;
                 job.grid = Grid::new(job.hash, interval);
-                self.place(slot, now);
+                self.place(slot, now, Duration::ZERO);
             } else if measured_before != Some(measured) {
                 // What is measured is new: the operator waits for its first verdict.
                 self.first(slot, now, arriving);
@@ -227,7 +229,8 @@ impl Lane {
             interval,
             in_flight: false,
             failing,
-            far: false,
+            first: true,
+            far: None,
             entry: entry.clone(),
         };
         let slot = self.free.pop().unwrap_or_else(|| {
@@ -245,35 +248,27 @@ impl Lane {
         let Some(job) = self.jobs[slot as usize].as_mut() else {
             return;
         };
-        job.far = false;
-        let due = now.saturating_add(nanos(first_delay(job.hash, arriving, job.interval)));
-        Self::set(&mut self.wheel, &self.clock, job, slot, due);
+        job.first = true;
+        let wait = first_delay(job.hash, arriving, job.interval);
+        Self::set(&mut self.wheel, &self.clock, job, slot, now, wait);
     }
 
-    /// Places an entry on the grid by the wall clock; too far away, it is only noted to look again.
-    fn place(&mut self, slot: u32, now: u64) {
+    /// Places an entry on the grid by the wall clock, at least `after` from now.
+    fn place(&mut self, slot: u32, now: u64, after: Duration) {
         let Some(job) = self.jobs[slot as usize].as_mut() else {
             return;
         };
-        let wait = if job.interval < FINE {
-            job.interval
-        } else {
-            job.grid.until_next(self.clock.wall())
-        };
-        job.far = wait > FAR;
-        let due = now.saturating_add(nanos(wait.min(FAR)));
-        Self::set(&mut self.wheel, &self.clock, job, slot, due);
+        job.first = false;
+        let wait = on_grid(job, self.clock.wall(), after);
+        Self::set(&mut self.wheel, &self.clock, job, slot, now, wait);
     }
 
-    fn set(wheel: &mut Wheel, clock: &Clock, job: &Job, slot: u32, due: u64) {
-        wheel.set(slot, due);
-        let wait = Duration::from_nanos(due.saturating_sub(clock.now()));
-        let next_due = if job.far {
-            None
-        } else {
-            Some(clock.wall_ms().plus(wait))
-        };
-        job.entry.live.lock().next_due = next_due;
+    /// Sets the next due time; one that is too far away is kept by the wall clock.
+    fn set(wheel: &mut Wheel, clock: &Clock, job: &mut Job, slot: u32, now: u64, wait: Duration) {
+        let wall = clock.wall();
+        job.far = (wait > FAR).then(|| wall + i128::try_from(wait.as_nanos()).unwrap_or(i128::MAX));
+        wheel.set(slot, now.saturating_add(nanos(wait.min(FAR))));
+        job.entry.live.lock().next_due = Some(to_ms(wall).plus(wait));
     }
 
     fn remove(&mut self, name: &MonitorName, why: Option<Closed>) {
@@ -340,13 +335,19 @@ impl Lane {
         let Some(job) = self.jobs[slot as usize].as_mut() else {
             return;
         };
-        if job.far {
-            return self.place(slot, now);
+        if let Some(at) = job.far {
+            let wait = Duration::from_nanos(u64::try_from(at - wall).unwrap_or(0));
+            return Self::set(&mut self.wheel, &self.clock, job, slot, now, wait);
         }
         let late = Duration::from_nanos(now.saturating_sub(due));
         let due_wall = wall - i128::from(now.saturating_sub(due));
         let distance = job.grid.distance(due_wall);
-        let mut next = due.saturating_add(slew(job.interval, distance));
+        let mut next = if std::mem::take(&mut job.first) {
+            // From where the first run came the second goes to the grid; one that would follow at once is left out.
+            now.saturating_add(nanos(on_grid(job, wall, job.interval / 2)))
+        } else {
+            due.saturating_add(slew(job.interval, distance))
+        };
         let mut behind = 0;
         if next <= now {
             let step = nanos(job.interval).max(1);
@@ -367,17 +368,16 @@ impl Lane {
         } else {
             None
         };
-        let wait = Duration::from_nanos(next - now);
-        job.far = wait > FAR;
-        if job.far {
-            // Far dues are kept by the wall clock: look again on the way.
-            self.wheel.set(slot, now.saturating_add(nanos(FAR)));
-        } else {
-            self.wheel.set(slot, next);
-        }
+        Self::set(
+            &mut self.wheel,
+            &self.clock,
+            job,
+            slot,
+            now,
+            Duration::from_nanos(next - now),
+        );
         {
             let mut live = job.entry.live.lock();
-            live.next_due = Some(to_ms(wall).plus(wait));
             if behind > 0 {
                 live.ledger.skip(Skip::Behind, behind);
             }
@@ -515,6 +515,19 @@ async fn wait(alarm: &Alarm, next: Option<tokio::time::Instant>) {
     match next {
         Some(at) => alarm.until(at).await,
         None => std::future::pending().await,
+    }
+}
+
+/// How long until a job is due by the grid, at least `after` from now. Fine intervals keep their own pace.
+fn on_grid(job: &Job, wall: i128, after: Duration) -> Duration {
+    if job.interval < FINE {
+        return job.interval;
+    }
+    let wait = job.grid.until_next(wall);
+    if wait < after {
+        wait.saturating_add(job.interval)
+    } else {
+        wait
     }
 }
 

@@ -7,6 +7,8 @@ pub mod alarm;
 pub mod clock;
 mod commits;
 pub mod lane;
+#[cfg(test)]
+mod lane_tests;
 pub mod recorder;
 mod route;
 pub mod runner;

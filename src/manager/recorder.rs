@@ -126,6 +126,12 @@ impl Recorder {
         self.inner.soft.swap(false, Relaxed)
     }
 
+    /// Takes out everything that waits.
+    #[cfg(test)]
+    pub(super) fn take_all(&self) -> Vec<Pending> {
+        std::mem::take(&mut *self.inner.pending.lock()).into_values().collect()
+    }
+
     /// Monitors with changes that are not recorded yet.
     #[must_use]
     pub fn pending(&self) -> usize {
@@ -264,7 +270,7 @@ impl Recorder {
         let mut took = false;
         for ((name, pending, commit, after), outcome) in sent.into_iter().zip(outcomes) {
             let outcome = match outcome {
-                Outcome::Unknown(_) => shell.store.settle(&guards, commit, Instant::now() + SETTLE).await,
+                Outcome::Unknown(_) => shell.store.resolve(&guards, commit, Instant::now() + SETTLE).await,
                 settled => settled,
             };
             took |= self.settled(shell, name, pending, after, outcome).await;

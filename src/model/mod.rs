@@ -16,7 +16,7 @@ mod verdict;
 pub use dur::{Dur, DurError};
 pub use group::Group;
 pub use ids::{AlerterName, EpisodeId, MAX_NAME_BYTES, MemberId, MonitorName, NameError};
-pub use notification::{Notification, TrailEntry};
+pub use notification::{DigestLine, Notification, TrailEntry};
 pub use problem::{Place, Problem, Severity};
 pub use read::read_field_by_field;
 pub use secret::{MASK, Secret};

@@ -64,6 +64,21 @@ pub struct Notification {
     pub possibly_repeated: bool,
     /// A test message that an operator asked for; marked as such.
     pub test: bool,
+    /// Not empty: this is a digest of so many messages, worst first; the fields above are those of the first.
+    pub digest: Vec<DigestLine>,
+}
+
+/// One message of a digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DigestLine {
+    /// The monitor.
+    pub monitor: MonitorName,
+    /// Its status now.
+    pub status: Status,
+    /// Message of the failed run.
+    pub details: String,
+    /// Page of this monitor, where the server knows its own address.
+    pub link: Option<String>,
 }
 
 impl Notification {
@@ -87,15 +102,35 @@ impl Notification {
     /// `Check has recovered from critical after 53 checks`; for other endings, why.
     #[must_use]
     pub fn sentence(&self) -> String {
+        if !self.digest.is_empty() {
+            return self.digest_sentence();
+        }
         match self.closed {
             Some(Closed::Edited) => format!("Check was edited while {}; the incident is closed", self.from),
             Some(Closed::Disabled) => format!("Check was disabled while {}; the incident is closed", self.from),
             Some(Closed::Deleted) => format!("Check was deleted while {}; the incident is closed", self.from),
+            // The end of an episode that an older process told of: nobody counted to its end.
+            _ if self.is_resolve() && self.count == 0 => format!("Check has recovered from {}", self.from),
             _ if self.is_resolve() => format!("Check has recovered from {} after {} checks", self.from, self.count),
             _ => format!(
                 "Check has entered into {} state after {} checks",
                 self.status, self.count
             ),
         }
+    }
+    /// `31 changes: 20 critical, 8 warning, 3 resolved`.
+    fn digest_sentence(&self) -> String {
+        let of = |wanted: &dyn Fn(Status) -> bool| self.digest.iter().filter(|line| wanted(line.status)).count();
+        let parts = [
+            (of(&|status| status == Status::Critical), "critical"),
+            (of(&|status| status == Status::Warning), "warning"),
+            (of(&|status| !status.is_bad()), "resolved"),
+        ];
+        let parts: Vec<_> = parts
+            .iter()
+            .filter(|(n, _)| *n > 0)
+            .map(|(n, word)| format!("{n} {word}"))
+            .collect();
+        format!("{} changes at once: {}", self.digest.len(), parts.join(", "))
     }
 }

@@ -26,7 +26,11 @@ impl Failure {
 
     /// Of an I/O error, after a few words about what was being done.
     pub(crate) fn io(doing: impl std::fmt::Display, err: &io::Error) -> Self {
-        Self::new(reason_of(err), format!("{doing}: {err}"))
+        let words = match err.raw_os_error() {
+            Some(number) => Errno::from_raw(number).desc().to_lowercase(),
+            None => err.to_string(),
+        };
+        Self::new(reason_of(err), format!("{doing}: {words}"))
     }
 
     /// The verdict: unknown where the reason is our own, otherwise the target's failure.

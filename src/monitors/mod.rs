@@ -6,6 +6,7 @@
 mod content;
 mod context;
 mod failure;
+mod icmp;
 mod kind;
 #[cfg(test)]
 mod leak_tests;
@@ -35,6 +36,7 @@ pub static KINDS: &[Kind] = &[
     Kind::of::<dns::Dns>(),
     Kind::of::<exec::Exec>(),
     Kind::of::<http::Http>(),
+    Kind::of::<icmp::Icmp>(),
     Kind::of::<tcp::Tcp>(),
 ];
 

@@ -1,4 +1,5 @@
-//! What every store has to do, as one suite. A store of its own module runs it by `contract_suite!(its world)`.
+//! What every store has to do, as one suite. A store of its own module runs it by `contract_suite!(its world)`. Longer than our files should be:
+//! it is one list, and whoever writes a store reads it from top to bottom.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

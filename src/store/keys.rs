@@ -173,10 +173,10 @@ pub fn soft(member: &MemberId) -> Key {
     Key::new(format!("soft/{}", segment(member.as_str())))
 }
 
-/// An event. Keys sort by time.
+/// An event, by its id: `<ms>-<member>-<n>`. Keys sort by time.
 #[must_use]
-pub fn event(at: WallMs, member: &MemberId, n: u64) -> Key {
-    Key::new(format!("event/{:015}-{}-{n:06}", at.0.max(0), segment(member.as_str())))
+pub fn event(id: &str) -> Key {
+    Key::new(format!("event/{}", segment(id)))
 }
 
 /// The name in `monitor/<name>`, `alerter/<name>`, `checkpoint/<name>`, `silence/<id>`: the last segment.

@@ -23,6 +23,8 @@ mod leases;
 mod memory;
 pub mod records;
 mod rights;
+#[cfg(test)]
+mod tests;
 
 pub use backend::{
     Backend, Batch, Change, Commit, Entry, Guard, Key, Lease, LeaseId, Op, Outcome, Page, Refusal, Revision, StoreError,
@@ -159,7 +161,7 @@ impl Store {
         self.get(key).await?.as_ref().map(decode).transpose()
     }
 
-    /// One commit, once. [`Outcome::Unknown`] is the caller's to settle.
+    /// One commit, once. [`Outcome::Unknown`] is the caller's to [`Store::resolve`].
     pub async fn commit(&self, commit: Commit) -> Outcome {
         self.commit_all(&[], vec![commit])
             .await
@@ -203,42 +205,53 @@ impl Store {
             .collect()
     }
 
-    /// One commit until it is known what became of it, or `deadline`: without an answer reads the keys; if they hold what was to be
-    /// written it is done, else sends the same commit again.
+    /// One commit until it is known what became of it, or `deadline`.
     ///
-    /// Every key that it writes should have a `Rev`, `Absent` or `Born` guard: then at most one of the copies is made.
+    /// Every key that it writes should have a `Rev`, `Absent` or `Born` guard: then it is made once at most, however often it is sent.
     pub async fn settle(&self, shared: &[Guard], commit: Commit, deadline: Instant) -> Outcome {
+        let sent = timeout_at(deadline, self.commit_all(shared, vec![commit.clone()])).await;
+        match sent.ok().and_then(|mut outcomes| outcomes.pop()) {
+            Some(Outcome::Unknown(_)) | None => self.resolve(shared, commit, deadline).await,
+            Some(known) => known,
+        }
+    }
+
+    /// What became of a commit that got [`Outcome::Unknown`]: reads its keys; if they hold what was to be written it is done, else sends the
+    /// same commit again; until it is known, or `deadline`.
+    pub async fn resolve(&self, shared: &[Guard], commit: Commit, deadline: Instant) -> Outcome {
         let mut wait = SETTLE_FIRST_WAIT;
-        let mut doubt = false;
+        let mut refused = None;
         let mut last = StoreError::Unavailable("no answer in time".to_owned());
         loop {
-            let sent = timeout_at(deadline, self.commit_all(shared, vec![commit.clone()])).await;
-            match sent.ok().and_then(|mut outcomes| outcomes.pop()) {
-                Some(Outcome::Unknown(error)) => last = error,
-                // An earlier copy may have been made after it was looked for, and be what refuses this one.
-                Some(Outcome::Refused(refusal)) if doubt => match timeout_at(deadline, self.made(&commit)).await {
-                    Ok(Ok(Some(at))) => return Outcome::Done(at),
-                    Ok(Ok(None)) => return Outcome::Refused(refusal),
-                    Ok(Err(error)) => last = error,
-                    Err(_) => return Outcome::Unknown(last),
-                },
-                Some(settled) => return settled,
-                None => return Outcome::Unknown(last),
-            }
-            doubt = true;
-            loop {
-                if Instant::now() + wait >= deadline {
-                    return Outcome::Unknown(last);
+            match timeout_at(deadline, self.made(&commit)).await {
+                Ok(Ok(Some(at))) => return Outcome::Done(at),
+                Ok(Ok(None)) => {
+                    // Refused, and none of its copies was made before that; none will be, by the same guards.
+                    if let Some(refusal) = refused {
+                        return Outcome::Refused(refusal);
+                    }
+                    let sent = timeout_at(deadline, self.commit_all(shared, vec![commit.clone()])).await;
+                    match sent.ok().and_then(|mut outcomes| outcomes.pop()) {
+                        Some(Outcome::Unknown(error)) => last = error,
+                        // An earlier copy may have been made after it was looked for, and be what refuses this one.
+                        Some(Outcome::Refused(refusal)) => {
+                            refused = Some(refusal);
+                            continue;
+                        }
+                        // This copy was not made; of the earlier ones nobody knows.
+                        Some(Outcome::Failed(error)) => return Outcome::Unknown(error),
+                        Some(done) => return done,
+                        None => return Outcome::Unknown(last),
+                    }
                 }
-                sleep(wait).await;
-                wait = (wait * 2).min(SETTLE_LONGEST_WAIT);
-                match timeout_at(deadline, self.made(&commit)).await {
-                    Ok(Ok(Some(at))) => return Outcome::Done(at),
-                    Ok(Ok(None)) => break,
-                    Ok(Err(error)) => last = error,
-                    Err(_) => return Outcome::Unknown(last),
-                }
+                Ok(Err(error)) => last = error,
+                Err(_) => return Outcome::Unknown(last),
             }
+            if Instant::now() + wait >= deadline {
+                return Outcome::Unknown(last);
+            }
+            sleep(wait).await;
+            wait = (wait * 2).min(SETTLE_LONGEST_WAIT);
         }
     }
 
@@ -282,7 +295,7 @@ impl Store {
             }
             // Afterwards, and not in the loop: while this waits nobody polls the calls that are on their way.
             for (n, commit) in unknown {
-                let settled = self.settle(&[], commit, Instant::now() + BULK_SETTLE).await;
+                let settled = self.resolve(&[], commit, Instant::now() + BULK_SETTLE).await;
                 if let Some(outcome) = outcomes.get_mut(n) {
                     *outcome = settled;
                 }
@@ -290,6 +303,14 @@ impl Store {
             }
         }
         outcomes
+    }
+
+    /// A lease that nobody keeps alive: what hangs on it goes when it ends.
+    ///
+    /// # Errors
+    /// The store does not answer, or is full.
+    pub async fn grant(&self, ttl: Duration) -> Result<Lease, StoreError> {
+        self.backend.grant(ttl).await
     }
 
     /// A part of the store, followed for ever: a snapshot, then every change.

@@ -22,7 +22,7 @@ pub const SLOTS: u16 = 4096;
 pub struct Definition {
     /// [`FORMAT`].
     pub v: u32,
-    /// Where it comes from: `api`, or the directory that `cfg` was given.
+    /// Where it comes from: `api`, or `cfg:` and the file, relative to the directory that was given.
     pub origin: String,
     /// Who wrote it, as far as known.
     #[serde(default)]

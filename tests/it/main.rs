@@ -1,1 +1,3 @@
 //! The integration crate.
+
+mod configs;

@@ -243,3 +243,32 @@ async fn not_started(exec: &Exec, err: &io::Error) -> Failure {
 async fn is_directory(path: &str) -> bool {
     tokio::fs::metadata(path).await.is_ok_and(|found| found.is_dir())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Outcome;
+
+    #[tokio::test]
+    async fn running_out_of_something_is_unknown_and_says_nothing_about_the_target() {
+        let exec: Exec = serde_json::from_str(r#"{"command": "true", "directory": "/no/such/directory"}"#).unwrap();
+        for errno in [Errno::EAGAIN, Errno::ENOMEM, Errno::EMFILE, Errno::ENFILE] {
+            let verdict = not_started(&exec, &errno.into()).await.verdict();
+            assert_eq!(
+                (verdict.outcome, verdict.reason),
+                (Outcome::Unknown, Some(Reason::Resources)),
+                "{errno}"
+            );
+        }
+    }
+
+    #[test]
+    fn output_keeps_its_beginning_and_counts_the_rest() {
+        let mut output = Output::default();
+        for chunk in [&b"abc"[..], b"def", b"ghi"] {
+            output.take(chunk, 5);
+        }
+        assert_eq!(output.text(), "abcde");
+        assert!((output.bytes() - 9.0).abs() < f64::EPSILON);
+    }
+}

@@ -117,6 +117,8 @@ pub(super) struct Trouble {
     pub(super) wanted: AtomicU64,
     /// A sync failed: the kernel may have dropped what it could not write, and says so only once.
     pub(super) sync: AtomicBool,
+    /// The file had to be walked through when it was opened.
+    pub(super) repaired: AtomicBool,
 }
 
 /// One database over the file, from its opening to its closing or first error.
@@ -152,6 +154,10 @@ impl Disk {
             trouble,
             over: Some(Mutex::new(Over { len, blocks })),
         })
+    }
+
+    pub(super) fn trouble(&self) -> Arc<Trouble> {
+        self.trouble.clone()
     }
 
     fn note<T>(&self, result: io::Result<T>) -> io::Result<T> {

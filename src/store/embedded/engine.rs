@@ -126,8 +126,16 @@ impl From<StoreError> for Broken {
 
 /// Opens the database over a disk. Damage is an error, never a panic.
 fn database(disk: Disk) -> Result<Database, StoreError> {
+    let trouble = disk.trouble();
     let opened = catch_unwind(AssertUnwindSafe(|| {
-        Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(disk)
+        Builder::new()
+            .set_cache_size(CACHE_BYTES)
+            .set_repair_callback(move |_| {
+                if !trouble.repaired.swap(true, Ordering::AcqRel) {
+                    info!("the store was not closed, checking all of it");
+                }
+            })
+            .create_with_backend(disk)
     }));
     match opened {
         Ok(Ok(database)) => Ok(database),
@@ -443,6 +451,12 @@ impl Engine {
                 }
             }
         };
+    }
+
+    /// Whether the file had to be walked through when it was opened last.
+    #[cfg(test)]
+    pub(super) fn repaired(&self) -> bool {
+        self.trouble.read().repaired.load(Ordering::Acquire)
     }
 
     fn revision(&self) -> Result<Revision, StoreError> {

@@ -5,6 +5,8 @@
 //! watches is in memory, so after a start a watch can only begin at the newest revision. A full or read-only disk refuses writes and says
 //! so, reads go on, and writes are tried again with the next commit.
 
+#[cfg(test)]
+mod crash;
 mod disk;
 mod engine;
 mod open;
@@ -141,4 +143,10 @@ impl Backend for Embedded {
             other => Err(odd(other)),
         }
     }
+}
+
+/// A store on a disk in memory, for tests beside this module.
+#[cfg(test)]
+pub(in crate::store) fn on_test_disk() -> Arc<dyn Backend> {
+    tests::over(&tests::TestDisk::new(Vec::new()))
 }

@@ -16,15 +16,15 @@ pub(crate) struct Row<K: 'static> {
 }
 
 /// Kinds of monitors and alerters. Schemas are worked out once, here, not per definition.
-pub struct Catalog {
+pub struct Kinds {
     pub(crate) monitors: Vec<Row<monitors::Kind>>,
     pub(crate) alerters: Vec<Row<alerters::Kind>>,
     pub(crate) monitor_settings: Keys,
     alerter_settings: Keys,
 }
 
-impl Catalog {
-    /// A catalog of these kinds.
+impl Kinds {
+    /// A kinds of these kinds.
     #[must_use]
     pub fn new(monitors: &'static [monitors::Kind], alerters: &'static [alerters::Kind]) -> Self {
         let monitor_settings = Keys::of(&schemars::schema_for!(MonitorSettings));
@@ -52,7 +52,7 @@ impl Catalog {
     /// All kinds of this program.
     #[must_use]
     pub fn built_in() -> &'static Self {
-        static BUILT_IN: LazyLock<Catalog> = LazyLock::new(|| Catalog::new(monitors::KINDS, alerters::KINDS));
+        static BUILT_IN: LazyLock<Kinds> = LazyLock::new(|| Kinds::new(monitors::KINDS, alerters::KINDS));
         &BUILT_IN
     }
 

@@ -1,0 +1,200 @@
+//! What the API answers from, put together by the app.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+use super::health::Health;
+use super::overview::Measured;
+use super::session::AccessTokens;
+use super::stream::Clients;
+use crate::catalog::{Catalog, MonitorEntry};
+use crate::config::definition::AlerterDef;
+use crate::events::Events;
+use crate::feed::Feed;
+use crate::manager::Lanes;
+use crate::manager::recorder::Recorder;
+use crate::model::{AlerterName, MemberId, MonitorName, WallMs};
+use crate::silences::SilenceSet;
+use crate::store::Store;
+
+/// The silences as they stand.
+pub type SilencesView = Arc<dyn Fn() -> Arc<SilenceSet> + Send + Sync>;
+
+/// The member that judges a monitor; `None`: nobody may (an orphan).
+pub type OwnerView = Arc<dyn Fn(&MonitorEntry) -> Option<MemberId> + Send + Sync>;
+
+/// Everything that the API answers from.
+pub struct Parts {
+    /// All definitions.
+    pub catalog: Catalog,
+    /// The lanes, for run now and the account of runs.
+    pub lanes: Lanes,
+    /// What is not recorded yet, and whether the store takes anything.
+    pub recorder: Recorder,
+    /// Things worth telling a person.
+    pub events: Events,
+    /// What changes.
+    pub feed: Feed,
+    /// Everything that is written down.
+    pub store: Store,
+    /// The silences.
+    pub silences: SilencesView,
+    /// The notifier.
+    pub notifier: Arc<dyn NotifierView>,
+    /// Who judges what.
+    pub owner: OwnerView,
+    /// How this member is.
+    pub health: Health,
+    /// Who this member is.
+    pub member: MemberInfo,
+    /// Settings.
+    pub options: Options,
+}
+
+/// Who this member is.
+#[derive(Debug, Clone)]
+pub struct MemberInfo {
+    /// Its id.
+    pub id: MemberId,
+    /// Host name.
+    pub hostname: String,
+    /// Version of the program (`0.1.0`).
+    pub version: String,
+    /// Short commit hash of the program, `N/A` where it is not known.
+    pub commit: String,
+    /// When the process started.
+    pub started: WallMs,
+    /// Where the API listens.
+    pub listen: String,
+}
+
+/// Settings of the API.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Tokens that let in; none: everybody is let in.
+    pub access_tokens: AccessTokens,
+    /// Whether checks that run commands may be defined through the API.
+    pub allow_exec_from_api: bool,
+    /// First part of the key forms `/<prefix>/monitor/<name>`, without slashes.
+    pub prefix: String,
+}
+
+/// A cheap handle to it.
+#[derive(Clone)]
+pub struct ApiState {
+    inner: Arc<Inner>,
+    stop: CancellationToken,
+}
+
+pub(super) struct Inner {
+    parts: Parts,
+    pub(super) measured: Measured,
+    pub(super) clients: Clients,
+}
+
+impl ApiState {
+    /// A handle.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let inner = Inner { parts, measured: Measured::default(), clients: Clients::default() };
+        Self { inner: Arc::new(inner), stop: CancellationToken::new() }
+    }
+
+    /// The same, whose streams end when `stop` is cancelled.
+    #[must_use]
+    pub fn until(mut self, stop: CancellationToken) -> Self {
+        self.stop = stop;
+        self
+    }
+
+    pub(super) fn stop(&self) -> &CancellationToken {
+        &self.stop
+    }
+
+    pub(super) fn measured(&self) -> &Measured {
+        &self.inner.measured
+    }
+
+    pub(super) fn clients(&self) -> &Clients {
+        &self.inner.clients
+    }
+}
+
+impl std::ops::Deref for ApiState {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.inner.parts
+    }
+}
+
+/// What waits for being told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// Not told yet.
+    pub pending: usize,
+    /// Given up.
+    pub given_up: usize,
+}
+
+/// How a delivery that is not through stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Attempt {
+    /// When it is tried next.
+    pub next: Option<WallMs>,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// What the last one said.
+    pub error: Option<String>,
+}
+
+/// How the last delivery of an alerter ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastDelivery {
+    /// When.
+    pub at: WallMs,
+    /// Whether the far end took it.
+    pub ok: bool,
+    /// What it said.
+    pub message: String,
+}
+
+/// Deliveries counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counter {
+    /// By which alerter.
+    pub alerter: AlerterName,
+    /// How they ended or why they were made: a closed set of words.
+    pub reason: &'static str,
+    /// How many.
+    pub count: u64,
+}
+
+/// How a test message went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tested {
+    /// Whether the far end took it.
+    pub delivered: bool,
+    /// What it said.
+    pub response: String,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// What the API asks of the notifier.
+#[async_trait]
+pub trait NotifierView: Send + Sync + 'static {
+    /// What waits.
+    fn waiting(&self) -> Waiting;
+    /// How the delivery to an alerter about a monitor stands, while it is under way.
+    fn attempt(&self, alerter: &AlerterName, monitor: &MonitorName) -> Option<Attempt>;
+    /// How the last delivery of an alerter ended.
+    fn last_delivery(&self, alerter: &AlerterName) -> Option<LastDelivery>;
+    /// Deliveries so far.
+    fn counters(&self) -> Vec<Counter>;
+    /// Sends a marked test message; ends within a delivery's deadline.
+    async fn test(&self, alerter: Arc<AlerterDef>) -> Tested;
+}

@@ -1,0 +1,188 @@
+//! Which monitors a list is asked for, and in which order.
+
+use std::sync::Arc;
+
+use super::error::ApiError;
+use super::paging::Rank;
+use super::parts::ApiState;
+use super::query::Params;
+use crate::catalog::{LiveState, MonitorEntry};
+use crate::model::{Status, WallMs};
+use crate::silences::{Silence, SilenceSet};
+use crate::state;
+
+/// What is derived of a monitor besides its status.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Flags {
+    pub(super) unwatched: bool,
+    pub(super) silenced: bool,
+    pub(super) disabled: bool,
+    pub(super) orphaned: bool,
+    pub(super) invalid: bool,
+}
+
+/// Derives flags: the silences that mute now, looked up once for a whole list.
+pub(super) struct Deriver {
+    set: Arc<SilenceSet>,
+    now: WallMs,
+    any: bool,
+}
+
+impl Deriver {
+    pub(super) fn new(api: &ApiState, now: WallMs) -> Self {
+        let set = (api.silences)();
+        let any = set.iter().any(|silence: &Silence| silence.active(now));
+        Self { set, now, any }
+    }
+
+    pub(super) fn silenced(&self, name: &str, tags: &[String], kind: &str) -> bool {
+        self.any && self.set.muted_by(name, tags, kind, self.now).is_some()
+    }
+
+    pub(super) fn flags(&self, api: &ApiState, entry: &MonitorEntry, live: &LiveState) -> Flags {
+        let Some(def) = &entry.def else { return Flags { invalid: true, ..Flags::default() } };
+        let disabled = def.settings.disable;
+        let unwatched = !disabled
+            && live.known_at.is_some_and(|at| state::unwatched(self.now.since(at), def.settings.interval.0));
+        Flags {
+            unwatched,
+            silenced: self.silenced(entry.name.as_str(), &def.settings.tags, def.kind.name),
+            disabled,
+            orphaned: !disabled && (api.owner)(entry).is_none(),
+            invalid: false,
+        }
+    }
+}
+
+/// Orders of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Name,
+    Status,
+    Since,
+    Took,
+}
+
+/// What is asked for.
+#[derive(Debug)]
+pub(super) struct Filter {
+    tags: Option<Vec<String>>,
+    statuses: Option<Vec<Status>>,
+    kinds: Option<Vec<String>>,
+    text: Option<String>,
+    silenced: Option<bool>,
+    disabled: Option<bool>,
+    unwatched: Option<bool>,
+    orphaned: Option<bool>,
+    invalid: Option<bool>,
+    order: Order,
+    descending: bool,
+}
+
+impl Filter {
+    pub(super) fn read(params: &Params) -> Result<Self, ApiError> {
+        let owned = |list: Vec<&str>| list.into_iter().map(str::to_owned).collect::<Vec<_>>();
+        let statuses = params
+            .given("status")
+            .map(|list| list.split(',').map(str::parse).collect::<Result<Vec<Status>, String>>())
+            .transpose()
+            .map_err(ApiError::bad_request)?;
+        const SORTS: &[&str] = &["name", "-name", "status", "-status", "since", "-since", "took", "-took"];
+        let sort = params.word("sort", SORTS)?;
+        let order = match sort.trim_start_matches('-') {
+            "status" => Order::Status,
+            "since" => Order::Since,
+            "took" => Order::Took,
+            _ => Order::Name,
+        };
+        Ok(Self {
+            tags: params.list("tags").map(owned),
+            statuses,
+            kinds: params.given("type").map(|list| owned(list.split(',').collect())),
+            text: params.given("q").map(str::to_lowercase),
+            silenced: params.flag("silenced")?,
+            disabled: params.flag("disabled")?,
+            unwatched: params.flag("unwatched")?,
+            orphaned: params.flag("orphaned")?,
+            invalid: params.flag("invalid")?,
+            order,
+            descending: sort.starts_with('-'),
+        })
+    }
+
+    /// The monitors asked for, in order, each with its rank.
+    pub(super) fn apply(&self, api: &ApiState, deriver: &Deriver) -> Vec<Row> {
+        let mut rows: Vec<Row> = api
+            .catalog
+            .monitors()
+            .into_iter()
+            .filter(|entry| self.by_definition(entry))
+            .filter_map(|entry| {
+                let key = self.by_life(api, deriver, &entry)?;
+                Some(Row { key, entry })
+            })
+            .collect();
+        match self.order {
+            // The catalog is in order of names already.
+            Order::Name if self.descending => rows.reverse(),
+            Order::Name => {}
+            _ => rows.sort_by(|a, b| a.key.cmp(&b.key).then_with(|| a.entry.name.cmp(&b.entry.name))),
+        }
+        rows
+    }
+
+    /// Where a row stands, for cursors.
+    pub(super) fn rank(row: &Row) -> Rank {
+        (row.key, row.entry.name.as_str().to_owned())
+    }
+
+    /// Whether ranks fall along the list: only where the names themselves do.
+    pub(super) fn falling(&self) -> bool {
+        self.order == Order::Name && self.descending
+    }
+
+    fn by_definition(&self, entry: &MonitorEntry) -> bool {
+        let def = entry.def.as_ref();
+        let tagged = |wanted: &[String]| def.is_some_and(|def| def.settings.tags.iter().any(|tag| wanted.contains(tag)));
+        let of_kind = |wanted: &[String]| def.is_some_and(|def| wanted.iter().any(|kind| kind == def.kind.name));
+        let with_text = |text: &str| {
+            entry.name.as_str().to_lowercase().contains(text)
+                || def.is_some_and(|def| def.settings.description.to_lowercase().contains(text))
+        };
+        self.tags.as_deref().is_none_or(tagged)
+            && self.kinds.as_deref().is_none_or(of_kind)
+            && self.text.as_deref().is_none_or(with_text)
+    }
+
+    /// The sort key, if the monitor's present state is asked for.
+    fn by_life(&self, api: &ApiState, deriver: &Deriver, entry: &MonitorEntry) -> Option<i64> {
+        let live = entry.live.lock();
+        if self.statuses.as_ref().is_some_and(|wanted| !wanted.contains(&live.health.status)) {
+            return None;
+        }
+        let asked = [self.silenced, self.disabled, self.unwatched, self.orphaned, self.invalid];
+        if asked.iter().any(Option::is_some) {
+            let flags = deriver.flags(api, entry, &live);
+            let has = [flags.silenced, flags.disabled, flags.unwatched, flags.orphaned, flags.invalid];
+            if asked.iter().zip(has).any(|(asked, has)| asked.is_some_and(|asked| asked != has)) {
+                return None;
+            }
+        }
+        let key = match self.order {
+            Order::Name => 0,
+            // Worst first.
+            Order::Status => -(live.health.status as i64),
+            Order::Since => live.health.since.0,
+            Order::Took => live.results.samples().last().map_or(-1, |sample| i64::from(sample.took_us)),
+        };
+        Some(if self.descending { -key } else { key })
+    }
+}
+
+/// A monitor of a list.
+pub(super) struct Row {
+    /// What it is sorted by; ties by name.
+    key: i64,
+    /// The monitor.
+    pub(super) entry: Arc<MonitorEntry>,
+}

@@ -1,0 +1,170 @@
+//! Pure: what is wanted against what was told, to the next step and the reason for it.
+//!
+//! The whole rule: make *told* equal to *outbox*. What a far end may have heard of is never forgotten before its end was told, and what
+//! it cannot have heard of is never ended.
+
+use crate::model::WallMs;
+use crate::store::records::{OutboxEntry, Told, ToldState};
+
+use super::limits::GIVE_UP_AFTER;
+
+/// What to do next for one alerter and one monitor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Step {
+    /// Tell what is wanted.
+    Tell(Telling),
+    /// Tell that the incident of which it was told is over.
+    Resolve(Ending),
+    /// Record as told, without telling: it was told while the store could not record it.
+    Adopt,
+    /// Delete the entry.
+    Drop(Dropped),
+    /// Nothing.
+    Rest(Rest),
+}
+
+/// Why something not ok is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Telling {
+    /// Nothing was told of this episode.
+    First,
+    /// An older change of this episode was told.
+    Update,
+    /// It is not known whether this very change arrived.
+    Again,
+    /// It was given up, and the alerter's definition was edited since.
+    Edited,
+}
+
+/// Why the end of an incident is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Ending {
+    /// The monitor is ok, or this alerter is no longer addressed.
+    Over,
+    /// Another episode is told of: that one first.
+    OtherEpisode,
+    /// It is not known whether this very end arrived.
+    Again,
+    /// It was given up, and the alerter's definition was edited since.
+    Edited,
+}
+
+/// Why an entry needs nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Dropped {
+    /// Ok again before anything of it was told.
+    NeverTold,
+    /// It is what was told already.
+    Level,
+    /// Ok again, and what was before was given up without having arrived.
+    GivenUp,
+    /// Its end was told.
+    EndTold,
+    /// Its end was given up long ago.
+    Expired,
+}
+
+impl Dropped {
+    /// Whether the record of what was told stays: only where an incident is open there.
+    #[must_use]
+    pub(crate) fn keeps_told(self) -> bool {
+        self == Self::Level
+    }
+}
+
+/// Why nothing is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Rest {
+    /// Nothing is wanted.
+    NothingWanted,
+    /// It was given up. The entry stays: an edit of the alerter's definition tries again.
+    GivenUp,
+}
+
+/// The next step. `edited`: the alerter's definition is newer than the record that says *given up*.
+#[must_use]
+pub(crate) fn decide(wanted: Option<&OutboxEntry>, told: Option<&Told>, edited: bool, now: WallMs) -> Step {
+    let Some(wanted) = wanted else {
+        return Step::Rest(Rest::NothingWanted);
+    };
+    if wanted.told {
+        return adopt(wanted, told);
+    }
+    match told {
+        Some(told) if told.state == ToldState::GivenUp => after_giving_up(wanted, told, edited, now),
+        told if wanted.status.is_bad() => tell(wanted, told),
+        None => Step::Drop(Dropped::NeverTold),
+        // Never written: the record of an end that was told is deleted. Were it there, its end was told.
+        Some(told) if told.state == ToldState::Told && !told.status.is_bad() => Step::Drop(Dropped::EndTold),
+        Some(told) => Step::Resolve(ending(wanted, told)),
+    }
+}
+
+fn tell(wanted: &OutboxEntry, told: Option<&Told>) -> Step {
+    let Some(told) = told else {
+        return Step::Tell(Telling::First);
+    };
+    if told.episode != wanted.episode {
+        return Step::Resolve(ending(wanted, told));
+    }
+    if !told.status.is_bad() {
+        // An end was being told when the alerter was addressed again.
+        return Step::Tell(Telling::First);
+    }
+    match (told.state, told.seq < wanted.seq) {
+        (_, true) => Step::Tell(Telling::Update),
+        (ToldState::Sending, false) => Step::Tell(Telling::Again),
+        (_, false) => Step::Drop(Dropped::Level),
+    }
+}
+
+/// `told` is of something that may be open at the far end.
+fn ending(wanted: &OutboxEntry, told: &Told) -> Ending {
+    if !told.status.is_bad() {
+        Ending::Again
+    } else if told.episode == wanted.episode {
+        Ending::Over
+    } else {
+        Ending::OtherEpisode
+    }
+}
+
+fn after_giving_up(wanted: &OutboxEntry, told: &Told, edited: bool, now: WallMs) -> Step {
+    let same = told.episode == wanted.episode;
+    if wanted.status.is_bad() {
+        return match (same, told.status.is_bad()) {
+            (true, true) if edited => Step::Tell(Telling::Edited),
+            (true, true) if told.seq < wanted.seq && told.arrived => Step::Tell(Telling::Update),
+            (true, true) if told.seq < wanted.seq => Step::Tell(Telling::First),
+            (true, true) => Step::Rest(Rest::GivenUp),
+            (false, true) if told.arrived => Step::Resolve(Ending::OtherEpisode),
+            // Given up was the end of an older incident, or something that never arrived: the new one joins or begins.
+            _ => Step::Tell(Telling::First),
+        };
+    }
+    match (told.status.is_bad(), told.arrived) {
+        (true, false) => Step::Drop(Dropped::GivenUp),
+        (true, true) => Step::Resolve(ending(wanted, told)),
+        (false, _) if edited => Step::Resolve(Ending::Edited),
+        (false, _) if expired(wanted.at, now) => Step::Drop(Dropped::Expired),
+        (false, _) => Step::Rest(Rest::GivenUp),
+    }
+}
+
+fn adopt(wanted: &OutboxEntry, told: Option<&Told>) -> Step {
+    match (wanted.status.is_bad(), told) {
+        (true, Some(told))
+            if told.state == ToldState::Told && told.episode == wanted.episode && told.seq >= wanted.seq =>
+        {
+            Step::Drop(Dropped::Level)
+        }
+        (true, _) => Step::Adopt,
+        (false, None) => Step::Drop(Dropped::NeverTold),
+        (false, Some(_)) => Step::Drop(Dropped::EndTold),
+    }
+}
+
+/// Longer ago than anything is kept for; also when the clock that wrote it was ahead by as much.
+fn expired(at: WallMs, now: WallMs) -> bool {
+    now.since(at).max(at.since(now)) >= GIVE_UP_AFTER
+}

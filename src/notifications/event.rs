@@ -1,0 +1,103 @@
+//! What an operator may want to know of the pipeline.
+
+use std::fmt;
+
+use super::lane::GaveUp;
+use crate::model::{AlerterName, MonitorName, Status};
+
+/// Something happened in the pipeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotifierEvent {
+    /// It was told.
+    Sent {
+        /// To whom.
+        alerter: AlerterName,
+        /// About what.
+        monitor: MonitorName,
+        /// What: `ok` for a resolve.
+        status: Status,
+    },
+    /// It will not be told.
+    GivenUp {
+        /// To whom.
+        alerter: AlerterName,
+        /// About what.
+        monitor: MonitorName,
+        /// What: `ok` for a resolve.
+        status: Status,
+        /// Why.
+        why: GaveUp,
+        /// The last error.
+        error: String,
+    },
+    /// An alerter fails again and again; what it should tell waits.
+    AlerterFails {
+        /// Which one.
+        alerter: AlerterName,
+        /// The last error.
+        error: String,
+    },
+    /// It works again.
+    AlerterWorks {
+        /// Which one.
+        alerter: AlerterName,
+    },
+    /// The store took no commit for long: told without recording it first.
+    ToldWithoutStore {
+        /// To whom.
+        alerter: AlerterName,
+        /// About what.
+        monitor: MonitorName,
+    },
+    /// A record cannot be read.
+    Damaged {
+        /// Its key.
+        key: String,
+    },
+}
+
+impl NotifierEvent {
+    /// The monitor that it is about.
+    #[must_use]
+    pub fn monitor(&self) -> Option<&MonitorName> {
+        match self {
+            Self::Sent { monitor, .. } | Self::GivenUp { monitor, .. } | Self::ToldWithoutStore { monitor, .. } => {
+                Some(monitor)
+            }
+            Self::AlerterFails { .. } | Self::AlerterWorks { .. } | Self::Damaged { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for NotifierEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = |status: &Status| if status.is_bad() { status.as_str() } else { "resolved" };
+        match self {
+            Self::Sent {
+                alerter,
+                monitor,
+                status,
+            } => write!(f, "told {alerter} that {monitor} is {}", word(status)),
+            Self::GivenUp {
+                alerter,
+                monitor,
+                status,
+                error,
+                ..
+            } => write!(
+                f,
+                "gave up telling {alerter} that {monitor} is {}: {error}",
+                word(status)
+            ),
+            Self::AlerterFails { alerter, error } => write!(f, "alerter {alerter} fails again and again: {error}"),
+            Self::AlerterWorks { alerter } => write!(f, "alerter {alerter} works again"),
+            Self::ToldWithoutStore { alerter, monitor } => {
+                write!(
+                    f,
+                    "the store takes no commits; told {alerter} about {monitor} without it"
+                )
+            }
+            Self::Damaged { key } => write!(f, "the record `{key}` cannot be read"),
+        }
+    }
+}

@@ -1,0 +1,604 @@
+//! Every order of events there is, within bounds: one judge, one lane, one far end that keeps incidents, one store whose answers get lost.
+//!
+//! Breadth first over the real functions, so that a violation comes with the shortest way to it.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::Hash;
+use std::time::Duration;
+
+use super::super::limits::ATTEMPT_DEADLINE;
+use super::*;
+use crate::alerters::{DeliveryError, Receipt, Retry};
+use crate::store::records::FORMAT;
+
+/// How often what may happen.
+#[derive(Clone, Copy)]
+struct Bounds {
+    changes: u8,
+    crashes: u8,
+    lost_commits: u8,
+    failures: u8,
+    shut: bool,
+    silences: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gate {
+    Open,
+    Shut,
+    ShutLong,
+}
+
+/// Everything. `far` is what is open there; the rest of it is only counted.
+#[derive(Debug, Clone)]
+struct World {
+    changes: u8,
+    status: Status,
+    episode: i64,
+    seq: u32,
+    entry: Option<At<OutboxEntry>>,
+    told: Option<At<Told>>,
+    rev: u64,
+    unseen: bool,
+    lane: Lane,
+    commit: Option<Write>,
+    reading: bool,
+    attempt: Option<Message>,
+    late: Vec<Write>,
+    now: Now,
+    far: bool,
+    /// Of the open episodes: whether something may have arrived since the last end that did.
+    may_have_arrived: bool,
+    messages: Vec<(Change, u8)>,
+    crashes: u8,
+    lost_commits: u8,
+    failures: u8,
+    uncertain: u8,
+    gate: Gate,
+    muted: bool,
+    silences: u8,
+    violation: Option<&'static str>,
+}
+
+type Brief = (bool, bool, Change, WallMs, bool, u32);
+
+fn brief(told: &Told) -> Brief {
+    let change = (told.episode, told.seq, told.status);
+    let (sending, given_up) = (told.state == ToldState::Sending, told.state == ToldState::GivenUp);
+    (sending, given_up, change, told.at, told.arrived, told.attempts)
+}
+
+fn short(write: &Write) -> (Option<(Revision, Option<Brief>)>, Option<Revision>, Option<Revision>) {
+    let told = write.told.as_ref().map(|(rev, told)| (*rev, told.as_ref().map(brief)));
+    (told, write.while_entry, write.drop)
+}
+
+fn start() -> World {
+    let now = Now {
+        mono: Duration::ZERO,
+        wall: WallMs(1_000_000),
+    };
+    World {
+        changes: 0,
+        status: Status::Ok,
+        episode: 0,
+        seq: 0,
+        entry: None,
+        told: None,
+        rev: 1,
+        unseen: false,
+        lane: Lane::load(None, None, Revision(1), now),
+        commit: None,
+        reading: false,
+        attempt: None,
+        late: Vec::new(),
+        now,
+        far: false,
+        may_have_arrived: false,
+        messages: Vec::new(),
+        crashes: 0,
+        lost_commits: 0,
+        failures: 0,
+        uncertain: 0,
+        gate: Gate::Open,
+        muted: false,
+        silences: 0,
+        violation: None,
+    }
+}
+
+impl World {
+    /// All that tells two worlds apart. Taken apart field by field, so that the compiler asks about a new one.
+    fn key(&self) -> u128 {
+        let mut hasher = xxhash_rust::xxh3::Xxh3::new();
+        let h = &mut hasher;
+        let Self {
+            changes,
+            status,
+            episode,
+            seq,
+            entry,
+            told,
+            rev,
+            unseen,
+            lane,
+            commit,
+            reading,
+            attempt,
+            late,
+            now,
+            far,
+            ..
+        } = self;
+        (changes, status, episode, seq, rev, unseen, reading, now, far).hash(h);
+        (
+            self.may_have_arrived,
+            &self.messages,
+            self.crashes,
+            self.lost_commits,
+            self.failures,
+        )
+            .hash(h);
+        (
+            self.uncertain,
+            self.gate as u8,
+            self.muted,
+            self.silences,
+            self.violation,
+        )
+            .hash(h);
+        entry.as_ref().map(|e| e.rev).hash(h);
+        told.as_ref().map(|t| (t.rev, brief(&t.value))).hash(h);
+        commit.as_ref().map(short).hash(h);
+        late.iter().map(short).collect::<Vec<_>>().hash(h);
+        attempt
+            .as_ref()
+            .map(|m| (m.episode, m.seq, m.status, m.possibly_repeated))
+            .hash(h);
+        let Lane {
+            wanted,
+            seen,
+            stored,
+            stored_rev,
+            mind,
+            unsent,
+            repeat,
+            unrecorded,
+            done_with,
+            must_read,
+            in_doubt,
+            busy,
+            current,
+            attempts,
+            not_before,
+            due_until,
+            ends,
+            error: _,
+            settling_until,
+            was_muted,
+            given_up_under,
+            happened: _,
+        } = lane;
+        (
+            wanted.as_ref().map(|w| w.rev),
+            seen,
+            stored_rev,
+            repeat,
+            unrecorded,
+            done_with,
+            must_read,
+        )
+            .hash(h);
+        (stored.as_ref().map(brief), mind.as_ref().map(brief)).hash(h);
+        (
+            unsent.as_ref().map(|t| t.as_ref().map(brief)),
+            in_doubt.as_ref().map(short),
+        )
+            .hash(h);
+        match busy {
+            Busy::No => 0.hash(h),
+            Busy::Committing(write) => (1, short(write)).hash(h),
+            Busy::Reading => 2.hash(h),
+            Busy::Attempting { entry } => (3, entry).hash(h),
+        }
+        (
+            current,
+            attempts,
+            not_before,
+            due_until,
+            ends,
+            settling_until,
+            was_muted,
+            given_up_under,
+        )
+            .hash(h);
+        hasher.digest128()
+    }
+
+    fn put_entry(&mut self, status: Status) {
+        if status.is_bad() && !self.status.is_bad() {
+            self.episode += 1;
+            self.seq = 0;
+        }
+        self.seq += 1;
+        self.rev += 1;
+        self.changes += 1;
+        let entry = OutboxEntry {
+            v: FORMAT,
+            episode: EpisodeId(self.episode),
+            seq: self.seq,
+            status,
+            from: self.status,
+            closed: None,
+            since: self.now.wall,
+            at: self.now.wall,
+            count: 1,
+            message: String::new(),
+            trail: Vec::new(),
+            kind: String::new(),
+            description: String::new(),
+            tags: Vec::new(),
+            runbook: String::new(),
+            told: false,
+        };
+        self.status = status;
+        self.entry = Some(At {
+            rev: Revision(self.rev),
+            value: entry,
+        });
+        self.unseen = true;
+    }
+
+    /// As the store does it. `None`: refused.
+    fn apply(&mut self, write: &Write) -> Option<Revision> {
+        let rev_of = |rev: Option<Revision>| rev.unwrap_or(Revision(0));
+        let told_ok = write
+            .told
+            .as_ref()
+            .is_none_or(|(rev, _)| *rev == rev_of(self.told.as_ref().map(|t| t.rev)));
+        let entry_ok = write
+            .drop
+            .or(write.while_entry)
+            .is_none_or(|rev| rev == rev_of(self.entry.as_ref().map(|e| e.rev)));
+        if !told_ok || !entry_ok {
+            return None;
+        }
+        self.rev += 1;
+        let rev = Revision(self.rev);
+        if let Some((_, told)) = &write.told {
+            self.told = told.clone().map(|value| At { rev, value });
+        }
+        if write.drop.is_some() {
+            self.entry = None;
+        }
+        Some(rev)
+    }
+
+    fn around(&self) -> Around {
+        Around {
+            alerter: Some(AlerterNow {
+                rev: Revision(1),
+                has_key: true,
+                retired: false,
+            }),
+            muted: self.muted,
+            granted: true,
+            paused: false,
+            store: match self.gate {
+                Gate::Open => StoreNow::Open,
+                gate => StoreNow::Shut {
+                    until: self.now.mono + Duration::from_secs(1),
+                    long: gate == Gate::ShutLong,
+                },
+            },
+        }
+    }
+
+    /// What reaches the far end.
+    fn arrive(&mut self, message: &Message) {
+        let bad = message.status.is_bad();
+        let change = (message.episode, message.seq, message.status);
+        let again = self.messages.iter().any(|(known, _)| *known == change);
+        if !bad && !self.may_have_arrived && !again && self.crashes == 0 {
+            self.violation = Some("a resolve to someone who was not told");
+        }
+        self.far = bad;
+        self.may_have_arrived = bad;
+        match self.messages.iter_mut().find(|(known, _)| *known == change) {
+            Some((_, n)) => *n += 1,
+            None => self.messages.push((change, 1)),
+        }
+        let allowed = 1 + self.crashes + self.uncertain;
+        if self.messages.iter().any(|(_, n)| *n > allowed) {
+            self.violation = Some("twice, and neither a death nor a lost answer");
+        }
+    }
+
+    fn fail(&mut self, retry: Retry) {
+        self.failures += 1;
+        self.lane.attempted(
+            &Err(DeliveryError {
+                retry,
+                message: String::new(),
+            }),
+            Revision(1),
+            0.5,
+            self.now,
+        );
+    }
+}
+
+/// Every state that may come after this one, with the name of the event.
+fn successors(world: &World, bounds: Bounds) -> Vec<(&'static str, World)> {
+    let mut out = Vec::new();
+    let mut go = |name, change: &dyn Fn(&mut World)| {
+        let mut next = world.clone();
+        change(&mut next);
+        next.lane.take_happened();
+        out.push((name, next));
+    };
+    if world.changes < bounds.changes {
+        for (name, status) in [
+            ("critical", Status::Critical),
+            ("warning", Status::Warning),
+            ("ok", Status::Ok),
+        ] {
+            if status != world.status {
+                go(name, &|w| w.put_entry(status));
+            }
+        }
+    }
+    if world.unseen {
+        go("the watch says so", &|w| {
+            w.unseen = false;
+            w.lane.entry_changed(w.entry.clone(), Revision(w.rev));
+        });
+    }
+    if world.crashes < bounds.crashes {
+        go("the notifier dies, another begins", &|w| {
+            w.crashes += 1;
+            // Its session is over: what it sent late is refused.
+            w.late.clear();
+            (w.commit, w.attempt, w.reading, w.unseen) = (None, None, false, false);
+            w.lane = Lane::load(w.told.clone(), w.entry.clone(), Revision(w.rev), w.now);
+        });
+        if world.attempt.is_some() {
+            go("the far end hears, the notifier dies", &|w| {
+                if let Some(message) = w.attempt.take() {
+                    w.arrive(&message);
+                }
+                w.crashes += 1;
+                w.late.clear();
+                (w.commit, w.reading, w.unseen) = (None, false, false);
+                w.lane = Lane::load(w.told.clone(), w.entry.clone(), Revision(w.rev), w.now);
+            });
+        }
+    }
+    for n in 0..world.late.len() {
+        go("a late commit arrives", &|w| {
+            let write = w.late.remove(n);
+            w.apply(&write);
+        });
+    }
+    if bounds.shut {
+        match world.gate {
+            Gate::Open if world.failures == 0 && world.silences == 0 => go("the store shuts", &|w| {
+                w.gate = Gate::Shut;
+                w.silences = 100;
+            }),
+            Gate::Open => {}
+            Gate::Shut => go("it stays shut for long", &|w| w.gate = Gate::ShutLong),
+            Gate::ShutLong => go("the store opens", &|w| w.gate = Gate::Open),
+        }
+    }
+    if world.silences < bounds.silences || world.muted {
+        go("a silence begins or ends", &|w| {
+            w.muted = !w.muted;
+            w.silences += 1;
+        });
+    }
+    if let Some(write) = &world.commit {
+        if world.gate == Gate::Open {
+            go("committed", &|w| {
+                w.commit = None;
+                let settled = w.apply(write).map_or(Settled::Refused, Settled::Done);
+                w.lane.committed(settled);
+            });
+        } else {
+            go("not committed", &|w| {
+                w.commit = None;
+                w.lane.committed(Settled::NotMade);
+            });
+        }
+        if world.lost_commits < bounds.lost_commits {
+            go("committed, no answer", &|w| {
+                w.commit = None;
+                w.lost_commits += 1;
+                w.apply(write);
+                w.lane.committed(Settled::Unknown);
+            });
+            go("no answer, will be committed late", &|w| {
+                w.commit = None;
+                w.lost_commits += 1;
+                w.late.push(write.clone());
+                w.lane.committed(Settled::Unknown);
+            });
+        }
+    } else if world.reading {
+        go("read", &|w| {
+            w.reading = false;
+            w.lane.read(w.told.clone(), w.entry.clone(), Revision(w.rev));
+        });
+    } else if let Some(message) = &world.attempt {
+        go("told", &|w| {
+            w.attempt = None;
+            w.arrive(message);
+            w.lane.attempted(&Ok(Receipt::default()), Revision(1), 0.5, w.now);
+        });
+        if world.failures < bounds.failures {
+            go("no connection", &|w| {
+                w.attempt = None;
+                w.fail(Retry::Unreachable);
+            });
+            go("told, no answer", &|w| {
+                w.attempt = None;
+                w.arrive(message);
+                w.uncertain += 1;
+                w.fail(Retry::Soon);
+            });
+            go("not told, no answer", &|w| {
+                w.attempt = None;
+                w.may_have_arrived |= message.status.is_bad();
+                w.fail(Retry::Soon);
+            });
+        }
+    } else {
+        let mut next = world.clone();
+        let around = next.around();
+        match next.lane.next(next.now, around) {
+            Action::Commit(write) => next.commit = Some(write),
+            Action::Read => next.reading = true,
+            Action::Attempt(message) => next.attempt = Some(*message),
+            Action::Ready => next.violation = Some("not ready although it may"),
+            Action::Wait(Some(until)) if next.gate == Gate::Open && until - next.now.mono <= 2 * ATTEMPT_DEADLINE => {
+                next.now.wall = next.now.wall.plus(until - next.now.mono);
+                next.now.mono = until;
+            }
+            Action::Wait(_) | Action::Gone => {}
+        }
+        if next.key() != world.key() {
+            out.push(("looks", next));
+        }
+    }
+    out
+}
+
+/// What has to hold when nothing more happens.
+fn at_rest(world: &World) -> Option<&'static str> {
+    let quiet = world.commit.is_none()
+        && !world.reading
+        && world.attempt.is_none()
+        && world.late.is_empty()
+        && !world.unseen
+        && world.gate == Gate::Open;
+    if !quiet {
+        return None;
+    }
+    let bad = world.status.is_bad();
+    if world.muted && bad {
+        return None;
+    }
+    if world.far != bad {
+        return Some("the far end is wrong for ever");
+    }
+    if world.entry.is_some() {
+        return Some("an entry is left for ever");
+    }
+    let told = world.told.as_ref().map(|told| &told.value);
+    if told.is_some_and(|told| told.state != ToldState::Told) || told.is_some() != bad {
+        return Some("the record is wrong for ever");
+    }
+    None
+}
+
+/// The number of states; panics with the shortest way to a violation.
+fn explore(bounds: Bounds) -> usize {
+    let first = start();
+    let mut before: HashMap<u128, (u128, &'static str)> = HashMap::new();
+    let mut seen = HashSet::from([first.key()]);
+    let mut queue = VecDeque::from([first]);
+    while let Some(world) = queue.pop_front() {
+        let next = successors(&world, bounds);
+        let stuck = next.iter().all(|(name, _)| {
+            *name != "looks"
+                && (name.starts_with("a silence") || name.starts_with("the notifier dies") || is_change(name))
+        });
+        let violation = world.violation.or_else(|| if stuck { at_rest(&world) } else { None });
+        if let Some(violation) = violation {
+            let mut way = Vec::new();
+            let mut at = world.key();
+            while let Some((from, name)) = before.get(&at) {
+                way.push(*name);
+                at = *from;
+            }
+            way.reverse();
+            panic!("{violation}: {}\n{world:?}", way.join(" | "));
+        }
+        for (name, successor) in next {
+            let key = successor.key();
+            if seen.insert(key) {
+                before.insert(key, (world.key(), name));
+                queue.push_back(successor);
+            }
+        }
+    }
+    seen.len()
+}
+
+fn is_change(name: &str) -> bool {
+    matches!(name, "critical" | "warning" | "ok")
+}
+
+const NOTHING: Bounds = Bounds {
+    changes: 3,
+    crashes: 0,
+    lost_commits: 0,
+    failures: 0,
+    shut: false,
+    silences: 0,
+};
+
+#[test]
+fn whoever_dies_when_the_far_end_is_right_in_the_end() {
+    let states = explore(Bounds {
+        changes: 3,
+        crashes: 2,
+        ..NOTHING
+    });
+    assert!(states > 3_000, "{states} states are too few to mean anything");
+}
+
+#[test]
+fn whatever_answer_of_the_store_is_lost_nothing_is_told_twice_or_forgotten() {
+    let states = explore(Bounds {
+        lost_commits: 2,
+        changes: 2,
+        ..NOTHING
+    });
+    assert!(states > 3_000, "{states} states are too few to mean anything");
+}
+
+#[test]
+fn deaths_lost_answers_and_failures_together() {
+    let states = explore(Bounds {
+        changes: 2,
+        crashes: 1,
+        lost_commits: 1,
+        failures: 1,
+        ..NOTHING
+    });
+    assert!(states > 3_000, "{states} states are too few to mean anything");
+}
+
+#[test]
+fn failed_attempts_and_silences() {
+    let states = explore(Bounds {
+        changes: 2,
+        failures: 2,
+        silences: 1,
+        ..NOTHING
+    });
+    assert!(states > 3_000, "{states} states are too few to mean anything");
+}
+
+#[test]
+fn a_store_that_takes_nothing_for_long_makes_nobody_hear_twice_or_never() {
+    let states = explore(Bounds {
+        changes: 2,
+        shut: true,
+        failures: 1,
+        lost_commits: 1,
+        ..NOTHING
+    });
+    assert!(states > 2_000, "{states} states are too few to mean anything");
+}

@@ -1,0 +1,158 @@
+//! Pure: what an alerter is given, made of what a lane wants told.
+
+use super::lane::Message;
+use super::limits::{DIGEST_LINE, DIGEST_LINES};
+use crate::model::{AlerterName, Closed, DigestLine, EpisodeId, MonitorName, Notification, Status, WallMs};
+use crate::store::keys;
+
+/// What is the same in all messages of a member.
+#[derive(Debug, Clone)]
+pub(crate) struct Sender {
+    /// Name of the cluster.
+    pub(crate) cluster: String,
+    /// This member.
+    pub(crate) member: String,
+    /// Where people reach this server.
+    pub(crate) base_url: Option<String>,
+}
+
+impl Sender {
+    /// One message.
+    pub(crate) fn notification(&self, alerter: &AlerterName, monitor: &MonitorName, message: &Message) -> Notification {
+        let entry = &message.entry;
+        let of_entry = message.episode == entry.episode;
+        Notification {
+            key: format!(
+                "{}/{monitor}/{}/{}/{alerter}",
+                self.cluster, message.episode, message.seq
+            ),
+            incident_key: format!("{}/{monitor}", self.cluster),
+            cluster: self.cluster.clone(),
+            alerter: alerter.clone(),
+            monitor: monitor.clone(),
+            kind: entry.kind.clone(),
+            episode: message.episode,
+            seq: message.seq,
+            status: message.status,
+            from: message.from,
+            closed: if of_entry {
+                entry.closed
+            } else {
+                Some(Closed::Recovered)
+            },
+            since: if of_entry {
+                entry.since
+            } else {
+                WallMs(message.episode.0)
+            },
+            at: if of_entry { entry.at } else { entry.since },
+            count: if of_entry { entry.count } else { 0 },
+            description: entry.description.clone(),
+            details: if of_entry { entry.message.clone() } else { String::new() },
+            tags: entry.tags.clone(),
+            trail: if of_entry { entry.trail.clone() } else { Vec::new() },
+            link: self.link(monitor),
+            runbook: Some(entry.runbook.clone()).filter(|runbook| !runbook.is_empty()),
+            member: self.member.clone(),
+            reference: message.reference.clone(),
+            possibly_repeated: message.possibly_repeated,
+            test: false,
+            digest: Vec::new(),
+        }
+    }
+
+    /// Many messages as one, worst first. An alerter that knows nothing of digests still says all of it.
+    pub(crate) fn digest(&self, mut messages: Vec<Notification>) -> Option<Notification> {
+        messages.sort_by(|a, b| (b.status, &a.monitor).cmp(&(a.status, &b.monitor)));
+        let digest: Vec<_> = messages
+            .iter()
+            .map(|note| DigestLine {
+                monitor: note.monitor.clone(),
+                status: note.status,
+                details: note.details.clone(),
+                link: note.link.clone(),
+            })
+            .collect();
+        let possibly_repeated = messages.iter().any(|note| note.possibly_repeated);
+        let monitor = MonitorName::parse(&format!("{} monitors", digest.len()));
+        let first = messages.into_iter().next()?;
+        Some(Notification {
+            key: format!("{}/digest", first.key),
+            monitor: monitor.unwrap_or_else(|_| first.monitor.clone()),
+            kind: "digest".to_owned(),
+            closed: None,
+            description: String::new(),
+            details: listing(&digest),
+            tags: Vec::new(),
+            trail: Vec::new(),
+            link: self.page("notifications"),
+            runbook: None,
+            reference: None,
+            possibly_repeated,
+            digest,
+            ..first
+        })
+    }
+
+    /// A message that says that it is a test.
+    pub(crate) fn test(&self, alerter: &AlerterName, monitor: MonitorName, now: WallMs) -> Notification {
+        Notification {
+            key: format!("{}/test/{}/{alerter}", self.cluster, now.0),
+            // Its own incident: a test never joins or closes a real one.
+            incident_key: format!("{}/test/{alerter}/{}", self.cluster, now.0),
+            cluster: self.cluster.clone(),
+            alerter: alerter.clone(),
+            monitor,
+            kind: "test".to_owned(),
+            episode: EpisodeId(now.0),
+            seq: 1,
+            status: Status::Warning,
+            from: Status::Ok,
+            closed: None,
+            since: now,
+            at: now,
+            count: 1,
+            description: "A test message; nothing is wrong.".to_owned(),
+            details: format!("Sent on request by {} to see whether `{alerter}` works", self.member),
+            tags: Vec::new(),
+            trail: Vec::new(),
+            link: self.page("alerters"),
+            runbook: None,
+            member: self.member.clone(),
+            reference: None,
+            possibly_repeated: false,
+            test: true,
+            digest: Vec::new(),
+        }
+    }
+
+    fn link(&self, monitor: &MonitorName) -> Option<String> {
+        self.page(&format!("monitors/{}", keys::segment(monitor.as_str())))
+    }
+
+    fn page(&self, path: &str) -> Option<String> {
+        let base = self.base_url.as_ref()?;
+        Some(format!("{}/ui/{path}", base.trim_end_matches('/')))
+    }
+}
+
+/// A line for each, as many as people read.
+fn listing(digest: &[DigestLine]) -> String {
+    let mut text = String::new();
+    for line in digest.iter().take(DIGEST_LINES) {
+        let first = line.details.lines().next().unwrap_or_default();
+        let short = &first[..first.floor_char_boundary(DIGEST_LINE)];
+        let word = if line.status.is_bad() {
+            line.status.as_str()
+        } else {
+            "resolved"
+        };
+        let colon = if short.is_empty() { "" } else { ": " };
+        text.push_str(&format!("{word} {}{colon}{short}\n", line.monitor));
+    }
+    if digest.len() > DIGEST_LINES {
+        text.push_str(&format!("and {} more\n", digest.len() - DIGEST_LINES));
+    }
+    text.truncate(text.trim_end().len());
+    text
+}

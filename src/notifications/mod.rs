@@ -1,0 +1,117 @@
+//! From a recorded transition to a delivery.
+//!
+//! `outbox → mute → dedup → deliver → told`: the judge has put what an alerter should know into the outbox; a lane per alerter and monitor
+//! makes *told* equal to it. The rules are pure ([`dedup`], [`lane`]); the worker moves bytes.
+//!
+//! *Guarantees*: every entry is told at least once or visibly given up, in order for one alerter and monitor; twice only if this process
+//! dies between the far end's answer and the record, or the answer is lost. *Assumptions*: the judge alone writes the outbox; one member
+//! alone works an alerter, and its tenure is part of every commit. *Caveats*: a silence keeps trouble from being told, not its end: where
+//! somebody was told, an incident is open.
+
+mod dedup;
+mod event;
+mod gate;
+mod lane;
+mod limits;
+mod message;
+mod pace;
+#[cfg(test)]
+mod tests;
+mod view;
+mod worker;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+pub use event::NotifierEvent;
+pub use lane::GaveUp;
+pub use view::{AlerterFacts, Counts, LastDelivery, NotificationItem, NotificationState, NotifierView};
+
+use crate::alerters::{DeliveryCx, DeliveryError, DynAlerter, Receipt};
+use crate::config::definition::AlerterDef;
+use crate::model::{AlerterName, MemberId, Notification};
+use crate::store::records::Definition;
+use crate::store::{Store, Tenure};
+use limits::ATTEMPT_DEADLINE;
+use message::Sender;
+
+/// Reads an alerter's stored definition; `None` if it cannot be used.
+pub type ReadAlerter = Arc<dyn Fn(&AlerterName, &Definition) -> Option<Arc<AlerterDef>> + Send + Sync>;
+/// The right to work alerters, as it stands.
+pub type TenureNow = Arc<dyn Fn() -> Option<Tenure> + Send + Sync>;
+/// Told of events; must not block.
+pub type OnEvent = Arc<dyn Fn(NotifierEvent) + Send + Sync>;
+
+/// What a notifier needs.
+pub struct NotifierOptions {
+    /// The store.
+    pub store: Store,
+    /// The right to work alerters (group `notify`); asked again whenever a commit was refused for it.
+    pub tenure: TenureNow,
+    /// This member, named in messages.
+    pub member: MemberId,
+    /// Name of the cluster: part of the keys of messages and incidents.
+    pub cluster: String,
+    /// Where people reach this server, for links.
+    pub base_url: Option<String>,
+    /// The one HTTP client of all alerters.
+    pub http: reqwest::Client,
+    /// Reads definitions, removed ones too.
+    pub read: ReadAlerter,
+    /// Told of events.
+    pub events: OnEvent,
+}
+
+/// Makes every alerter know what it should.
+#[must_use = "a notifier does nothing until it is run"]
+pub struct Notifier {
+    options: NotifierOptions,
+    view: NotifierView,
+}
+
+impl Notifier {
+    /// A notifier that is not running yet.
+    pub fn new(options: NotifierOptions) -> Self {
+        let sender = Sender {
+            cluster: options.cluster.clone(),
+            member: options.member.to_string(),
+            base_url: options.base_url.clone(),
+        };
+        let view = NotifierView::new(sender, options.http.clone());
+        Self { options, view }
+    }
+
+    /// What it shows to others, from now on.
+    #[must_use]
+    pub fn view(&self) -> NotifierView {
+        self.view.clone()
+    }
+
+    /// Works until `stop`; then deliveries in flight have a few seconds to end and be recorded.
+    pub async fn run(self, stop: CancellationToken) {
+        worker::Worker::new(self.options, self.view).run(&stop).await;
+    }
+}
+
+/// One attempt. Ends by its deadline, whatever the alerter does.
+async fn deliver(
+    alerter: Arc<dyn DynAlerter>,
+    http: reqwest::Client,
+    note: Notification,
+) -> Result<Receipt, DeliveryError> {
+    let deadline = Instant::now() + ATTEMPT_DEADLINE;
+    let cx = DeliveryCx { http, deadline };
+    let attempt = AssertUnwindSafe(alerter.deliver(&cx, &note)).catch_unwind();
+    match timeout_at(deadline, attempt).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_panic)) => Err(DeliveryError::soon("the alerter panicked; this is a defect of 9volt")),
+        Err(_elapsed) => Err(DeliveryError::soon(format!(
+            "no answer within {} s",
+            ATTEMPT_DEADLINE.as_secs()
+        ))),
+    }
+}

@@ -1,0 +1,221 @@
+//! Who delivers when: at most so many at once, alerter by alerter in turn, many small messages as one where that helps people.
+
+use std::collections::HashSet;
+
+use super::super::NotifierEvent;
+use super::super::deliver;
+use super::super::lane::{Message, StoreNow};
+use super::super::limits::{DIGEST_ABOVE, DIGEST_AT_MOST, PER_MEMBER};
+use super::super::pace::Turn;
+use super::super::view::LaneKey;
+use super::{Done, Grant, Worker};
+use crate::alerters::{DeliveryError, Receipt};
+use crate::model::{AlerterName, Notification};
+use crate::store::Revision;
+
+/// Lanes of one alerter that go into one digest.
+pub(super) struct Batch {
+    /// Those that have not said what they want told.
+    waiting: HashSet<LaneKey>,
+    ready: Vec<(LaneKey, Message)>,
+}
+
+/// What became of an attempt.
+pub(super) struct Delivered {
+    alerter: AlerterName,
+    lanes: Vec<LaneKey>,
+    /// The definition that it was made with.
+    under: Revision,
+    result: Result<Receipt, DeliveryError>,
+}
+
+impl Worker {
+    /// Lets those begin that may.
+    pub(super) fn grant(&mut self) {
+        while self.tenure.is_some() && !self.lost && self.in_flight < PER_MEMBER {
+            let now = self.started.elapsed();
+            let Some(name) = self.next_alerter(now) else { return };
+            self.turn = Some(name.clone());
+            let Some(desk) = self.desks.get_mut(&name) else { return };
+            let digest = desk.ready.len() > DIGEST_ABOVE && desk.def().is_some_and(|def| !def.alerter.has_key());
+            let n = if digest { DIGEST_AT_MOST } else { 1 };
+            let mut keys = Vec::new();
+            while let Some(monitor) = (keys.len() < n).then(|| desk.dequeue()).flatten() {
+                keys.push((name.clone(), monitor));
+            }
+            keys.retain(|key| {
+                let slot = self.lanes.get(key);
+                slot.is_some_and(|slot| slot.grant == Grant::No && !slot.lane.busy())
+            });
+            if keys.is_empty() {
+                continue;
+            }
+            desk.in_flight += 1;
+            self.in_flight += 1;
+            let grant = if digest {
+                self.last_batch += 1;
+                let (waiting, ready) = (keys.iter().cloned().collect(), Vec::new());
+                self.batches.insert(self.last_batch, Batch { waiting, ready });
+                Grant::Batch(self.last_batch)
+            } else {
+                Grant::Alone
+            };
+            for key in &keys {
+                if let Some(slot) = self.lanes.get_mut(key) {
+                    slot.grant = grant;
+                }
+            }
+            for key in &keys {
+                self.look(key);
+            }
+        }
+    }
+
+    /// The next alerter in turn that has something to deliver and may.
+    fn next_alerter(&self, now: std::time::Duration) -> Option<AlerterName> {
+        let may = |(name, desk): (&AlerterName, &super::Desk)| desk.may_begin(now).then(|| name.clone());
+        let after = self.turn.as_ref().and_then(|turn| {
+            use std::ops::Bound::{Excluded, Unbounded};
+            self.desks
+                .range::<AlerterName, _>((Excluded(turn), Unbounded))
+                .find_map(may)
+        });
+        after.or_else(|| self.desks.iter().find_map(may))
+    }
+
+    /// A lane does not deliver, now or any more.
+    pub(super) fn release(&mut self, key: &LaneKey) {
+        let Some(slot) = self.lanes.get_mut(key) else { return };
+        match std::mem::replace(&mut slot.grant, Grant::No) {
+            Grant::No => {}
+            Grant::Alone => self.end_flight(&key.0),
+            Grant::Batch(id) => {
+                if let Some(batch) = self.batches.get_mut(&id) {
+                    batch.waiting.remove(key);
+                }
+                self.send_batch(id, &key.0);
+            }
+        }
+    }
+
+    fn end_flight(&mut self, alerter: &AlerterName) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        if let Some(desk) = self.desks.get_mut(alerter) {
+            desk.in_flight = desk.in_flight.saturating_sub(1);
+        }
+    }
+
+    pub(super) fn attempt(&mut self, key: &LaneKey, message: Message, grant: Grant) {
+        if let StoreNow::Shut { .. } = self.store_now(self.now()) {
+            self.view.told_one_without_store();
+            (self.options.events)(NotifierEvent::ToldWithoutStore {
+                alerter: key.0.clone(),
+                monitor: key.1.clone(),
+            });
+        }
+        match grant {
+            Grant::Batch(id) => {
+                if let Some(batch) = self.batches.get_mut(&id) {
+                    batch.waiting.remove(key);
+                    batch.ready.push((key.clone(), message));
+                }
+                self.send_batch(id, &key.0);
+            }
+            Grant::Alone | Grant::No => {
+                let note = self.sender.notification(&key.0, &key.1, &message);
+                self.send(&key.0, vec![key.clone()], note);
+            }
+        }
+    }
+
+    /// Sends a batch if all of it have spoken.
+    fn send_batch(&mut self, id: u64, alerter: &AlerterName) {
+        if self.batches.get(&id).is_none_or(|batch| !batch.waiting.is_empty()) {
+            return;
+        }
+        let Some(batch) = self.batches.remove(&id) else { return };
+        let mut notes: Vec<_> = batch
+            .ready
+            .iter()
+            .map(|((alerter, monitor), message)| self.sender.notification(alerter, monitor, message))
+            .collect();
+        let note = if notes.len() == 1 {
+            notes.pop()
+        } else {
+            self.sender.digest(notes)
+        };
+        match note {
+            Some(note) => self.send(alerter, batch.ready.into_iter().map(|(key, _)| key).collect(), note),
+            None => self.end_flight(alerter),
+        }
+    }
+
+    fn send(&mut self, alerter: &AlerterName, lanes: Vec<LaneKey>, note: Notification) {
+        let known = self
+            .desks
+            .get(alerter)
+            .and_then(|desk| Some((desk.def()?.clone(), desk.known()?.rev)));
+        let http = self.options.http.clone();
+        let alerter = alerter.clone();
+        self.tasks.spawn(async move {
+            let (under, result) = match known {
+                Some((def, rev)) => (rev, deliver(def.alerter.clone(), http, note).await),
+                // Removed in this very moment: the lanes look again and see it.
+                None => (
+                    Revision(0),
+                    Err(DeliveryError {
+                        retry: crate::alerters::Retry::Unreachable,
+                        message: "the alerter was removed".to_owned(),
+                    }),
+                ),
+            };
+            Done::Delivered(Delivered {
+                alerter,
+                lanes,
+                under,
+                result,
+            })
+        });
+    }
+
+    pub(super) fn delivered(&mut self, delivered: Delivered) {
+        let Delivered {
+            alerter,
+            lanes,
+            under,
+            result,
+        } = delivered;
+        let now = self.now();
+        self.view.attempted(&alerter, &result, now.wall);
+        if let Some(desk) = self.desks.get_mut(&alerter) {
+            let turn = desk.pace.ended(&result, fastrand::f64(), now.mono);
+            match (turn, &result) {
+                (Turn::Fails, Err(error)) => (self.options.events)(NotifierEvent::AlerterFails {
+                    alerter: alerter.clone(),
+                    error: error.message.clone(),
+                }),
+                (Turn::Works, _) => (self.options.events)(NotifierEvent::AlerterWorks {
+                    alerter: alerter.clone(),
+                }),
+                _ => {}
+            }
+        }
+        let mut digest = false;
+        for key in &lanes {
+            if let Some(slot) = self.lanes.get_mut(key) {
+                slot.lane.attempted(&result, under, fastrand::f64(), now);
+                if matches!(slot.grant, Grant::Batch(_)) {
+                    // The batch has flown; its lanes record on their own.
+                    slot.grant = Grant::No;
+                    digest = true;
+                }
+            }
+        }
+        if digest {
+            self.end_flight(&alerter);
+        }
+        for key in &lanes {
+            self.look(key);
+        }
+    }
+}

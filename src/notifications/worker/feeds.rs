@@ -1,0 +1,252 @@
+//! What the store says, brought to the lanes.
+
+use std::collections::HashSet;
+use std::future::pending;
+
+use tracing::warn;
+
+use super::super::NotifierEvent;
+use super::super::lane::Lane;
+use super::super::limits::GIVE_UP_AFTER;
+use super::super::view::LaneKey;
+use super::desk::{Known, Retired};
+use super::{Grant, Slot, Worker};
+use crate::model::AlerterName;
+use crate::silences::{Silence, SilenceSet};
+use crate::store::records::{At, Definition, OutboxEntry, SilenceRecord};
+use crate::store::{Change, Entry, Follow, Followed, Key, Revision, Store, decode, keys};
+
+/// The parts of the store that are followed.
+pub(super) struct Feeds {
+    silences: Follow,
+    alerters: Follow,
+    retired: Follow,
+    /// Opened anew each time the work begins.
+    pub(super) outbox: Option<Follow>,
+}
+
+/// One of them said something.
+pub(super) enum News {
+    Silences(Followed),
+    Alerters(Followed),
+    Retired(Followed),
+    Outbox(Followed),
+}
+
+impl Feeds {
+    pub(super) fn new(store: &Store) -> Self {
+        Self {
+            silences: store.follow(&keys::silences()),
+            alerters: store.follow(&keys::alerters()),
+            retired: store.follow(&keys::retired_alerters()),
+            outbox: None,
+        }
+    }
+
+    /// The next news. Cancel-safe, as each of them is.
+    pub(super) async fn next(&mut self) -> News {
+        let outbox = async {
+            match &mut self.outbox {
+                Some(outbox) => outbox.next().await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            news = self.silences.next() => News::Silences(news),
+            news = self.alerters.next() => News::Alerters(news),
+            news = self.retired.next() => News::Retired(news),
+            news = outbox => News::Outbox(news),
+        }
+    }
+
+    /// The first word of all three that have to be known before anything is told.
+    pub(super) async fn first(&mut self) -> [News; 3] {
+        [
+            News::Silences(self.silences.next().await),
+            News::Alerters(self.alerters.next().await),
+            News::Retired(self.retired.next().await),
+        ]
+    }
+}
+
+impl Worker {
+    /// Learns who there is and what is silenced.
+    pub(super) async fn know(&mut self, feeds: &mut Feeds) {
+        for news in feeds.first().await {
+            self.take(news);
+        }
+    }
+
+    pub(super) fn take(&mut self, news: News) {
+        match news {
+            News::Silences(news) => self.silences_changed(news),
+            News::Alerters(news) => self.definitions_changed(news, false),
+            News::Retired(news) => self.definitions_changed(news, true),
+            News::Outbox(news) => self.outbox_changed(news),
+        }
+    }
+
+    fn silences_changed(&mut self, news: Followed) {
+        let changes = match news {
+            Followed::Snapshot { entries, .. } => {
+                self.silences = SilenceSet::default();
+                entries.into_iter().map(Change::Put).collect()
+            }
+            Followed::Changes(batch) => batch.changes,
+        };
+        for change in changes {
+            let Some(id) = keys::last_segment(change.key()) else {
+                continue;
+            };
+            // A silence that is written anew and cannot be read must not go on muting what the old one did.
+            self.silences.remove(&id);
+            let Change::Put(entry) = change else { continue };
+            let Some(record) = self.decoded::<SilenceRecord>(&entry) else {
+                continue;
+            };
+            let record = record.value;
+            match Silence::read(
+                id,
+                &record.matchers,
+                record.from,
+                record.until,
+                record.author,
+                record.comment,
+            ) {
+                Ok(silence) => self.silences.put(silence),
+                Err(problems) => {
+                    let problem = problems.first().map(ToString::to_string).unwrap_or_default();
+                    warn!(key = %entry.key, problem, "a silence cannot be used");
+                }
+            }
+        }
+        self.view.set_silences(self.silences.clone());
+        self.sweep();
+    }
+
+    fn definitions_changed(&mut self, news: Followed, retired: bool) {
+        let changes = match news {
+            Followed::Snapshot { entries, .. } => {
+                let there: HashSet<Key> = entries.iter().map(|entry| entry.key.clone()).collect();
+                let known = self.desks.iter().filter(|(_, desk)| {
+                    if retired {
+                        desk.retired.is_some()
+                    } else {
+                        desk.current.is_some()
+                    }
+                });
+                let key_of = if retired { keys::retired_alerter } else { keys::alerter };
+                let gone = known.map(|(name, _)| key_of(name)).filter(|key| !there.contains(key));
+                let gone: Vec<_> = gone.map(Change::Deleted).collect();
+                entries.into_iter().map(Change::Put).chain(gone).collect()
+            }
+            Followed::Changes(batch) => batch.changes,
+        };
+        for change in changes {
+            let name = keys::last_segment(change.key()).and_then(|name| AlerterName::parse(&name).ok());
+            let Some(name) = name else { continue };
+            let written = match &change {
+                Change::Put(entry) => Some((entry.rev, self.decoded::<Definition>(entry))),
+                Change::Deleted(_) => None,
+            };
+            let now = self.now();
+            let known = written.map(|(rev, record)| {
+                let def = record
+                    .as_ref()
+                    .and_then(|record| (self.options.read)(&name, &record.value));
+                // Written by another clock: it may only shorten the wait.
+                let age = record.map_or(GIVE_UP_AFTER, |record| now.wall.since(record.value.at));
+                let until = now.mono + GIVE_UP_AFTER.saturating_sub(age);
+                (Known { rev, def }, until)
+            });
+            let desk = self.desks.entry(name.clone()).or_default();
+            if retired {
+                desk.retired = known.map(|(known, until)| Retired { known, until });
+            } else {
+                desk.current = known.map(|(known, _)| known);
+                desk.pace.forget();
+                let def = desk.current.as_ref().and_then(|known| known.def.clone());
+                self.view.set_definition(&name, def);
+            }
+            let lanes: Vec<_> = self.lanes.keys().filter(|key| key.0 == name).cloned().collect();
+            for key in lanes {
+                self.look(&key);
+            }
+        }
+    }
+
+    fn outbox_changed(&mut self, news: Followed) {
+        match news {
+            Followed::Snapshot { at, entries } => {
+                if at < self.outbox_at {
+                    // Revisions count anew: nothing that is known by one still holds.
+                    self.lost = true;
+                    return;
+                }
+                self.outbox_at = at;
+                let there: HashSet<Key> = entries.iter().map(|entry| entry.key.clone()).collect();
+                for entry in entries {
+                    self.entry_written(&entry);
+                }
+                let waiting = self.lanes.iter().filter(|(_, slot)| slot.lane.wanted().is_some());
+                let gone: Vec<_> = waiting
+                    .map(|(key, _)| key.clone())
+                    .filter(|key| !there.contains(&keys::outbox_entry(&key.0, &key.1)))
+                    .collect();
+                for key in gone {
+                    self.entry_changed(key, None, at);
+                }
+            }
+            Followed::Changes(batch) => {
+                self.outbox_at = batch.at;
+                for change in batch.changes {
+                    match change {
+                        Change::Put(entry) => self.entry_written(&entry),
+                        Change::Deleted(key) => {
+                            if let Some(key) = keys::alerter_and_monitor(&key) {
+                                self.entry_changed(key, None, batch.at);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn entry_written(&mut self, entry: &Entry) {
+        let (Some(key), Some(record)) = (
+            keys::alerter_and_monitor(&entry.key),
+            self.decoded::<OutboxEntry>(entry),
+        ) else {
+            return;
+        };
+        self.entry_changed(key, Some(record), entry.rev);
+    }
+
+    fn entry_changed(&mut self, key: LaneKey, entry: Option<At<OutboxEntry>>, at: Revision) {
+        if !self.lanes.contains_key(&key) {
+            if entry.is_none() {
+                return;
+            }
+            let lane = Lane::load(None, None, Revision(0), self.now());
+            let (timer, grant) = (None, Grant::No);
+            self.lanes.insert(key.clone(), Slot { lane, timer, grant });
+        }
+        if let Some(slot) = self.lanes.get_mut(&key) {
+            slot.lane.entry_changed(entry, at);
+        }
+        self.look(&key);
+    }
+
+    /// A record, if it can be read. One bad record stops nobody else.
+    pub(super) fn decoded<T: serde::de::DeserializeOwned>(&self, entry: &Entry) -> Option<At<T>> {
+        decode(entry)
+            .inspect_err(|error| {
+                warn!(%error, "a record cannot be read");
+                (self.options.events)(NotifierEvent::Damaged {
+                    key: entry.key.to_string(),
+                });
+            })
+            .ok()
+    }
+}

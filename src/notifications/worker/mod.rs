@@ -1,0 +1,297 @@
+//! The shell around the lanes: brings them news, does what they want, bounds how much at once.
+
+mod begin;
+mod commits;
+mod deliveries;
+mod desk;
+mod feeds;
+mod show;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::time::Duration;
+
+use tokio::task::JoinError;
+use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tracing::error;
+
+use super::gate::Gate;
+use super::lane::{Action, Around, Lane, Now, StoreNow};
+use super::limits::{ATTEMPT_DEADLINE, GRACE, MUTE_RECHECK, TENURE_RECHECK};
+use super::message::Sender;
+use super::view::LaneKey;
+use super::{NotifierOptions, NotifierView};
+use crate::model::{AlerterName, WallMs};
+use crate::silences::SilenceSet;
+use crate::store::{Revision, Tenure};
+use crate::tasks::Tasks;
+use commits::{Job, Made, Stands};
+use deliveries::{Batch, Delivered};
+use desk::Desk;
+use feeds::Feeds;
+
+/// A lane with what the shell keeps about it.
+struct Slot {
+    lane: Lane,
+    timer: Option<Duration>,
+    grant: Grant,
+}
+
+/// The permit that a lane holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Grant {
+    No,
+    Alone,
+    /// Together with others, for one digest.
+    Batch(u64),
+}
+
+/// What a task of the worker brings back.
+enum Done {
+    Committed(Made),
+    Read(LaneKey, Option<Stands>),
+    Delivered(Delivered),
+}
+
+/// Why [`Worker::serve`] ended.
+#[derive(PartialEq, Eq)]
+enum Ended {
+    Asked,
+    /// Begin anew: the right to work is gone or another one, or the store went back.
+    Lost,
+}
+
+pub(super) struct Worker {
+    options: NotifierOptions,
+    view: NotifierView,
+    sender: Sender,
+    started: Instant,
+    tasks: Tasks<Done>,
+    lanes: HashMap<LaneKey, Slot>,
+    timers: BTreeSet<(Duration, LaneKey)>,
+    desks: BTreeMap<AlerterName, Desk>,
+    /// The alerter that was served last.
+    turn: Option<AlerterName>,
+    in_flight: usize,
+    batches: HashMap<u64, Batch>,
+    last_batch: u64,
+    silences: SilenceSet,
+    sweep_at: Duration,
+    gate: Gate,
+    tenure: Option<Tenure>,
+    lost: bool,
+    jobs: VecDeque<Job>,
+    committing: bool,
+    to_read: VecDeque<LaneKey>,
+    reading: usize,
+    /// Newest revision that the outbox was seen at.
+    outbox_at: Revision,
+}
+
+impl Worker {
+    pub(super) fn new(options: NotifierOptions, view: NotifierView) -> Self {
+        Self {
+            sender: Sender {
+                cluster: options.cluster.clone(),
+                member: options.member.to_string(),
+                base_url: options.base_url.clone(),
+            },
+            options,
+            view,
+            started: Instant::now(),
+            // Deliveries in flight are not told to stop: they are given time.
+            tasks: Tasks::child_of(&CancellationToken::new()),
+            lanes: HashMap::new(),
+            timers: BTreeSet::new(),
+            desks: BTreeMap::new(),
+            turn: None,
+            in_flight: 0,
+            batches: HashMap::new(),
+            last_batch: 0,
+            silences: SilenceSet::default(),
+            sweep_at: Duration::ZERO,
+            gate: Gate::default(),
+            tenure: None,
+            lost: false,
+            jobs: VecDeque::new(),
+            committing: false,
+            to_read: VecDeque::new(),
+            reading: 0,
+            outbox_at: Revision(0),
+        }
+    }
+
+    pub(super) async fn run(mut self, stop: &CancellationToken) {
+        let mut feeds = Feeds::new(&self.options.store);
+        // Nothing is told before it is known who there is and what is silenced.
+        if stop.run_until_cancelled(self.know(&mut feeds)).await.is_none() {
+            return;
+        }
+        loop {
+            if stop.run_until_cancelled(self.begin(&mut feeds)).await.is_none() {
+                break;
+            }
+            let ended = self.serve(&mut feeds, stop).await;
+            if ended == Ended::Asked {
+                break;
+            }
+            self.tenure = None;
+            self.drain(ATTEMPT_DEADLINE + GRACE).await;
+        }
+        self.drain(GRACE).await;
+    }
+
+    async fn serve(&mut self, feeds: &mut Feeds, stop: &CancellationToken) -> Ended {
+        loop {
+            self.tidy_retired();
+            self.grant();
+            self.start_reads();
+            self.start_commits();
+            if self.lost {
+                return Ended::Lost;
+            }
+            let wake = self.started + self.next_wake();
+            tokio::select! {
+                () = stop.cancelled() => return Ended::Asked,
+                Some(done) = self.tasks.next() => self.done(done),
+                news = feeds.next() => self.take(news),
+                () = sleep_until(wake) => self.tick(),
+            }
+        }
+    }
+
+    /// Lets what is in flight end and be recorded; begins nothing.
+    async fn drain(&mut self, at_most: Duration) {
+        let deadline = Instant::now() + at_most;
+        loop {
+            self.start_reads();
+            self.start_commits();
+            if self.tasks.is_empty() {
+                return;
+            }
+            match timeout_at(deadline, self.tasks.next()).await {
+                Ok(Some(done)) => self.done(done),
+                Ok(None) | Err(_) => return,
+            }
+        }
+    }
+
+    fn done(&mut self, done: Result<Done, JoinError>) {
+        match done {
+            Ok(Done::Committed(made)) => self.committed(made),
+            Ok(Done::Read(key, stands)) => self.was_read(&key, stands),
+            Ok(Done::Delivered(delivered)) => self.delivered(delivered),
+            Err(panic) => {
+                // Whose it was is not known; beginning anew asks the store about everybody.
+                error!(%panic, "a task of the notifier ended badly");
+                self.lost = true;
+            }
+        }
+    }
+
+    fn now(&self) -> Now {
+        Now {
+            mono: self.started.elapsed(),
+            wall: WallMs::now(),
+        }
+    }
+
+    fn next_wake(&self) -> Duration {
+        let timer = self.timers.first().map(|(at, _)| *at);
+        let now = self.started.elapsed();
+        let pauses = self.desks.values().filter(|desk| !desk.ready.is_empty());
+        let pause = pauses.filter_map(|desk| desk.pace.paused_until(now)).min();
+        [timer, pause].into_iter().flatten().fold(self.sweep_at, Duration::min)
+    }
+
+    /// Time has passed.
+    fn tick(&mut self) {
+        let now = self.now();
+        while self.timers.first().is_some_and(|(at, _)| *at <= now.mono) {
+            if let Some((_, key)) = self.timers.pop_first() {
+                self.look(&key);
+            }
+        }
+        if now.mono >= self.sweep_at {
+            self.sweep();
+        }
+    }
+
+    /// Looks at every lane: a silence began or ended, a wall clock was set, a queue was long.
+    fn sweep(&mut self) {
+        let now = self.now();
+        let change = self.silences.next_change(now.wall).map(|at| at.since(now.wall));
+        self.sweep_at = now.mono + change.map_or(MUTE_RECHECK, |wait| wait.min(MUTE_RECHECK));
+        if self.tenure.is_some() && (self.options.tenure)() != self.tenure {
+            self.lost = true;
+        }
+        self.expire_retired(now);
+        let keys: Vec<_> = self.lanes.keys().cloned().collect();
+        for key in keys {
+            self.look(&key);
+        }
+    }
+
+    /// Does what a lane wants.
+    fn look(&mut self, key: &LaneKey) {
+        let now = self.now();
+        let store = self.store_now(now);
+        let Some(slot) = self.lanes.get_mut(key) else { return };
+        if let Some(at) = slot.timer.take() {
+            self.timers.remove(&(at, key.clone()));
+        }
+        if slot.lane.busy() {
+            return;
+        }
+        let desk = self.desks.entry(key.0.clone()).or_default();
+        let around = Around {
+            alerter: desk.alerter_now(),
+            muted: muted(&self.silences, key, &slot.lane, now).is_some(),
+            granted: slot.grant != Grant::No,
+            paused: desk.pace.failing(),
+            store,
+        };
+        let action = slot.lane.next(now, around);
+        let grant = slot.grant;
+        match action {
+            Action::Commit(write) => self.jobs.push_back(Job::Lane(key.clone(), write)),
+            Action::Read => self.to_read.push_back(key.clone()),
+            Action::Attempt(message) => self.attempt(key, *message, grant),
+            Action::Ready => {
+                desk.enqueue(&key.1);
+                self.release(key);
+            }
+            Action::Wait(until) => {
+                if let Some(until) = until.filter(|until| *until > now.mono) {
+                    slot.timer = Some(until);
+                    self.timers.insert((until, key.clone()));
+                }
+                self.release(key);
+            }
+            Action::Gone => {
+                self.release(key);
+                self.report(key);
+                self.lanes.remove(key);
+            }
+        }
+        self.report(key);
+        self.show(key, now);
+    }
+
+    fn store_now(&self, now: Now) -> StoreNow {
+        if self.tenure.is_none() {
+            return StoreNow::Shut {
+                until: now.mono + TENURE_RECHECK,
+                long: false,
+            };
+        }
+        self.gate.now(now.mono)
+    }
+}
+
+/// The silence that mutes what a lane wants to tell, and until when.
+fn muted(silences: &SilenceSet, key: &LaneKey, lane: &Lane, now: Now) -> Option<(String, WallMs)> {
+    let wanted = lane.wanted().filter(|wanted| wanted.status.is_bad())?;
+    let (id, until) = silences.muted_by(key.1.as_str(), &wanted.tags, &wanted.kind, now.wall)?;
+    Some((id.to_owned(), until))
+}
