@@ -17,17 +17,21 @@ pub enum Alarm {
 
 /// The kernel's timer, in the shape that the runtime wants.
 #[derive(Debug)]
-pub struct Timer(TimerFd);
+pub struct Timer {
+    fd: TimerFd,
+    /// When it goes off, as it was last set.
+    armed: Option<Instant>,
+}
 
 impl AsFd for Timer {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.fd.as_fd()
     }
 }
 
 impl AsRawFd for Timer {
     fn as_raw_fd(&self) -> RawFd {
-        self.0.as_fd().as_raw_fd()
+        self.fd.as_fd().as_raw_fd()
     }
 }
 
@@ -52,7 +56,7 @@ impl Alarm {
         );
         match timer
             .map_err(std::io::Error::from)
-            .and_then(|timer| listen(Timer(timer)))
+            .and_then(|fd| listen(Timer { fd, armed: None }))
         {
             Ok(timer) => Self::Sharp(timer),
             Err(error) => {
@@ -63,7 +67,7 @@ impl Alarm {
     }
 
     /// Returns at `at`, or a little later. May be dropped and called again.
-    pub async fn until(&self, at: Instant) {
+    pub async fn until(&mut self, at: Instant) {
         let Self::Sharp(timer) = self else {
             return tokio::time::sleep_until(at).await;
         };
@@ -71,13 +75,16 @@ impl Alarm {
         if wait < NOW {
             return;
         }
-        if timer
-            .get_ref()
-            .0
-            .set(Expiration::OneShot(wait.into()), TimerSetTimeFlags::empty())
-            .is_err()
-        {
-            return tokio::time::sleep_until(at).await;
+        // A lane asks again after every run that ends; most often the next due time is still the same.
+        if timer.get_ref().armed != Some(at) {
+            let set = timer
+                .get_ref()
+                .fd
+                .set(Expiration::OneShot(wait.into()), TimerSetTimeFlags::empty());
+            timer.get_mut().armed = set.is_ok().then_some(at);
+            if set.is_err() {
+                return tokio::time::sleep_until(at).await;
+            }
         }
         // An expiry of an earlier, abandoned wait may still be readable; setting the timer has reset it in the kernel, and the loop
         // below goes round once more in that case.
