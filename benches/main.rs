@@ -17,6 +17,7 @@ mod definitions;
 mod pure;
 mod server;
 mod support;
+mod sync;
 mod target;
 
 use support::{Selection, Table};
@@ -35,6 +36,7 @@ fn main() {
     let mut table = Table::default();
     pure::run(&selection, &mut table);
     checks::run(&selection, &mut table);
+    sync::run(&selection, &mut table);
     server::run(&selection, &mut table);
     println!("\n{table}");
 }

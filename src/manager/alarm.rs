@@ -10,10 +10,17 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub enum Alarm {
     /// A kernel timer without rounding.
-    Sharp(AsyncFd<Timer>),
+    Sharp(AsyncFd<Timer>, Pulse),
     /// The runtime's timers, which tests can pause.
     Runtime,
 }
+
+/// A timer of the runtime that is always near. Setting one that is nearer than all others makes the runtime wake itself through a
+/// descriptor: without this, every timeout of every check would, twice a run.
+type Pulse = std::pin::Pin<Box<tokio::time::Sleep>>;
+
+/// Shorter than almost all timeouts, and rare enough to cost nothing.
+const PULSE: std::time::Duration = std::time::Duration::from_millis(250);
 
 /// The kernel's timer, in the shape that the runtime wants.
 #[derive(Debug)]
@@ -58,7 +65,7 @@ impl Alarm {
             .map_err(std::io::Error::from)
             .and_then(|fd| listen(Timer { fd, armed: None }))
         {
-            Ok(timer) => Self::Sharp(timer),
+            Ok(timer) => Self::Sharp(timer, Box::pin(tokio::time::sleep(PULSE))),
             Err(error) => {
                 tracing::warn!(%error, "no kernel timer; due times are kept to a millisecond");
                 Self::Runtime
@@ -68,7 +75,7 @@ impl Alarm {
 
     /// Returns at `at`, or a little later. May be dropped and called again.
     pub async fn until(&mut self, at: Instant) {
-        let Self::Sharp(timer) = self else {
+        let Self::Sharp(timer, pulse) = self else {
             return tokio::time::sleep_until(at).await;
         };
         let wait = at.saturating_duration_since(Instant::now());
@@ -89,10 +96,14 @@ impl Alarm {
         // An expiry of an earlier, abandoned wait may still be readable; setting the timer has reset it in the kernel, and the loop
         // below goes round once more in that case.
         loop {
-            let Ok(mut ready) = timer.readable().await else {
-                return tokio::time::sleep_until(at).await;
-            };
-            ready.clear_ready();
+            tokio::select! {
+                biased;
+                ready = timer.readable() => match ready {
+                    Ok(mut ready) => ready.clear_ready(),
+                    Err(_) => return tokio::time::sleep_until(at).await,
+                },
+                () = pulse.as_mut() => pulse.as_mut().reset(Instant::now() + PULSE),
+            }
             if at.saturating_duration_since(Instant::now()) < NOW {
                 return;
             }
