@@ -8,12 +8,16 @@ use ninevolt::results::Results;
 use ninevolt::schedule::{Wheel, name_hash};
 use ninevolt::state::{Health, Judged, Policy};
 
+use crate::definitions::What;
 use crate::support::{Selection, Table, cpu};
 
 pub(crate) fn run(selection: &Selection, table: &mut Table) {
     if selection.has("pure-wheel") {
         let (each, rss) = wheel(1_000_000);
         table.note("wheel, 1,000,000 entries of 10 to 60 s", format!("{each:.0} ns a firing, {rss:.0} MB"));
+    }
+    if selection.has("pure-memory") {
+        definitions(table);
     }
     if selection.has("pure-state") {
         table.note("one verdict through the thresholds", format!("{:.0} ns", step()));
@@ -72,4 +76,17 @@ fn remember() -> f64 {
         black_box(results.add(WallMs(i64::from(i)), Duration::from_micros(300), verdict));
     }
     (cpu() - used).as_secs_f64() * 1e9 / f64::from(STEPS)
+}
+
+/// One definition as the catalog holds it, before any run.
+fn definitions(table: &mut Table) {
+    const MANY: usize = 20_000;
+    let target = crate::target::Target::start();
+    for what in [What::TcpOpen, What::TcpExpect, What::Http, What::Exec] {
+        let before = crate::support::resident(std::process::id());
+        let entries: Vec<_> = (0..MANY).map(|n| what.entry(&target, n, "1d")).collect();
+        let grown = crate::support::resident(std::process::id()) - before;
+        std::mem::forget(entries);
+        table.note(&format!("memory of one {} definition", what.name()), format!("{} B", grown / MANY as u64));
+    }
 }

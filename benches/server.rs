@@ -1,12 +1,14 @@
 //! The real binary: the original's mix, many idle monitors, the time until the first check.
 
-use std::io::BufRead;
+use std::io::{BufRead as _, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use ninevolt::model::{MonitorName, WallMs};
 use ninevolt::store::records::{Definition, FORMAT};
+use serde_json::Value;
 use ninevolt::store::{Commit, Guard, Op, Revision, encode, keys};
 
 use crate::definitions::{What, name};
@@ -61,6 +63,7 @@ fn mix(target: &Target, table: &mut Table) {
     std::thread::sleep(MEASURED);
     let share = (server.cpu() - used).as_secs_f64() / begun.elapsed().as_secs_f64() * 100.0;
     let resident = server.resident() as f64 / 1e6;
+    let overview = server.get("/api/v1/overview");
     table.row(
         "10,000 monitors of the mix every 10 s: processor",
         "≤ 7 % of one core",
@@ -72,6 +75,15 @@ fn mix(target: &Target, table: &mut Table) {
         "≤ 60 MB",
         format!("{resident:.1} MB"),
         Some(resident <= 60.0),
+    );
+    let number = |pointer: &str| overview.pointer(pointer).and_then(Value::as_f64).unwrap_or(f64::NAN);
+    let (p50, p99) = (number("/lateness_ms/p50"), number("/lateness_ms/p99"));
+    let (ran, skipped, failed) = (number("/ledger/ran"), number("/ledger/skipped"), number("/monitors/total") - number("/monitors/ok"));
+    table.row(
+        "lateness at these 1,000 checks a second",
+        "p50 < 1 ms, p99 < 10 ms, 0 skipped",
+        format!("p50 {p50:.2} ms, p99 {p99:.2} ms, {skipped} of {ran} skipped; {failed} monitors not ok"),
+        Some(p50 < 1.0 && p99 < 10.0 && skipped == 0.0),
     );
 }
 
@@ -126,7 +138,10 @@ fn fill(dir: &Path, monitors: impl Iterator<Item = (What, usize)>, target: &Targ
 }
 
 /// A running `9volt server`. Killed when dropped.
-struct Server(Child);
+struct Server {
+    child: Child,
+    address: String,
+}
 
 impl Server {
     fn start(data: &Path, more: &[&std::ffi::OsStr]) -> Self {
@@ -139,28 +154,50 @@ impl Server {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the server starts");
-        let lines = std::io::BufReader::new(child.stderr.take().expect("its output")).lines();
+        let mut lines = std::io::BufReader::new(child.stderr.take().expect("its output")).lines().map_while(Result::ok);
+        let address = lines.find_map(|line| {
+            let (_, rest) = line.split_once("page and API on http://")?;
+            Some(rest.split('/').next()?.to_owned())
+        });
         // Read on, or it would write into a full pipe.
         std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok).filter(|line| line.contains("ERROR") || line.contains("panicked")) {
+            for line in lines.filter(|line| line.contains("ERROR") || line.contains("panicked")).take(20) {
                 eprintln!("  server: {line}");
             }
         });
-        Self(child)
+        Self {
+            child,
+            address: address.expect("the server says where it listens"),
+        }
     }
 
     fn cpu(&self) -> Duration {
-        cpu_of(self.0.id())
+        cpu_of(self.child.id())
     }
 
     fn resident(&self) -> u64 {
-        resident(self.0.id())
+        resident(self.child.id())
+    }
+
+    /// Asks the API.
+    fn get(&self, path: &str) -> Value {
+        let mut stream = TcpStream::connect(&self.address).expect("the API");
+        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
+        let request = format!("GET {path} HTTP/1.0\r\nHost: bench\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("sent");
+        let mut answer = Vec::new();
+        if let Err(error) = stream.read_to_end(&mut answer) {
+            eprintln!("  the API does not answer: {error}");
+            return Value::Null;
+        }
+        let body = memchr::memmem::find(&answer, b"\r\n\r\n").map_or(&[][..], |at| &answer[at + 4..]);
+        serde_json::from_slice(body).unwrap_or_default()
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }

@@ -57,8 +57,9 @@ fn take_monitors(catalog: &Catalog, feed: &Feed, followed: Followed) -> Changed 
     match followed {
         Followed::Snapshot { entries, .. } => {
             let mut there = HashSet::with_capacity(entries.len());
-            for entry in &entries {
-                if let Some(name) = put_monitor(catalog, entry, &mut changed) {
+            // Each is dropped when it is read: what the next one needs goes where it was.
+            for entry in entries {
+                if let Some(name) = put_monitor(catalog, &entry, &mut changed) {
                     there.insert(name);
                 }
             }
