@@ -46,6 +46,7 @@ pub(super) fn critical() -> Notification {
         reference: None,
         possibly_repeated: false,
         test: false,
+        digest: Vec::new(),
     }
 }
 

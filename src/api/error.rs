@@ -119,6 +119,11 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
     }
 
+    /// The problems of a definition that is refused for them; any other error as it is.
+    pub(super) fn into_problems(self) -> Result<Vec<Problem>, Self> {
+        if self.problems.is_empty() { Err(self) } else { Ok(self.problems) }
+    }
+
     /// The same with 400, as the original answers whatever is wrong with a set of definitions.
     #[must_use]
     pub fn as_bad_request(mut self) -> Self {

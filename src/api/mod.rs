@@ -3,33 +3,46 @@
 //! Everything is answered from the catalog and the store; a write is one commit (or, for many definitions at once, one call). The handlers
 //! own nothing and decide nothing about checks.
 
+mod alerters;
 mod body;
+mod cluster;
 mod commits;
 mod definitions;
 mod door;
 mod error;
+mod events;
+mod exposition;
 mod fields;
 mod health;
+mod incidents;
+mod judge;
+mod kinds;
+mod metrics;
+mod monitors;
+mod notifications;
 mod openapi;
 mod overview;
 mod paging;
 mod parts;
+mod process;
+mod push;
 mod query;
+mod resource;
 mod serve;
 mod session;
+mod silences;
 mod socket;
 mod state;
 mod state_object;
 mod state_query;
 mod stream;
+mod sync;
 mod ui;
 
 pub use error::{ApiError, ErrorBody, StatusBody};
 pub use health::{Health, StoreStatus};
 pub use openapi::document;
-pub use parts::{
-    ApiState, Attempt, Counter, LastDelivery, MemberInfo, NotifierView, Options, OwnerView, Parts, SilencesView, Tested, Waiting,
-};
+pub use parts::{ApiState, MemberInfo, Options, OwnerView, Parts};
 pub use serve::{ServeLimits, serve};
 pub use session::AccessTokens;
 
@@ -74,10 +87,22 @@ fn routes() -> OpenApiRouter<ApiState> {
         .merge(session::routes())
         .merge(state::routes())
         .merge(overview::routes())
+        .merge(monitors::routes())
+        .merge(alerters::routes())
+        .merge(incidents::routes())
+        .merge(notifications::routes())
+        .merge(silences::routes())
+        .merge(events::routes())
+        .merge(kinds::routes())
+        .merge(cluster::routes())
+        .merge(metrics::routes())
         .merge(openapi::routes())
         .merge(stream::routes())
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_WITHIN));
     OpenApiRouter::with_openapi(openapi::head())
         .merge(quick)
+        .merge(monitors::slow_routes())
+        .merge(alerters::slow_routes())
+        .merge(sync::routes())
         .merge(ui::routes())
 }

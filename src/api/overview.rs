@@ -170,13 +170,13 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 async fn overview(State(api): State<ApiState>) -> Json<Overview> {
     let (ledger, lateness, _) = api.lanes.totals();
     let monitors = api.measured().counts(&api);
-    let waiting = api.notifier.waiting();
+    let waiting = api.notifier.counts();
     let store = api.health.store(api.recorder.trouble());
     let rate = api.measured().rate(ledger.ran);
     Json(Overview {
         monitors,
         incidents: Incidents { open: monitors.open },
-        notifications: Notifications { pending: waiting.pending, given_up: waiting.given_up },
+        notifications: Notifications { pending: waiting.pending + waiting.sending + waiting.muted, given_up: waiting.given_up },
         member: Member {
             id: api.member.id.to_string(),
             hostname: api.member.hostname.clone(),

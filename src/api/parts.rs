@@ -1,9 +1,7 @@
 //! What the API answers from, put together by the app.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use super::health::Health;
@@ -11,17 +9,13 @@ use super::overview::Measured;
 use super::session::AccessTokens;
 use super::stream::Clients;
 use crate::catalog::{Catalog, MonitorEntry};
-use crate::config::definition::AlerterDef;
 use crate::events::Events;
 use crate::feed::Feed;
 use crate::manager::Lanes;
 use crate::manager::recorder::Recorder;
-use crate::model::{AlerterName, MemberId, MonitorName, WallMs};
-use crate::silences::SilenceSet;
+use crate::model::{MemberId, WallMs};
+use crate::notifications::NotifierView;
 use crate::store::Store;
-
-/// The silences as they stand.
-pub type SilencesView = Arc<dyn Fn() -> Arc<SilenceSet> + Send + Sync>;
 
 /// The member that judges a monitor; `None`: nobody may (an orphan).
 pub type OwnerView = Arc<dyn Fn(&MonitorEntry) -> Option<MemberId> + Send + Sync>;
@@ -40,10 +34,8 @@ pub struct Parts {
     pub feed: Feed,
     /// Everything that is written down.
     pub store: Store,
-    /// The silences.
-    pub silences: SilencesView,
-    /// The notifier.
-    pub notifier: Arc<dyn NotifierView>,
+    /// What the notifier shows: messages, alerters, silences.
+    pub notifier: NotifierView,
     /// Who judges what.
     pub owner: OwnerView,
     /// How this member is.
@@ -129,72 +121,4 @@ impl std::ops::Deref for ApiState {
     fn deref(&self) -> &Parts {
         &self.inner.parts
     }
-}
-
-/// What waits for being told.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Waiting {
-    /// Not told yet.
-    pub pending: usize,
-    /// Given up.
-    pub given_up: usize,
-}
-
-/// How a delivery that is not through stands.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Attempt {
-    /// When it is tried next.
-    pub next: Option<WallMs>,
-    /// Attempts so far.
-    pub attempts: u32,
-    /// What the last one said.
-    pub error: Option<String>,
-}
-
-/// How the last delivery of an alerter ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LastDelivery {
-    /// When.
-    pub at: WallMs,
-    /// Whether the far end took it.
-    pub ok: bool,
-    /// What it said.
-    pub message: String,
-}
-
-/// Deliveries counted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Counter {
-    /// By which alerter.
-    pub alerter: AlerterName,
-    /// How they ended or why they were made: a closed set of words.
-    pub reason: &'static str,
-    /// How many.
-    pub count: u64,
-}
-
-/// How a test message went.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tested {
-    /// Whether the far end took it.
-    pub delivered: bool,
-    /// What it said.
-    pub response: String,
-    /// How long it took.
-    pub took: Duration,
-}
-
-/// What the API asks of the notifier.
-#[async_trait]
-pub trait NotifierView: Send + Sync + 'static {
-    /// What waits.
-    fn waiting(&self) -> Waiting;
-    /// How the delivery to an alerter about a monitor stands, while it is under way.
-    fn attempt(&self, alerter: &AlerterName, monitor: &MonitorName) -> Option<Attempt>;
-    /// How the last delivery of an alerter ended.
-    fn last_delivery(&self, alerter: &AlerterName) -> Option<LastDelivery>;
-    /// Deliveries so far.
-    fn counters(&self) -> Vec<Counter>;
-    /// Sends a marked test message; ends within a delivery's deadline.
-    async fn test(&self, alerter: Arc<AlerterDef>) -> Tested;
 }

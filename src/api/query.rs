@@ -35,6 +35,11 @@ impl Params {
         self.get(name).filter(|value| !value.is_empty())
     }
 
+    /// The same without a parameter.
+    pub(super) fn without(&self, name: &str) -> Self {
+        Self(self.0.iter().filter(|(n, _)| n != name).cloned().collect())
+    }
+
     /// A comma list; `Some` also when it is empty (one empty value, as the original has it).
     pub(super) fn list(&self, name: &str) -> Option<Vec<&str>> {
         self.get(name).map(|value| value.split(',').collect())

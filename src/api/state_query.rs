@@ -30,7 +30,7 @@ pub(super) struct Deriver {
 
 impl Deriver {
     pub(super) fn new(api: &ApiState, now: WallMs) -> Self {
-        let set = (api.silences)();
+        let set = api.notifier.silences();
         let any = set.iter().any(|silence: &Silence| silence.active(now));
         Self { set, now, any }
     }

@@ -18,10 +18,11 @@ use super::lane::{Command, INBOX, Lane, Limits};
 use super::recorder::Recorder;
 use super::stats::LaneStats;
 use crate::catalog::{Live, MonitorEntry};
-use crate::config::catalog::Catalog;
+
 use crate::config::definition::Strictness;
+use crate::config::kinds::Kinds;
 use crate::feed::Feed;
-use crate::model::{Closed, Dur, MonitorName, MonitorSettings, Outcome, Reason, Status, Verdict, WallMs};
+use crate::model::{Closed, Dur, MonitorName, Outcome, Reason, Status, Verdict, WallMs};
 use crate::monitors::{CheckCx, CheckOptions, Kind, Monitor, Run};
 use crate::store::Revision;
 use crate::tasks::Tasks;
@@ -154,7 +155,7 @@ fn entry(name: &str, live: Option<&Arc<Live>>, spec: serde_json::Value) -> Arc<M
     for (key, value) in spec.as_object().unwrap() {
         whole[key] = value.clone();
     }
-    let read = Catalog::new(KINDS, &[]).read_monitor(name, &whole, Strictness::Lenient);
+    let read = Kinds::new(KINDS, &[]).read_monitor(name, &whole, Strictness::Lenient);
     assert!(read.value.is_some(), "{:?}", read.problems);
     Arc::new(MonitorEntry {
         name: MonitorName::parse(name).unwrap(),

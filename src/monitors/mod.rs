@@ -5,8 +5,6 @@
 
 mod content;
 mod context;
-mod failure;
-mod icmp;
 mod kind;
 #[cfg(test)]
 mod leak_tests;
@@ -17,12 +15,11 @@ mod pattern;
 mod slow;
 #[cfg(test)]
 mod test_kit;
-#[cfg(test)]
-mod testing;
 
 mod dns;
 mod exec;
 mod http;
+mod icmp;
 mod tcp;
 #[cfg(test)]
 mod tcp_tests;

@@ -59,9 +59,7 @@ pub(super) async fn run(cx: &CheckCx, monitor: &dyn DynMonitor, timeout: Duratio
 
 /// One run of a definition that has no problems.
 pub(super) async fn once(kind_name: &str, own: Value, timeout: Duration) -> Verdict {
-    let (monitor, problems) = parse(kind_name, own);
-    assert_eq!(problems, []);
-    run(&cx(), monitor.as_ref(), timeout).await
+    run(&cx(), monitor(kind_name, own).as_ref(), timeout).await
 }
 
 pub(super) fn fact(verdict: &Verdict, name: &str) -> Option<f64> {
@@ -70,6 +68,26 @@ pub(super) fn fact(verdict: &Verdict, name: &str) -> Option<f64> {
         .iter()
         .find(|fact| fact.name == name)
         .map(|fact| fact.value)
+}
+
+/// The problems of a definition, as they are.
+pub(super) fn found_problems(kind_name: &str, own: Value) -> Vec<Problem> {
+    match (kind(kind_name).unwrap().parse)(own, &settings(kind_name, json!({}))) {
+        Ok((_, problems)) => problems,
+        Err(problem) => vec![problem],
+    }
+}
+
+/// A definition that has no problems.
+pub(super) fn monitor(kind_name: &str, own: Value) -> Box<dyn DynMonitor> {
+    let (monitor, problems) = parse(kind_name, own);
+    assert_eq!(problems, []);
+    monitor
+}
+
+/// Open descriptors of this process. Other tests run beside: a leak shows as growth by as many as there were runs.
+pub(super) fn open_descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
 /// A peer on loopback that does the same with every connection. Stops when dropped.

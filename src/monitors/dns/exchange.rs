@@ -12,7 +12,7 @@ use super::Transport;
 use super::answer::{self, Reading};
 use crate::model::{Dur, Phase, Phases, Reason};
 use crate::monitors::Run;
-use crate::monitors::failure::Failure;
+use crate::monitors::net::Failure;
 
 /// Largest UDP answer that is read; questions carry no EDNS, so servers stop at 512.
 const MAX_DATAGRAM_BYTES: usize = 4096;
@@ -120,7 +120,7 @@ impl Asked<'_> {
     }
 
     fn failed(&self, err: &std::io::Error) -> Failure {
-        Failure::io(format_args!("DNS query failed: {}", self.server), err)
+        Failure::of_io(err).context(format_args!("DNS query failed: {}", self.server))
     }
 
     fn malformed(&self, why: &str) -> Failure {

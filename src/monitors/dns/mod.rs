@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::failure::{self, Failure};
+use super::net::{Failure, Host, addresses};
 use super::pattern::Pattern;
 use super::{CheckCx, Monitor, Run};
 use crate::model::{Dur, MonitorSettings, Phases, Problem, Reason, Verdict};
@@ -87,11 +87,9 @@ impl Dns {
         if self.port() == DEFAULT_PORT {
             return self.host.clone();
         }
-        let bare = failure::bare(&self.host);
-        if bare.contains(':') {
-            format!("[{bare}]:{}", self.port())
-        } else {
-            format!("{bare}:{}", self.port())
+        match Host::parse(&self.host) {
+            Ok(host) => format!("{host}:{}", self.port()),
+            Err(_) => format!("{}:{}", self.host, self.port()),
         }
     }
 
@@ -121,7 +119,8 @@ impl Dns {
 
     async fn ask(&self, cx: &CheckCx, run: &Run<'_>, phases: &mut Phases) -> Result<Verdict, Failure> {
         let query = self.query().map_err(|why| Failure::new(Reason::Protocol, why))?;
-        let addresses = failure::addresses(cx, &self.host, run, phases).await?;
+        let host = Host::parse(&self.host).map_err(|why| Failure::new(Reason::Resolve, why))?;
+        let addresses = addresses(cx, &host, run, phases).await?;
         let mut last = None;
         for address in addresses {
             let server = SocketAddr::new(address, self.port());
@@ -151,11 +150,11 @@ impl Monitor for Dns {
 
     fn validate(&self, _: &MonitorSettings) -> Vec<Problem> {
         let mut problems = Vec::new();
-        if self.host.is_empty() {
+        if let Err(why) = Host::parse(&self.host) {
             problems.push(Problem::error(
                 "host",
-                "no DNS server to ask",
-                "name one, for example `host: 192.0.2.53`",
+                why,
+                "name the DNS server to ask, for example `host: 192.0.2.53`",
             ));
         }
         if self.dns_target.is_empty() {

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, UdpSocket};
 use tokio_util::sync::CancellationToken;
 
 use crate::model::{Outcome, Phase, Reason, Verdict};
-use crate::monitors::testing::{AMPLE, fact, monitor, open_descriptors, problems, run, run_within};
+use crate::monitors::test_kit::{AMPLE, cx, fact, found_problems, monitor, once, open_descriptors, run};
 use crate::tasks::Tasks;
 
 const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -101,11 +101,11 @@ impl Server {
     }
 
     async fn check(&self, own: Value) -> Verdict {
-        run_within("dns", self.definition(&own), AMPLE).await
+        once("dns", self.definition(&own), AMPLE).await
     }
 
     async fn check_within(&self, own: Value, timeout: Duration) -> Verdict {
-        run_within("dns", self.definition(&own), timeout).await
+        once("dns", self.definition(&own), timeout).await
     }
 }
 
@@ -398,7 +398,7 @@ async fn an_answer_from_another_address_is_not_heard() {
         }
     });
     let own = json!({"host": "127.0.0.1", "port": port, "dns-target": "www.example.com"});
-    let verdict = run_within("dns", own, Duration::from_millis(100)).await;
+    let verdict = once("dns", own, Duration::from_millis(100)).await;
     assert_eq!(verdict.reason, Some(Reason::Timeout), "{verdict:?}");
 }
 
@@ -462,7 +462,7 @@ async fn a_connection_that_promises_bytes_and_sends_none_ends_at_the_deadline() 
         std::future::pending::<()>().await;
     });
     let own = json!({"host": "127.0.0.1", "port": port, "dns-target": "a", "dns-transport": "tcp"});
-    let verdict = run_within("dns", own, Duration::from_millis(100)).await;
+    let verdict = once("dns", own, Duration::from_millis(100)).await;
     assert_eq!(verdict.reason, Some(Reason::Timeout), "{verdict:?}");
 }
 
@@ -476,7 +476,7 @@ async fn a_closed_port_is_a_refusal_at_once() {
         .port();
     for transport in ["udp", "tcp"] {
         let own = json!({"host": "127.0.0.1", "port": port, "dns-target": "a", "dns-transport": transport});
-        let verdict = run_within("dns", own, AMPLE).await;
+        let verdict = once("dns", own, AMPLE).await;
         assert_eq!(
             (verdict.outcome, verdict.reason),
             (Outcome::Fail, Some(Reason::Refused)),
@@ -515,9 +515,10 @@ async fn runs_that_time_out_leak_nothing() {
     const RUNS: usize = 1000;
     let server = Server::start(V4, |_, _, _| vec![]).await;
     let monitor = monitor("dns", server.definition(&json!({})));
+    let cx = cx();
     let before = open_descriptors();
     for _ in 0..RUNS / 100 {
-        let batch = (0..100).map(|_| run(monitor.as_ref(), Duration::from_millis(3)));
+        let batch = (0..100).map(|_| run(&cx, monitor.as_ref(), Duration::from_millis(3)));
         for verdict in futures_util::future::join_all(batch).await {
             assert_eq!(verdict.reason, Some(Reason::Timeout));
         }
@@ -527,7 +528,12 @@ async fn runs_that_time_out_leak_nothing() {
 
 #[test]
 fn every_problem_names_its_field() {
-    let fields = |own| problems("dns", own).into_iter().map(|p| p.field).collect::<Vec<_>>();
+    let fields = |own| {
+        found_problems("dns", own)
+            .into_iter()
+            .map(|p| p.field)
+            .collect::<Vec<_>>()
+    };
     let all_wrong = json!({
         "dns-record-type": "AAAAA", "dns-rcode": "OOPS", "expect": "(", "dns-target": format!("{}.com", "a".repeat(64)),
     });
@@ -535,7 +541,7 @@ fn every_problem_names_its_field() {
         fields(all_wrong),
         ["host", "dns-target", "dns-record-type", "dns-rcode", "expect"]
     );
-    let found = problems("dns", json!({"host": "h"}));
+    let found = found_problems("dns", json!({"host": "h"}));
     assert_eq!(found[0].field, "dns-target");
     assert_eq!(found[0].message, "No DNS target configured!");
     assert_eq!(

@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use self::process::Ended;
-use super::failure::Failure;
+use super::net::Failure;
 use super::pattern::Pattern;
 use super::{CheckCx, Monitor, Run};
 use crate::model::{Dur, MonitorSettings, Phases, Problem, Reason, Secret, Verdict};

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use super::{Exec, Format};
 use crate::model::{Phase, Phases, Reason};
 use crate::monitors::Run;
-use crate::monitors::failure::Failure;
+use crate::monitors::net::Failure;
 
 /// Longest time between asking the group to end and killing it; a tenth of a run that is short. It is a part of the run's own time.
 const GRACE: Duration = Duration::from_millis(200);
@@ -72,10 +72,10 @@ pub(super) async fn run(exec: &Exec, run: &Run<'_>, phases: &mut Phases) -> Resu
     let ended = follow(exec, run, &mut group, &mut pipe).await;
     phases.add(Phase::FirstByte, begun.elapsed());
     ended.map_err(|err| {
-        Failure::io(
-            format_args!("Unexpected error during command '{}' execution", exec.shown()),
-            &err,
-        )
+        Failure::of_io(&err).context(format_args!(
+            "Unexpected error during command '{}' execution",
+            exec.shown()
+        ))
     })
 }
 

@@ -12,13 +12,13 @@ use tokio::time::{Instant, timeout};
 
 use super::Exec;
 use crate::model::{MASK, Outcome, Phase, Reason, Severity, Verdict};
-use crate::monitors::testing::{AMPLE, fact, monitor, open_descriptors, problems, run, run_within};
+use crate::monitors::test_kit::{AMPLE, cx, fact, found_problems, monitor, once, open_descriptors, run};
 
 /// Enough for `sh` to start on a busy machine; the run is over after it.
 const SHORT: Duration = Duration::from_millis(500);
 
 async fn check(own: Value) -> Verdict {
-    run_within("exec", own, AMPLE).await
+    once("exec", own, AMPLE).await
 }
 
 async fn sh(script: &str) -> Verdict {
@@ -122,7 +122,7 @@ async fn a_command_that_does_not_end_is_killed_with_all_that_it_started() {
     let witness = Witness::new();
     let script = format!("(echo ready; exec sleep 1000) > {} & wait", witness.path);
     let begun = Instant::now();
-    let verdict = run_within("exec", json!({"command": "sh", "args": ["-c", script]}), SHORT).await;
+    let verdict = once("exec", json!({"command": "sh", "args": ["-c", script]}), SHORT).await;
     assert_eq!(
         (verdict.outcome, verdict.reason),
         (Outcome::Fail, Some(Reason::Timeout))
@@ -145,7 +145,7 @@ async fn the_group_is_asked_before_it_is_killed() {
     );
     // Two seconds, for the longest grace.
     let own = json!({"command": "sh", "args": ["-c", script]});
-    let verdict = run_within("exec", own, Duration::from_secs(2)).await;
+    let verdict = once("exec", own, Duration::from_secs(2)).await;
     assert_eq!(verdict.reason, Some(Reason::Timeout));
     assert_eq!(witness.last_words().await, "ready\nasked\n");
 }
@@ -154,7 +154,7 @@ async fn the_group_is_asked_before_it_is_killed() {
 async fn who_does_not_listen_to_the_request_is_killed() {
     let witness = Witness::new();
     let script = format!("exec > {}; trap '' TERM; echo ready; sleep 1000", witness.path);
-    let verdict = run_within("exec", json!({"command": "sh", "args": ["-c", script]}), SHORT).await;
+    let verdict = once("exec", json!({"command": "sh", "args": ["-c", script]}), SHORT).await;
     assert_eq!(verdict.reason, Some(Reason::Timeout));
     assert_eq!(witness.last_words().await, "ready\n");
 }
@@ -187,7 +187,7 @@ async fn a_run_that_is_cancelled_takes_its_processes_with_it() {
 
 #[tokio::test]
 async fn endless_output_ends_at_the_deadline() {
-    let verdict = run_within("exec", json!({"command": "yes"}), Duration::from_millis(100)).await;
+    let verdict = once("exec", json!({"command": "yes"}), Duration::from_millis(100)).await;
     assert_eq!(verdict.reason, Some(Reason::Timeout), "{verdict:?}");
 }
 
@@ -268,7 +268,7 @@ async fn values_of_variables_are_shown_nowhere() {
     let own =
         json!({"command": "sh", "args": ["-c", "echo OK $TOKEN"], "env": {"TOKEN": "hunter2"}, "format": "nagios"});
     assert_eq!(check(own).await.message, format!("OK {MASK}"));
-    let not_text = problems("exec", json!({"command": "env", "env": {"TOKEN": 12345}}));
+    let not_text = found_problems("exec", json!({"command": "env", "env": {"TOKEN": 12345}}));
     assert!(
         not_text[0].message.contains("`TOKEN`") && !not_text[0].message.contains("12345"),
         "{not_text:?}"
@@ -356,7 +356,7 @@ async fn the_exit_code_of_a_plug_in_is_its_state() {
 #[tokio::test]
 async fn a_plug_in_that_does_not_end_fails_like_any_command() {
     let own = json!({"command": "sleep", "args": ["1000"], "format": "nagios"});
-    let verdict = run_within("exec", own, Duration::from_millis(100)).await;
+    let verdict = once("exec", own, Duration::from_millis(100)).await;
     assert_eq!(
         (verdict.outcome, verdict.reason),
         (Outcome::Fail, Some(Reason::Timeout))
@@ -396,10 +396,11 @@ async fn thousands_of_runs_that_fail_leak_neither_descriptors_nor_processes() {
             Reason::Timeout,
         ),
     ];
+    let cx = cx();
     let before = open_descriptors();
     for (monitor, limit, reason) in &failing {
         for _ in 0..EACH / 35 {
-            let batch = (0..35).map(|_| run(monitor.as_ref(), *limit));
+            let batch = (0..35).map(|_| run(&cx, monitor.as_ref(), *limit));
             for verdict in futures_util::future::join_all(batch).await {
                 assert_eq!(verdict.reason, Some(*reason), "{}", verdict.message);
             }
@@ -415,8 +416,16 @@ async fn thousands_of_runs_that_fail_leak_neither_descriptors_nor_processes() {
 
 #[test]
 fn every_problem_names_its_field() {
-    let fields = |own| problems("exec", own).into_iter().map(|p| p.field).collect::<Vec<_>>();
-    assert_eq!(problems("exec", json!({}))[0].message, "'command' cannot be blank");
+    let fields = |own| {
+        found_problems("exec", own)
+            .into_iter()
+            .map(|p| p.field)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        found_problems("exec", json!({}))[0].message,
+        "'command' cannot be blank"
+    );
     assert_eq!(fields(json!({"command": "a\0b"})), ["command"]);
     assert_eq!(fields(json!({"command": "a", "env": {"A=B": "c"}})), ["env.A=B"]);
     assert_eq!(
@@ -424,7 +433,7 @@ fn every_problem_names_its_field() {
         ["max-output", "expect-regex"]
     );
     assert_eq!(fields(json!({"command": "a", "args": [1]})), ["args[0]"]);
-    let odd = problems("exec", json!({"command": "a", "return-code": 256}));
+    let odd = found_problems("exec", json!({"command": "a", "return-code": 256}));
     assert_eq!(
         (odd[0].severity, odd[0].field.as_str()),
         (Severity::Warning, "return-code")

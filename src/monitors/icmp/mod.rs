@@ -8,8 +8,6 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
-use std::net::IpAddr;
-
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -17,7 +15,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use self::ratio::Ratio;
 use self::socket::{Event, Mark, Pinger};
 use self::tally::Tally;
-use super::failure::{self, Failure};
+use super::net::{AddressFamily, Failure, Host, addresses};
 use super::{CheckCx, Monitor, Run};
 use crate::model::{Dur, MonitorSettings, Phases, Problem, Reason, Verdict};
 
@@ -69,25 +67,6 @@ pub(crate) struct Icmp {
     address_family: Option<AddressFamily>,
 }
 
-/// Which addresses of a name are used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum AddressFamily {
-    /// IPv4 only.
-    Ip4,
-    /// IPv6 only.
-    Ip6,
-}
-
-impl AddressFamily {
-    fn admits(self, ip: IpAddr) -> bool {
-        match self {
-            Self::Ip4 => ip.is_ipv4(),
-            Self::Ip6 => ip.is_ipv6(),
-        }
-    }
-}
-
 fn default_count() -> u16 {
     3
 }
@@ -130,7 +109,8 @@ impl Icmp {
     }
 
     async fn pinger(&self, cx: &CheckCx, run: &Run<'_>, phases: &mut Phases) -> Result<Pinger, Failure> {
-        let found = failure::addresses(cx, &self.host, run, phases).await?;
+        let host = Host::parse(&self.host).map_err(|why| Failure::new(Reason::Resolve, why))?;
+        let found = addresses(cx, &host, run, phases).await?;
         let mut last = Failure::new(
             Reason::Resolve,
             format!("{} has no address of the asked family", self.host),
@@ -205,12 +185,8 @@ impl Monitor for Icmp {
     fn validate(&self, settings: &MonitorSettings) -> Vec<Problem> {
         let mut problems = Vec::new();
         let mut wrong = |field: &str, message: String, fix: &str| problems.push(Problem::error(field, message, fix));
-        if self.host.is_empty() {
-            wrong(
-                "host",
-                "no host to ping".to_owned(),
-                "name one, for example `host: 192.0.2.1`",
-            );
+        if let Err(why) = Host::parse(&self.host) {
+            wrong("host", why, "name the host to ping, for example `host: 192.0.2.1`");
         }
         if !(1..=MAX_COUNT).contains(&self.count) {
             wrong(

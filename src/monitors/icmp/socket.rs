@@ -12,7 +12,7 @@ use tokio::net::UdpSocket;
 
 use super::packet::{self, Family};
 use crate::model::Reason;
-use crate::monitors::failure::Failure;
+use crate::monitors::net::Failure;
 
 /// Space for the control messages asked for: a hop limit, or an error with the address of whoever reported it.
 const CONTROL_BYTES: usize = 256;
@@ -55,7 +55,7 @@ impl Pinger {
     pub(super) fn open(target: IpAddr, mark: Mark) -> Result<Self, Failure> {
         let family = Family::of(target);
         let (socket, raw) = open_socket(family)?;
-        let failed = |err: io::Error| Failure::io(format_args!("cannot ping {target}"), &err);
+        let failed = |err: io::Error| Failure::of_io(&err).context(format_args!("cannot ping {target}"));
         socket.set_nonblocking(true).map_err(failed)?;
         ask_for_details(&socket, family).map_err(|errno| failed(errno.into()))?;
         if raw {
@@ -89,10 +89,7 @@ impl Pinger {
         match send().await {
             Ok(_) => Ok(()),
             // The first error may be an earlier packet's; it is taken away by being reported.
-            Err(_) => send()
-                .await
-                .map(drop)
-                .map_err(|err| Failure::io(format_args!("cannot ping {}", self.target), &err)),
+            Err(_) => send().await.map(drop).map_err(|err| self.failed(&err)),
         }
     }
 
@@ -100,7 +97,7 @@ impl Pinger {
     pub(super) async fn receive(&mut self) -> Result<Event, Failure> {
         loop {
             let ready = self.socket.ready(Interest::READABLE | Interest::ERROR).await;
-            ready.map_err(|err| Failure::io(format_args!("cannot ping {}", self.target), &err))?;
+            ready.map_err(|err| self.failed(&err))?;
             let (buffer, control) = (&mut self.buffer, &mut self.control);
             // One interest at a time: tokio's `try_io` does not know pairs of them. Reports of trouble first; the error that
             // the system notes beside each of them says nothing new.
@@ -119,6 +116,10 @@ impl Pinger {
                 Err(_noted) => return Ok(Event::Noise),
             }
         }
+    }
+
+    fn failed(&self, err: &io::Error) -> Failure {
+        Failure::of_io(err).context(format_args!("cannot ping {}", self.target))
     }
 
     fn read(&self, received: &Received) -> Event {
@@ -175,7 +176,7 @@ fn not_opened(err: &io::Error) -> Failure {
             "this process may not send echo requests: put its group into the sysctl net.ipv4.ping_group_range \
              (for example `sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"`), or give it the capability CAP_NET_RAW",
         ),
-        _ => Failure::io("cannot open a socket for echo requests", err),
+        _ => Failure::of_io(err).context("cannot open a socket for echo requests"),
     }
 }
 

@@ -11,7 +11,7 @@ use super::judge::judge;
 use super::socket::{Mark, Pinger};
 use super::tally::Counted;
 use crate::model::{Outcome, Phase, Phases, Reason, Verdict};
-use crate::monitors::testing::{AMPLE, fact, monitor, open_descriptors, problems, run, run_within};
+use crate::monitors::test_kit::{AMPLE, cx, fact, found_problems, monitor, once, open_descriptors, run};
 
 /// Whether the system lets this process ping.
 fn allowed() -> bool {
@@ -22,7 +22,7 @@ fn allowed() -> bool {
 
 /// Runs a check and, where it is not allowed to ping, asserts that it says so.
 async fn ping(own: Value, timeout: Duration) -> Option<Verdict> {
-    let verdict = run_within("icmp", own, timeout).await;
+    let verdict = once("icmp", own, timeout).await;
     if allowed() {
         return Some(verdict);
     }
@@ -70,7 +70,7 @@ async fn one_family_can_be_asked_for() {
     if let Some(verdict) = ping(own("127.0.0.1", "ip4"), AMPLE).await {
         assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:?}");
     }
-    let verdict = run_within("icmp", own("127.0.0.1", "ip6"), AMPLE).await;
+    let verdict = once("icmp", own("127.0.0.1", "ip6"), AMPLE).await;
     assert_eq!(verdict.reason, Some(Reason::Resolve), "{verdict:?}");
 }
 
@@ -101,9 +101,10 @@ async fn many_pings_at_once_do_not_take_each_others_replies() {
         "icmp",
         json!({"host": "127.0.0.1", "count": 20, "packet-interval": "1ms"}),
     );
+    let cx = cx();
     let before = open_descriptors();
     for _ in 0..4 {
-        let batch = (0..50).map(|_| run(monitor.as_ref(), AMPLE));
+        let batch = (0..50).map(|_| run(&cx, monitor.as_ref(), AMPLE));
         for verdict in futures_util::future::join_all(batch).await {
             if allowed() {
                 assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:?}");
@@ -227,7 +228,12 @@ fn the_limits_of_round_trips_are_for_the_chosen_one() {
 
 #[test]
 fn every_problem_names_its_field() {
-    let fields = |own| problems("icmp", own).into_iter().map(|p| p.field).collect::<Vec<_>>();
+    let fields = |own| {
+        found_problems("icmp", own)
+            .into_iter()
+            .map(|p| p.field)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(fields(json!({})), ["host"]);
     assert_eq!(fields(json!({"host": "h", "count": 0})), ["count"]);
     assert_eq!(

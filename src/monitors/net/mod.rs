@@ -3,6 +3,7 @@
 mod certificate;
 mod connect;
 mod failure;
+mod lookup;
 mod open;
 mod pool;
 mod resolve;
@@ -15,6 +16,7 @@ mod verifier;
 pub(super) use certificate::ExpiryLimits;
 pub(super) use connect::{AddressFamily, Endpoint, Host};
 pub(super) use failure::Failure;
+pub(super) use lookup::addresses;
 pub(super) use open::{Opened, Way, open};
 pub(super) use pool::Pool;
 pub(super) use resolve::Resolver;
