@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
@@ -88,6 +88,7 @@ pub(super) async fn map(api: &ApiState, section: Section) -> Result<Response, Ap
     /// Definitions written at a time.
     const PIECE: usize = 250;
     let pieces = entries.len().div_ceil(PIECE);
+    // Fused: compression asks once more after the end.
     let pieces = stream::unfold((0, entries, names, true), move |(piece, entries, names, mut first)| async move {
         if piece > pieces {
             return None;
@@ -107,7 +108,7 @@ pub(super) async fn map(api: &ApiState, section: Section) -> Result<Response, Ap
         }
         Some((Ok::<_, std::convert::Infallible>(Bytes::from(out)), (piece + 1, entries, names, first)))
     });
-    Ok(([(header::CONTENT_TYPE, "application/json")], Body::from_stream(pieces)).into_response())
+    Ok(([(header::CONTENT_TYPE, "application/json")], Body::from_stream(pieces.fuse())).into_response())
 }
 
 fn named(section: Section, entry: &Entry, names: &str) -> Option<(Box<RawValue>, String)> {

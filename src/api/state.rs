@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -87,6 +87,7 @@ async fn configs(api: &ApiState, rows: &[Row]) -> Result<HashMap<Key, Bytes>, St
 /// The array, written piece by piece as the client takes it.
 fn array(api: ApiState, deriver: Deriver, rows: Vec<Row>, configs: HashMap<Key, Bytes>, wanted: Wanted) -> Body {
     let pieces = rows.len().div_ceil(PIECE);
+    // Fused: compression asks once more after the end.
     let stream = stream::unfold((0, rows, (api, deriver, configs)), move |(piece, rows, with)| async move {
         if piece > pieces {
             return None;
@@ -107,7 +108,7 @@ fn array(api: ApiState, deriver: Deriver, rows: Vec<Row>, configs: HashMap<Key, 
         }
         Some((Ok::<_, Infallible>(Bytes::from(out)), (piece + 1, rows, with)))
     });
-    Body::from_stream(stream)
+    Body::from_stream(stream.fuse())
 }
 
 fn write(out: &mut Vec<u8>, api: &ApiState, deriver: &Deriver, configs: &HashMap<Key, Bytes>, row: &Row, wanted: Wanted) {

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use super::{CheckArgs, Global, PROBLEMS, block_on, complain, print};
-
 use crate::config::definition;
 use crate::config::definition::Strictness;
 use crate::config::files;

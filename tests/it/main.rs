@@ -1,3 +1,4 @@
 //! The integration crate.
 
+mod api;
 mod configs;

@@ -1,0 +1,13 @@
+//! The API as a client sees it: the router is called directly, over a store in memory with the real catalog and notifier behind it.
+//!
+//! `NINEVOLT_BLESS=1 cargo test --test it api` rewrites `tests/snapshots/api/*.json` and `openapi.json`, for reading the difference.
+
+mod bed;
+mod definitions;
+mod door;
+mod original;
+mod resources;
+mod server;
+mod snapshots;
+mod state;
+mod stream;
