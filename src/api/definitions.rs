@@ -13,7 +13,10 @@ use crate::model::Dur;
 /// What a definition has to contain to need a closer look. It is a superset: what is found here may still be shown as it is. With a hundred
 /// thousand monitors most of the time of a list would go into looking closely at definitions without secrets.
 static CLOSER_LOOK: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r#"(?i)\\|token|pass|secret|key|auth|cookie|cred|bearer|header|url|basic|(interval|timeout|time)"\s*:\s*[0-9]"#).ok()
+    Regex::new(
+        r#"(?i)\\|token|pass|secret|key|auth|cookie|cred|bearer|header|url|basic|(interval|timeout|time)"\s*:\s*[0-9]"#,
+    )
+    .ok()
 });
 
 /// The keys that hold durations in the original; a bare integer there is nanoseconds.
@@ -101,7 +104,11 @@ mod tests {
 
     fn show(spec: &Value) -> String {
         let record = json!({"v": 1, "origin": "api", "at": 0, "spec": spec}).to_string();
-        shown(Section::Monitor, record.as_bytes()).unwrap().raw().get().to_owned()
+        shown(Section::Monitor, record.as_bytes())
+            .unwrap()
+            .raw()
+            .get()
+            .to_owned()
     }
 
     #[test]
@@ -116,7 +123,10 @@ mod tests {
             "basic-auth": {"username": "u", "password": "hunter2"}, "bearer-token": "hunter2"});
         let text = show(&spec);
         assert!(!text.contains("hunter2"), "{text}");
-        assert!(text.contains(r#""interval":"1m0s""#) && text.contains(r#""Timeout":"1.5s""#), "{text}");
+        assert!(
+            text.contains(r#""interval":"1m0s""#) && text.contains(r#""Timeout":"1.5s""#),
+            "{text}"
+        );
     }
 
     /// The closer look is decided by a pattern over the text; whatever the kinds call a secret has to be in it.
@@ -140,7 +150,14 @@ mod tests {
                     secrets.push(name.to_owned());
                 }
                 for (key, below) in map {
-                    let name = if matches!(key.as_str(), "anyOf" | "oneOf" | "allOf" | "items" | "additionalProperties" | "properties") { name } else { key };
+                    let name = if matches!(
+                        key.as_str(),
+                        "anyOf" | "oneOf" | "allOf" | "items" | "additionalProperties" | "properties"
+                    ) {
+                        name
+                    } else {
+                        key
+                    };
                     collect(below, name, secrets);
                 }
             }
@@ -151,7 +168,10 @@ mod tests {
 
     #[test]
     fn same_means_the_same_to_the_reader_of_a_definition() {
-        assert!(same(&json!({"interval": "10s", "a": 1}), &json!({"a": 1, "interval": 10_000_000_000u64})));
+        assert!(same(
+            &json!({"interval": "10s", "a": 1}),
+            &json!({"a": 1, "interval": 10_000_000_000u64})
+        ));
         assert!(!same(&json!({"interval": "10s"}), &json!({"interval": "11s"})));
     }
 }

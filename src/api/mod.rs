@@ -98,7 +98,10 @@ fn routes() -> OpenApiRouter<ApiState> {
         .merge(metrics::routes())
         .merge(openapi::routes())
         .merge(stream::routes())
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_WITHIN));
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::SERVICE_UNAVAILABLE,
+            ANSWER_WITHIN,
+        ));
     OpenApiRouter::with_openapi(openapi::head())
         .merge(quick)
         .merge(monitors::slow_routes())

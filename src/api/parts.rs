@@ -91,8 +91,15 @@ impl ApiState {
     /// A handle.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let inner = Inner { parts, measured: Measured::default(), clients: Clients::default() };
-        Self { inner: Arc::new(inner), stop: CancellationToken::new() }
+        let inner = Inner {
+            parts,
+            measured: Measured::default(),
+            clients: Clients::default(),
+        };
+        Self {
+            inner: Arc::new(inner),
+            stop: CancellationToken::new(),
+        }
     }
 
     /// The same, whose streams end when `stop` is cancelled.

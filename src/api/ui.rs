@@ -55,9 +55,15 @@ async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Response {
     match Page::get(&path) {
         Some(_) if path == INDEX => page(&headers),
         Some(file) => {
-            let caching = if path.starts_with("assets/") { FOREVER } else { "no-cache" };
+            let caching = if path.starts_with("assets/") {
+                FOREVER
+            } else {
+                "no-cache"
+            };
             let mut response = file_response(&path, file, &headers);
-            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
+            response
+                .headers_mut()
+                .insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
             response
         }
         // An asset of an older page that is still open somewhere: a page in its place would only be run as a script.
@@ -72,7 +78,11 @@ fn file_response(path: &str, file: EmbeddedFile, asked: &HeaderMap) -> Response 
     let mut headers = HeaderMap::new();
     headers.insert(header::ETAG, value(&etag));
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
-    if asked.get(header::IF_NONE_MATCH).and_then(|seen| seen.to_str().ok()).is_some_and(|seen| seen.contains(&etag)) {
+    if asked
+        .get(header::IF_NONE_MATCH)
+        .and_then(|seen| seen.to_str().ok())
+        .is_some_and(|seen| seen.contains(&etag))
+    {
         return (StatusCode::NOT_MODIFIED, headers).into_response();
     }
     headers.insert(header::CONTENT_TYPE, value(file.metadata.mimetype()));
@@ -118,7 +128,10 @@ fn etag(file: &EmbeddedFile) -> String {
 }
 
 fn accepts(asked: &HeaderMap, encoding: &str) -> bool {
-    let values = asked.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    let values = asked
+        .get_all(header::ACCEPT_ENCODING)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|item| {
         let (name, weight) = item.split_once(';').unwrap_or((item, ""));
         name.trim() == encoding && weight.replace(' ', "") != "q=0"
@@ -141,10 +154,17 @@ fn policy(html: &str) -> String {
 
 /// The contents of `<script>` elements without attributes.
 fn inline_scripts(html: &str) -> impl Iterator<Item = Cow<'_, str>> {
-    html.split("<script>").skip(1).filter_map(|rest| rest.split_once("</script>")).map(|(script, _)| {
-        // The parser of a browser turns CRLF into LF before the script is hashed.
-        if script.contains('\r') { Cow::Owned(script.replace("\r\n", "\n")) } else { Cow::Borrowed(script) }
-    })
+    html.split("<script>")
+        .skip(1)
+        .filter_map(|rest| rest.split_once("</script>"))
+        .map(|(script, _)| {
+            // The parser of a browser turns CRLF into LF before the script is hashed.
+            if script.contains('\r') {
+                Cow::Owned(script.replace("\r\n", "\n"))
+            } else {
+                Cow::Borrowed(script)
+            }
+        })
 }
 
 /// A header's value; empty where it could not be one (none of ours).
