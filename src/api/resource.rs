@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
@@ -125,7 +125,7 @@ pub(super) async fn map(api: &ApiState, section: Section) -> Result<Response, Ap
             ))
         },
     );
-    Ok(([(header::CONTENT_TYPE, "application/json")], Body::from_stream(pieces)).into_response())
+    Ok(([(header::CONTENT_TYPE, "application/json")], Body::from_stream(pieces.fuse())).into_response())
 }
 
 fn named(section: Section, entry: &Entry, names: &str) -> Option<(Box<RawValue>, String)> {

@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -114,7 +114,7 @@ fn array(api: ApiState, deriver: Deriver, rows: Vec<Row>, configs: HashMap<Key, 
             Some((Ok::<_, Infallible>(Bytes::from(out)), (piece + 1, rows, with)))
         },
     );
-    Body::from_stream(stream)
+    Body::from_stream(stream.fuse())
 }
 
 fn write(

@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt, stream};
 use serde::Serialize;
 use serde_json::json;
 use tokio::sync::broadcast::Receiver;
@@ -172,6 +172,7 @@ impl Teller {
         stream::unfold(self, |mut teller| async move {
             teller.next().await.map(|event| (Ok(event), teller))
         })
+        .fuse()
     }
 
     async fn next(&mut self) -> Option<Event> {

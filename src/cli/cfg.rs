@@ -1,7 +1,95 @@
-//! `9volt cfg DIR`.
+//! `9volt cfg DIR`: plan first, then apply. Exit code 0 done, 1 problems, 2 refused.
 
-use super::{CfgArgs, DONE, Global};
+use std::io::IsTerminal;
 
-pub(super) fn run(_global: &Global, _args: &CfgArgs) -> anyhow::Result<u8> {
-    Ok(DONE)
+use anyhow::Context;
+use reqwest::Method;
+
+use super::client::Client;
+use super::{CfgArgs, DONE, Global, PROBLEMS, REFUSED, block_on, complain, print};
+use crate::config::definition::Strictness;
+use crate::config::files;
+use crate::config::kinds::Kinds;
+use crate::config::report::{Colour, render};
+use crate::config::sync::{self, Author, End, Options, Report, SyncRequest};
+use crate::model::WallMs;
+
+pub(super) fn run(global: &Global, args: &CfgArgs) -> anyhow::Result<u8> {
+    super::refuse_etcd(global)?;
+    let options = Options {
+        dryrun: args.dryrun,
+        nosync: args.nosync,
+        replace: args.replace,
+        yes: args.yes,
+        strict: args.strict,
+    };
+    let strictness = if args.strict { Strictness::Strict } else { Strictness::Lenient };
+    let loaded = files::load(&args.dir, Kinds::built_in(), strictness)?;
+    let request = SyncRequest::new(&loaded, &args.dir.display().to_string(), options);
+    if !args.json {
+        for line in sync::preamble(&args.dir, request.local(Kinds::built_in()).0.counts()) {
+            complain(&line);
+        }
+    }
+    let colour = if std::io::stderr().is_terminal() { Colour::On } else { Colour::Off };
+    let problems = render(&loaded.problems, colour);
+    if !problems.is_empty() {
+        complain(problems.trim_end());
+    }
+    let report = match &global.data_dir {
+        // A data directory that is named is opened itself: for a server that is stopped.
+        Some(dir) => block_on(async {
+            let store = crate::store::open_embedded(dir).await?;
+            let author = Author { by: author(), at: WallMs::now() };
+            let progress = Progress::new();
+            let report = sync::apply_loaded(&store, Kinds::built_in(), &loaded, options, &author, |n, of| progress.at(n, of));
+            anyhow::Ok(report.await?)
+        })??,
+        None => block_on(async {
+            let client = Client::new(global)?;
+            if !args.json {
+                complain(&format!("Pushing 9volt configs to {}", global.server));
+            }
+            let answer = client.ask(Method::POST, "/api/v1/sync", Some(&serde_json::to_value(&request)?)).await?;
+            serde_json::from_value::<Report>(answer).context("the server's answer is not a plan; is it another version?")
+        })??,
+    };
+    if args.json {
+        print(&format!("{}\n", serde_json::to_string_pretty(&report)?));
+    } else {
+        print(&sync::render_plan(&report.plan, if std::io::stdout().is_terminal() { Colour::On } else { Colour::Off }));
+        for line in sync::lines(&report, options) {
+            complain(&line);
+        }
+    }
+    let failed = loaded.failed();
+    Ok(match report.end() {
+        End::Refused => REFUSED,
+        End::Problems => PROBLEMS,
+        End::Done if failed => PROBLEMS,
+        End::Done => DONE,
+    })
+}
+
+fn author() -> String {
+    format!("cfg by {}", std::env::var("USER").unwrap_or_else(|_| "somebody".to_owned()))
+}
+
+/// A bar on a terminal, nothing elsewhere.
+struct Progress(indicatif::ProgressBar);
+
+impl Progress {
+    fn new() -> Self {
+        let bar = indicatif::ProgressBar::new(0);
+        let style = indicatif::ProgressStyle::with_template("{bar:40} {pos}/{len} definitions");
+        Self(style.map(|style| bar.clone().with_style(style)).unwrap_or(bar))
+    }
+
+    fn at(&self, n: usize, of: usize) {
+        self.0.set_length(of as u64);
+        self.0.set_position(n as u64);
+        if n == of {
+            self.0.finish_and_clear();
+        }
+    }
 }

@@ -361,6 +361,10 @@ impl<'a> Loader<'a> {
             let fix = "definitions stand below `monitor:` and `alerter:`";
             return self.problem(source, Severity::Warning, root.mark, message, fix);
         };
+        let unknown = match self.strictness {
+            Strictness::Lenient => Severity::Warning,
+            Strictness::Strict => Severity::Error,
+        };
         let section = |key: &str| {
             [Section::Monitor, Section::Alerter]
                 .into_iter()
@@ -376,18 +380,12 @@ impl<'a> Loader<'a> {
                     "unknown key `{}` at the top level; what stands below it is not read",
                     key.text
                 );
-                self.problem(
-                    source,
-                    Severity::Warning,
-                    key.mark,
-                    message,
-                    &format!("did you mean `{close}`?"),
-                );
+                self.problem(source, unknown, key.mark, message, &format!("did you mean `{close}`?"));
                 self.loaded.broken.push(relative.to_string());
             } else if ours && node.entries().is_none() {
                 // The original skipped the whole file for this; its definitions are worth more than the rule.
                 let message = format!("unknown key `{}` at the top level; it is ignored", key.text);
-                self.problem(source, Severity::Warning, key.mark, message, "remove it");
+                self.problem(source, unknown, key.mark, message, "remove it");
             }
         }
     }

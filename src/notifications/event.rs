@@ -57,6 +57,12 @@ pub enum NotifierEvent {
 }
 
 impl NotifierEvent {
+    /// Whether it wants an operator's attention.
+    #[must_use]
+    pub fn is_trouble(&self) -> bool {
+        !matches!(self, Self::Sent { .. } | Self::AlerterWorks { .. })
+    }
+
     /// The monitor that it is about.
     #[must_use]
     pub fn monitor(&self) -> Option<&MonitorName> {

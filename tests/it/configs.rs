@@ -41,9 +41,19 @@ fn said(path: &Path) -> Vec<String> {
     );
     let dangling = loaded.dangling(&|_| false);
     let prefix = format!("{}:", path.display());
+    // Another kind is no reason to touch these files.
+    let monitors: Vec<_> = monitors::KINDS.iter().map(|kind| kind.name).collect();
+    let alerters: Vec<_> = alerters::KINDS.iter().map(|kind| kind.name).collect();
+    let (monitors, alerters) = (monitors.join(", "), alerters.join(", "));
     let problems = loaded.problems.iter().chain(&dangling);
     problems
-        .map(|problem| problem.to_string().replace(&prefix, ""))
+        .map(|problem| {
+            problem
+                .to_string()
+                .replace(&prefix, "")
+                .replace(&monitors, "<kinds>")
+                .replace(&alerters, "<kinds>")
+        })
         .collect()
 }
 

@@ -128,7 +128,7 @@ fn describe(change: &FieldChange) -> String {
         (Some(from), Some(to)) => format!("{field}: {} → {}", shown(from), shown(to)),
         (None, Some(to)) => format!("{field}: added {}", shown(to)),
         (Some(from), None) => format!("{field}: removed {}", shown(from)),
-        (None, None) => format!("{field}"),
+        (None, None) => field.clone(),
     }
 }
 

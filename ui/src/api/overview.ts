@@ -33,4 +33,6 @@ export const overview = queryOptions({
   queryKey: ["overview"],
   queryFn: ({ signal }) => get<Overview>("/api/v1/overview", {}, signal),
   refetchInterval: BEAT_MS,
+  // The tab of a hidden page still counts what fails.
+  refetchIntervalInBackground: true,
 });

@@ -2,10 +2,10 @@ import { Link } from "@tanstack/react-router";
 import type { Incident } from "../api/incidents";
 import { count } from "../lib/numbers";
 import { STATUS_WORD } from "../lib/status";
-import { absolute, duration } from "../lib/time";
+import { absolute, clock, duration } from "../lib/time";
 import { Flags, StatusIcon } from "./StatusMark";
 import { Tag } from "./Tag";
-import { Ago, Since } from "./Time";
+import { Ago, Since, useNow } from "./Time";
 
 const CLOSED: Record<string, string> = {
   recovered: "recovered",
@@ -15,7 +15,7 @@ const CLOSED: Record<string, string> = {
 };
 
 /** One stretch of not-ok. The whole row leads to its monitor. */
-export function IncidentRow({ incident }: { incident: Incident }) {
+export function IncidentRow({ incident, trail = false }: { incident: Incident; trail?: boolean }) {
   const open = incident.until === null;
   return (
     <li
@@ -36,11 +36,14 @@ export function IncidentRow({ incident }: { incident: Incident }) {
           <Tag>{incident.type}</Tag>
           <Flags of={{ silenced: incident.silenced }} />
         </div>
-        <p className="mt-0.5 text-ink-2 [overflow-wrap:anywhere]">{incident.reason}</p>
-        <p className="mt-1 text-ink-3 text-xs">
-          {count(incident.count, "failure")}
-          {incident.alerters.length > 0 && <> · told {incident.alerters.join(", ")}</>}
+        <p className="mt-0.5 flex flex-wrap items-baseline gap-x-2.5 [overflow-wrap:anywhere]">
+          <span className="text-ink-2">{incident.reason}</span>
+          <span className="text-ink-3 text-xs">
+            {count(incident.count, "failure")}
+            {incident.alerters.length > 0 && <> · told {incident.alerters.join(", ")}</>}
+          </span>
         </p>
+        {trail && incident.trail.length > 0 && <Trail incident={incident} />}
       </div>
       <div className="shrink-0 text-right">
         {open ? (
@@ -61,6 +64,31 @@ export function IncidentRow({ incident }: { incident: Incident }) {
         )}
       </div>
     </li>
+  );
+}
+
+/** How it went, change by change. */
+function Trail({ incident }: { incident: Incident }) {
+  const now = useNow();
+  return (
+    <details className="relative z-[1] mt-1.5">
+      <summary className="w-fit text-ink-3 text-xs hover:text-ink">
+        {count(incident.trail.length, "change")} of status
+      </summary>
+      <ol className="mt-2 grid gap-1.5 border-l pl-3">
+        {incident.trail.map((t) => (
+          <li key={`${t.at}-${t.status}`} className="flex items-start gap-2">
+            <StatusIcon status={t.status} className="mt-0.5" />
+            <time dateTime={t.at} title={absolute(Date.parse(t.at))} className="shrink-0 text-ink-2">
+              {clock(Date.parse(t.at), now)}
+            </time>
+            <span className="min-w-0 text-ink-2 [overflow-wrap:anywhere]">
+              <span className="text-ink">{STATUS_WORD[t.status]}</span> {t.message}
+            </span>
+          </li>
+        ))}
+      </ol>
+    </details>
   );
 }
 

@@ -26,7 +26,7 @@ export function Shell() {
     live.start();
     return () => live.stop();
   }, [known]);
-  useEffect(() => paintTab(locked ? undefined : all.data), [locked, all.data]);
+  useEffect(() => paintTab(path, locked ? undefined : all.data), [path, locked, all.data]);
   // A new page begins at its top, and says so to a screen reader by its heading.
   useEffect(() => {
     if (path !== "") document.getElementById("main")?.scrollTo({ top: 0 });

@@ -131,6 +131,7 @@ export function SilenceDialog({ matchers, onClose }: Props) {
               />
               <Input
                 aria-label="Another duration"
+                placeholder="90m"
                 className="w-28"
                 value={duration}
                 aria-invalid={parseDuration(duration) === null}

@@ -1,12 +1,13 @@
 import type { Overview } from "../api/overview";
 import { worst } from "../lib/status";
+import { titleOf } from "../lib/title";
 
 const FILL = { critical: "#d92d2a", warning: "#d9920f", ok: "#17181a", pending: "#17181a" } as const;
 
 /** The browser's tab answers the question too: the number that fails in the title, and the icon. */
-export function paintTab(data: Overview | undefined): void {
+export function paintTab(path: string, data: Overview | undefined): void {
   const failing = data === undefined ? 0 : data.monitors.critical + data.monitors.warning;
-  document.title = failing > 0 ? `(${failing}) 9volt` : "9volt";
+  document.title = titleOf(path, failing);
   const icon = document.getElementById("favicon");
   if (!(icon instanceof HTMLLinkElement)) return;
   const fill = data === undefined ? FILL.ok : FILL[worst(data.monitors)];

@@ -58,5 +58,6 @@ export function windowFor(oldest: number, now: number): { ms: number; label: str
   if (age <= HOUR) return { ms: HOUR, label: "last hour" };
   if (age <= 6 * HOUR) return { ms: 6 * HOUR, label: "last 6 hours" };
   if (age <= 24 * HOUR) return { ms: 24 * HOUR, label: "last 24 hours" };
+  if (age <= 72 * HOUR) return { ms: 72 * HOUR, label: "last 3 days" };
   return { ms: 7 * 24 * HOUR, label: "last 7 days" };
 }

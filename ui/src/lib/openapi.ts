@@ -81,8 +81,8 @@ export function shape(schema: JsonSchema | undefined, doc: OpenApi, depth = 0): 
   const nullable = types.includes("null") ? " | null" : "";
   const type = types.find((t) => t !== "null");
   if (type === "array" || s.items !== undefined) {
-    const inner = typeof s.items === "object" ? shape(s.items, doc, depth + 1) : "any";
-    return `${inner.includes(" | ") ? `(${inner})` : inner}[]${nullable}`;
+    const inner = typeof s.items === "object" ? shape(s.items, doc, depth) : "any";
+    return `${inner.includes(" | ") && !inner.startsWith("{") ? `(${inner})` : inner}[]${nullable}`;
   }
   if (s.properties !== undefined) return objectShape(s, doc, depth) + nullable;
   if (typeof s.additionalProperties === "object") {

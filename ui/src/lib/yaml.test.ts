@@ -7,6 +7,7 @@ test("a definition reads as people write it", () => {
       type: "http",
       host: "127.0.0.1",
       port: 8080,
+      interval: "1m30s",
       ssl: false,
       tags: ["web", "prod"],
       headers: { "X-A": "1", Accept: "text/html" },
@@ -15,8 +16,9 @@ test("a definition reads as people write it", () => {
   ).toBe(
     [
       "type: http",
-      'host: "127.0.0.1"',
+      "host: 127.0.0.1",
       "port: 8080",
+      "interval: 1m30s",
       "ssl: false",
       "tags: [web, prod]",
       "headers:",

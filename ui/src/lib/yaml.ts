@@ -2,6 +2,8 @@
 
 /** Words that YAML 1.1 or 1.2 readers would take for something else than text. */
 const AMBIGUOUS = /^(?:~|null|true|false|yes|no|on|off|y|n|[-+]?[.\d].*|0[xob].*)$/i;
+/** Durations and addresses begin with a digit and are text all the same. */
+const TEXT_AFTER_ALL = /^(?:(?:\d+(?:\.\d+)?(?:ns|us|ms|[smhdwy]))+|\d+\.\d+\.\d+\.\d+)$/;
 const PLAIN = /^[A-Za-z_/][\w ./+@%=()<>^$;-]*$/;
 
 export function toYaml(value: unknown, indent = 0): string {
@@ -55,6 +57,7 @@ function block(value: string, indent: number): string {
 }
 
 function text(value: string): string {
+  if (TEXT_AFTER_ALL.test(value)) return value;
   const plain = PLAIN.test(value) && !AMBIGUOUS.test(value) && !/\s$|\s#/.test(value);
   return plain ? value : JSON.stringify(value);
 }

@@ -104,10 +104,10 @@ function Card({ alerter: a }: { alerter: Alerter }) {
               </span>
             )}
           </Fact>
-          {a.last_delivery !== null && !a.last_delivery.ok && (
-            <p className="text-critical text-xs [overflow-wrap:anywhere]">{a.last_delivery.message}</p>
-          )}
         </Facts>
+        {a.last_delivery !== null && !a.last_delivery.ok && (
+          <p className="text-critical text-xs [overflow-wrap:anywhere]">{a.last_delivery.message}</p>
+        )}
         <Options options={a.options ?? {}} />
       </div>
     </section>

@@ -118,21 +118,34 @@ function Row({ event }: { event: EventItem }) {
       <span className="w-16 shrink-0 text-ink-3 max-sm:hidden">{event.type}</span>
       <p className="min-w-0 flex-1 [overflow-wrap:anywhere]">
         <span className="sr-only sm:hidden">{event.type}: </span>
-        {event.message}
-        {event.monitor !== null && (
-          <>
-            {" "}
-            <Link
-              to="/monitors/$name"
-              params={{ name: event.monitor }}
-              className="text-ink-3 hover:text-ink hover:underline"
-            >
-              {event.monitor}
-            </Link>
-          </>
-        )}
+        <Message event={event} />
       </p>
       <Ago at={event.timestamp} className="shrink-0 text-ink-2" />
     </li>
+  );
+}
+
+/** The message, with the monitor's name as the way to it: where it stands, or after the words. */
+function Message({ event }: { event: EventItem }) {
+  if (event.monitor === null || event.monitor === "") return event.message;
+  const at = event.message.indexOf(event.monitor);
+  const link = (
+    <Link to="/monitors/$name" params={{ name: event.monitor }} className="font-medium hover:underline">
+      {event.monitor}
+    </Link>
+  );
+  if (at < 0) {
+    return (
+      <>
+        {event.message} {link}
+      </>
+    );
+  }
+  return (
+    <>
+      {event.message.slice(0, at)}
+      {link}
+      {event.message.slice(at + event.monitor.length)}
+    </>
   );
 }

@@ -43,7 +43,7 @@ export function Incidents() {
         {(items) => (
           <ul className="divide-y">
             {(past ? items : worstFirst(items)).map((i) => (
-              <IncidentRow key={i.id} incident={i} />
+              <IncidentRow key={i.id} incident={i} trail />
             ))}
           </ul>
         )}

@@ -99,7 +99,7 @@ function PastIncidents({ name }: { name: string }) {
       ) : (
         <ul className="divide-y">
           {items.map((i) => (
-            <IncidentRow key={i.id} incident={i} />
+            <IncidentRow key={i.id} incident={i} trail />
           ))}
         </ul>
       )}

@@ -16,7 +16,7 @@ export function Monitors() {
   const clear = useCallback(() => void navigate({ to: "/monitors", search: {} }), [navigate]);
   return (
     <div className="flex h-full flex-col">
-      <div className="grid gap-4 px-4 pt-5 pb-3 md:px-8 md:pt-7">
+      <div className="grid grid-cols-1 gap-4 px-4 pt-5 pb-3 md:px-8 md:pt-7">
         <PageHead
           title="Monitors"
           lead={

@@ -59,7 +59,7 @@ function Row({ notification: n }: { notification: Notification }) {
         <Icon aria-hidden className="size-4" />
         {word}
       </span>
-      <div className="min-w-48 flex-1">
+      <div className="min-w-48 flex-1 max-sm:order-last max-sm:basis-full">
         <p className="[overflow-wrap:anywhere]">
           <Link to="/alerters" className="font-medium hover:underline">
             {n.alerter}
@@ -80,8 +80,8 @@ function Row({ notification: n }: { notification: Notification }) {
           )}
         </p>
       </div>
-      <StatusMark status={n.status} className="w-24" />
-      <Ago at={n.at} className="w-24 text-right text-ink-2" />
+      <StatusMark status={n.status} className="sm:w-24" />
+      <Ago at={n.at} className="text-right text-ink-2 max-sm:ml-auto sm:w-24" />
     </li>
   );
 }

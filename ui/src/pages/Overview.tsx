@@ -1,13 +1,14 @@
-import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { type InfiniteData, type UseInfiniteQueryResult, useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ChevronRight } from "lucide-react";
 import { type ReactNode, useMemo } from "react";
-import { incidents } from "../api/incidents";
+import type { Page } from "../api/client";
+import { type Incident, incidents } from "../api/incidents";
 import { overview as overviewQuery } from "../api/overview";
 import { IncidentRow } from "../components/IncidentRow";
 import { Attention } from "../components/overview/Attention";
 import { Machine } from "../components/overview/Machine";
-import { Verdict } from "../components/overview/Verdict";
+import { type Moment, Verdict } from "../components/overview/Verdict";
 import { Panel } from "../components/ui/panel";
 import { Empty, Failure, Loading, Skeleton } from "../components/ui/states";
 import { whole } from "../lib/numbers";
@@ -22,19 +23,26 @@ export function Overview() {
   const open = useInfiniteQuery(incidents({ state: "open", limit: 200 }));
   const items = useMemo(() => worstFirst(open.data?.pages.flatMap((p) => p.items) ?? []), [open.data]);
   const total = open.data?.pages[0]?.total ?? 0;
-  if (all.data === undefined) return <Splash />;
   const calm = total === 0 && open.data !== undefined;
+  const past = useInfiniteQuery({ ...incidents({ state: "past", limit: 6 }), enabled: calm });
+  if (all.data === undefined) return <Splash />;
+  const moment = calm
+    ? latest("since the last incident", past.data?.pages[0]?.items.map((i) => i.until ?? "") ?? [])
+    : latest(
+        "since the newest failure",
+        items.map((i) => i.since),
+      );
   return (
     <div className="mx-auto grid max-w-6xl gap-5 px-4 py-5 md:px-8 md:py-7">
-      <Verdict overview={all.data} newest={newest(items.map((i) => i.since))} />
+      <Verdict overview={all.data} moment={moment} />
       <div className="grid items-start gap-5 lg:grid-cols-[minmax(0,1fr)_20rem]">
         {calm ? (
-          <Recent />
+          <Recent past={past} />
         ) : (
           <Panel
             flush
             title="Open incidents"
-            aside={<MoreLink to="/incidents">{total > SHOWN ? `All ${whole(total)}` : "Past ones"}</MoreLink>}
+            aside={<MoreLink past={total <= SHOWN}>{total > SHOWN ? `All ${whole(total)}` : "Past ones"}</MoreLink>}
           >
             {open.error !== null && open.data === undefined ? (
               <Failure error={open.error} onRetry={() => void open.refetch()} />
@@ -58,16 +66,17 @@ export function Overview() {
   );
 }
 
-function newest(times: string[]): string | undefined {
-  return times.reduce<string | undefined>((best, t) => (best === undefined || t > best ? t : best), undefined);
+/** Times of the API are all in UTC and of one length, so text order is their order. */
+function latest(word: string, times: string[]): Moment | undefined {
+  const at = [...times].sort().at(-1);
+  return at === undefined || at === "" ? undefined : { at, word };
 }
 
 /** When nothing is wrong, what was wrong last. */
-function Recent() {
-  const past = useInfiniteQuery(incidents({ state: "past", limit: 6 }));
+function Recent({ past }: { past: UseInfiniteQueryResult<InfiniteData<Page<Incident>>> }) {
   const items = past.data?.pages[0]?.items ?? [];
   return (
-    <Panel flush title="Last incidents" aside={<MoreLink to="/incidents">All past</MoreLink>}>
+    <Panel flush title="Last incidents" aside={<MoreLink past>All past</MoreLink>}>
       {past.data === undefined ? (
         past.error === null ? (
           <Loading />
@@ -87,9 +96,13 @@ function Recent() {
   );
 }
 
-function MoreLink({ to, children }: { to: "/incidents"; children: ReactNode }) {
+function MoreLink({ past, children }: { past: boolean; children: ReactNode }) {
   return (
-    <Link to={to} search={{ state: "past" }} className="inline-flex items-center gap-0.5 text-ink-2 hover:text-ink">
+    <Link
+      to="/incidents"
+      search={past ? { state: "past" } : {}}
+      className="inline-flex items-center gap-0.5 text-ink-2 hover:text-ink"
+    >
       {children}
       <ChevronRight aria-hidden className="size-4" />
     </Link>

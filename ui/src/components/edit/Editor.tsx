@@ -59,7 +59,6 @@ export function Editor({ resource, name: fixedName, start, etag: startTag, kinds
     },
   });
   const problems = writing.error instanceof ApiError ? writing.error.problems : [];
-  const kind = kinds.find((k) => k.kind === draft.type);
   const blocked = broken || name.trim() === "" || writing.isPending;
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -73,9 +72,17 @@ export function Editor({ resource, name: fixedName, start, etag: startTag, kinds
   return (
     <Page
       title={fixedName === null ? `New ${resource}` : `Edit ${fixedName}`}
-      lead={kind?.summary}
       actions={
         <>
+          <Segments
+            label="Way of editing"
+            value={mode}
+            onChange={(next) => !broken && setMode(next)}
+            options={[
+              { value: "form", label: "Form" },
+              { value: "json", label: "JSON" },
+            ]}
+          />
           <Link
             {...(fixedName !== null && resource === "monitor"
               ? { to: "/monitors/$name", params: { name: fixedName } }
@@ -133,17 +140,6 @@ export function Editor({ resource, name: fixedName, start, etag: startTag, kinds
             </Labelled>
           </Panel>
         )}
-        <div>
-          <Segments
-            label="Way of editing"
-            value={mode}
-            onChange={(next) => !broken && setMode(next)}
-            options={[
-              { value: "form", label: "Form" },
-              { value: "json", label: "JSON" },
-            ]}
-          />
-        </div>
         {mode === "form" ? (
           <KindForm kinds={kinds} value={draft} onChange={change} problems={problems} />
         ) : (

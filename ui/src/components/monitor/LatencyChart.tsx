@@ -86,7 +86,7 @@ function optionsOf(
     scales: { x: { time: true }, y: { range: (_, _min, max) => [0, max === null || max <= 0 ? 1 : max * 1.08] } },
     axes: [
       { ...axis, grid: { show: false }, ticks: { show: false }, space: 80, size: 28, values: timeLabels },
-      { ...axis, grid, ticks: { show: false }, size: 64, space: 44, values: (_, ticks) => ticks.map(label) },
+      { ...axis, grid, ticks: { show: false }, size: 56, space: 44, values: (_, ticks) => ticks.map(label) },
     ],
     series: [
       {},

@@ -1,23 +1,40 @@
 import { ChevronDown } from "lucide-react";
+import { useState } from "react";
 import type { Verdict } from "../../api/state";
 import { OUTCOME_WORD, outcomeStatus, reasonWords } from "../../lib/status";
 import { absolute, clock, took } from "../../lib/time";
 import { StatusIcon } from "../StatusMark";
 import { Tag } from "../Tag";
 import { useNow } from "../Time";
+import { Button } from "../ui/button";
 import { Panel } from "../ui/panel";
 import { PhaseBar } from "./PhaseBar";
+
+/** What fits beside the chart; the rest is a click away. */
+const SHOWN = 8;
 
 /** The last runs and why each ended as it did; a row opens to its phases and facts. */
 export function Verdicts({ verdicts }: { verdicts: readonly Verdict[] }) {
   const now = useNow();
+  const [all, setAll] = useState(false);
+  const shown = all ? verdicts : verdicts.slice(0, SHOWN);
   return (
-    <Panel flush title="Last verdicts">
+    <Panel
+      flush
+      title="Last verdicts"
+      aside={
+        verdicts.length > SHOWN && (
+          <Button look="ghost" size="sm" aria-expanded={all} onClick={() => setAll(!all)}>
+            {all ? "Fewer" : `All ${verdicts.length}`}
+          </Button>
+        )
+      }
+    >
       {verdicts.length === 0 ? (
         <p className="p-4 text-ink-2">No runs yet.</p>
       ) : (
         <ul className="divide-y" data-verdicts>
-          {verdicts.map((v) => (
+          {shown.map((v) => (
             <li key={v.at}>
               <details className="group">
                 <summary className="flex list-none items-center gap-3 px-4 py-2.5 hover:bg-sunken/60 [&::-webkit-details-marker]:hidden">

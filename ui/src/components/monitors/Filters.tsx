@@ -33,7 +33,7 @@ export function Filters({ filter }: { filter: StateFilter }) {
   const set = (change: Partial<StateFilter>) =>
     void navigate({ to: "/monitors", search: (old: StateFilter) => ({ ...old, ...change }), replace: true });
   return (
-    <div className="grid gap-2.5">
+    <div className="grid grid-cols-1 gap-2.5">
       <div className="flex flex-wrap items-center gap-2">
         <SearchBox value={filter.q ?? ""} onChange={(q) => set({ q: q === "" ? undefined : q })} />
         <StatusChips filter={filter} set={set} />

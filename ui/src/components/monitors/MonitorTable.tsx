@@ -107,7 +107,7 @@ function Spacer({ height }: { height: number }) {
   return (
     // biome-ignore lint/a11y/noAriaHiddenOnFocusable: this row holds nothing and takes no focus.
     <tr aria-hidden="true">
-      <td colSpan={COLUMNS.length} style={{ height, padding: 0, border: 0 }} />
+      <td style={{ height, padding: 0, border: 0 }} />
     </tr>
   );
 }

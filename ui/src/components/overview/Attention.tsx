@@ -19,14 +19,14 @@ export function Attention({ overview: { monitors: m, notifications: n } }: { ove
   const rows: Row[] = [
     {
       n: n.given_up,
-      word: "notifications given up",
+      word: n.given_up === 1 ? "notification given up" : "notifications given up",
       icon: MailX,
       alarming: true,
       link: { to: "/notifications", search: { state: "given-up" } },
     },
     {
       n: n.pending,
-      word: "notifications pending",
+      word: n.pending === 1 ? "notification pending" : "notifications pending",
       icon: BellRing,
       alarming: false,
       link: { to: "/notifications", search: { state: "pending" } },
@@ -47,7 +47,7 @@ export function Attention({ overview: { monitors: m, notifications: n } }: { ove
     },
     {
       n: m.invalid,
-      word: "invalid definitions",
+      word: m.invalid === 1 ? "invalid definition" : "invalid definitions",
       icon: FileWarning,
       alarming: true,
       link: { to: "/monitors", search: { invalid: "true" } },

@@ -33,7 +33,11 @@ export function Machine({ overview: o }: { overview: Overview }) {
             {o.store.backend}, {o.store.state.replaceAll("-", " ")}
           </span>
         </Fact>
-        {o.store.detail !== null && <p className="text-critical text-xs [overflow-wrap:anywhere]">{o.store.detail}</p>}
+        {o.store.detail !== null && (
+          <Fact label="Because">
+            <span className="text-critical">{o.store.detail}</span>
+          </Fact>
+        )}
         <Fact label="Late by">
           {took(o.lateness_ms.p50)} <span className="text-ink-3">p50</span> · {took(o.lateness_ms.p99)}{" "}
           <span className="text-ink-3">p99</span>

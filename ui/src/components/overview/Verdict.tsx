@@ -14,10 +14,13 @@ const LOOK = {
   pending: "bg-panel",
 } as const;
 
-type Props = { overview: Overview; newest: string | undefined };
+/** A time worth knowing beside the answer, and what it is the time since. */
+export type Moment = { at: string; word: string };
+
+type Props = { overview: Overview; moment: Moment | undefined };
 
 /** The answer, readable from across the room. */
-export function Verdict({ overview, newest }: Props) {
+export function Verdict({ overview, moment }: Props) {
   const c = overview.monitors;
   const status = worst(c);
   return (
@@ -30,10 +33,10 @@ export function Verdict({ overview, newest }: Props) {
           </h1>
           <p className="mt-1.5 text-base text-ink-2">{sentence(overview)}</p>
         </div>
-        {newest !== undefined && (
+        {moment !== undefined && (
           <div className="hidden text-right sm:block">
-            <Since at={newest} className="font-semibold text-2xl tracking-tight" />
-            <p className="mt-0.5 text-ink-2">since the newest</p>
+            <Since at={moment.at} className="font-semibold text-2xl tracking-tight" />
+            <p className="mt-0.5 text-ink-2">{moment.word}</p>
           </div>
         )}
       </div>

@@ -32,7 +32,7 @@ export function Facts({ children, className }: { children: ReactNode; className?
 
 export function Fact({ label, children }: { label: string; children: ReactNode }) {
   return (
-    <div className="flex items-baseline justify-between gap-4">
+    <div className="flex items-start justify-between gap-4">
       <dt className="shrink-0 text-ink-2">{label}</dt>
       <dd className="min-w-0 text-right [overflow-wrap:anywhere]">{children}</dd>
     </div>

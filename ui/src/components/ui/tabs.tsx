@@ -6,7 +6,9 @@ export const segmentBox = "inline-flex flex-wrap rounded-lg border bg-sunken p-0
 export const segment = (on: boolean) =>
   cn(
     "inline-flex h-7 items-center gap-1.5 rounded-md px-2.5 font-medium",
-    on ? "bg-panel text-ink shadow-panel ring-1 ring-line" : "text-ink-2 hover:text-ink",
+    on
+      ? "bg-panel text-ink shadow-panel ring-1 ring-line dark:bg-line dark:ring-line-strong"
+      : "text-ink-2 hover:text-ink",
   );
 
 type Tab = { value: string | undefined; label: ReactNode };

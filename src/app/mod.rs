@@ -1,5 +1,6 @@
 //! The composition root: the one place that names everything. Order of start, order of stop.
 
+mod configs;
 mod limits;
 mod paths;
 
@@ -14,21 +15,24 @@ use tokio_util::sync::CancellationToken;
 
 pub use paths::default_data_dir;
 
+use crate::alerters::DeliveryCx;
+use crate::api::{self, AccessTokens, ApiState, Health, MemberInfo, Parts, ServeLimits};
 use crate::catalog::{Catalog, loader};
 use crate::cluster::identity::{Identity, IdentityError, LastAlive};
 use crate::cluster::tenures::Tenures;
 use crate::cluster::{Cluster, Rights, Tables, event_log};
 use crate::director::Director;
 use crate::events::{EventKind, Events};
-use crate::feed::Feed;
+use crate::feed::{Feed, Signal};
 use crate::manager::alarm::Alarm;
 use crate::manager::clock::Clock;
 use crate::manager::lane::{self, Lane};
 use crate::manager::recorder::{Recorder, Shell};
 use crate::manager::stats::LaneStats;
 use crate::manager::{Lanes, Left, Manager, soft};
-use crate::model::{MemberId, Secret, WallMs};
+use crate::model::{Group, MemberId, Secret, WallMs};
 use crate::monitors::{CheckCx, CheckOptions};
+use crate::notifications::{Notifier, NotifierOptions};
 use crate::store::records::{FORMAT, MemberRecord};
 use crate::store::{OpenError, Session, SessionError, Store, StoreError};
 use crate::tasks::Tasks;
@@ -124,6 +128,7 @@ pub struct App {
     feed: Feed,
     alive: LastAlive,
     left: Left,
+    member: MemberInfo,
 }
 
 impl App {
@@ -173,7 +178,9 @@ impl App {
             events: events.clone(),
         };
         let session = cluster.join().await?;
+        let member = member_info(&cluster.record);
         Ok(Self {
+            member,
             options,
             listener,
             store,
@@ -205,6 +212,8 @@ impl App {
         let (tenures, tables) = (self.cluster.tenures.clone(), self.cluster.tables.clone());
         let recorder = Recorder::new();
         let recorded = self.left.recorded();
+        let notifier = self.notifier(&tenures)?;
+        let view = notifier.view();
 
         // Each stage has a set of its own: they stop one after the other, last made first.
         let mut running: Tasks<Ended> = Tasks::child_of(&never);
@@ -291,9 +300,52 @@ impl App {
             Ended::Quietly("events")
         });
 
-        let _ = (tables, lanes);
+        let mut telling: Tasks<Ended> = Tasks::child_of(&never);
+        let token = telling.stop().clone();
+        telling.spawn(async move {
+            notifier.run(token).await;
+            Ended::Quietly("notifier")
+        });
+        if let Some(dir) = self.options.configs.clone() {
+            let (token, store, events) = (running.stop().clone(), self.store.clone(), self.events.clone());
+            running.spawn(async move {
+                configs::run(dir, store, events, token).await;
+                Ended::Quietly("definitions directory")
+            });
+        }
+        let health = Health::new("embedded", Some(self.options.data_dir.display().to_string()));
+        let state = ApiState::new(Parts {
+            catalog: self.catalog.clone(),
+            lanes,
+            recorder: recorder.clone(),
+            events: self.events.clone(),
+            feed: self.feed.clone(),
+            store: self.store.clone(),
+            notifier: view,
+            owner: owner(tables),
+            health: health.clone(),
+            member: self.member,
+            options: api::Options {
+                access_tokens: AccessTokens::new(&self.options.access_tokens),
+                allow_exec_from_api: self.options.allow_exec_from_api,
+                prefix: self.options.cluster.clone(),
+                page_dir: self.options.debug_ui.then(|| PathBuf::from("ui/dist")),
+            },
+        });
+        let mut serving: Tasks<Ended> = Tasks::child_of(&never);
+        let (token, listener) = (serving.stop().clone(), self.listener);
+        serving.spawn(async move {
+            if !api::serve(listener, state, token, ServeLimits::default()).await {
+                tracing::info!("some answers were cut off");
+            }
+            Ended::Quietly("API")
+        });
+        health.set_ready(true);
+
         let failed = tokio::select! {
             () = stop.cancelled() => None,
+            ended = serving.next() => Some(describe(ended)),
+            ended = telling.next() => Some(describe(ended)),
             ended = running.next() => Some(describe(ended)),
             ended = recording.next() => Some(describe(ended)),
             ended = belonging.next() => Some(describe(ended)),
@@ -301,8 +353,14 @@ impl App {
         if let Some(what) = &failed {
             tracing::error!(what, "a part of the program ended by itself; stopping");
         }
+        // Announce, let runs end and be recorded, let deliveries end, close the API, give up the session.
+        health.set_ready(false);
+        let announced = self.session.update(|record| record.leaving = true).await;
+        tracing::debug!(?announced, "leaving");
         let mut clean = true;
-        for (stage, tasks) in [("runs", running), ("records", recording), ("membership", belonging)] {
+        let stages =
+            [("runs", running), ("records", recording), ("deliveries", telling), ("API", serving), ("membership", belonging)];
+        for (stage, tasks) in stages {
             let ended = tasks.shut_down(GRACE + Duration::from_secs(1)).await;
             tracing::debug!(stage, clean = ended, "stopped");
             clean &= ended;
@@ -315,6 +373,32 @@ impl App {
             None if !clean => anyhow::bail!("not everything ended within {} s", GRACE.as_secs()),
             None => Ok(()),
         }
+    }
+
+    fn notifier(&self, tenures: &Tenures) -> anyhow::Result<Notifier> {
+        let (tenures, events, feed) = (tenures.clone(), self.events.clone(), self.feed.clone());
+        let base_url = self.options.base_url.clone();
+        Ok(Notifier::new(NotifierOptions {
+            store: self.store.clone(),
+            tenure: Arc::new(move || tenures.of(&Group::notify())),
+            member: self.session.member().clone(),
+            cluster: self.options.cluster.clone(),
+            base_url,
+            http: DeliveryCx::client()?,
+            read: Arc::new(|name, definition| {
+                let spec = serde_json::from_str(definition.spec.get()).ok()?;
+                crate::config::definition::alerter(name.as_str(), &spec).value.map(Arc::new)
+            }),
+            events: Arc::new(move |event| {
+                if let Some(monitor) = event.monitor() {
+                    feed.tell(|| Signal::Notification(monitor.clone()));
+                }
+                if event.is_trouble() {
+                    tracing::warn!("{event}");
+                }
+                events.record(EventKind::Alert, WallMs::now(), event.monitor(), event.to_string());
+            }),
+        }))
     }
 
     fn start_lanes(&self, tasks: &mut Tasks<Ended>, recorder: &Recorder) -> anyhow::Result<Lanes> {
@@ -378,7 +462,22 @@ fn member_record(options: &ServerOptions, identity: &Identity, listener: &TcpLis
     }
 }
 
-/// Says that a directory was synchronised, or why it was not.
-fn tell_config(events: &Events, message: String) {
-    events.record(EventKind::Config, WallMs::now(), None, message);
+/// Who judges a monitor, by the tables.
+fn owner(tables: Tables) -> api::OwnerView {
+    Arc::new(move |entry| {
+        let table = tables.of(&entry.group()?)?;
+        let slot = crate::director::slot(entry.name.as_str());
+        table.runs.iter().find(|run| (run.first..=run.last).contains(&slot))?.judge.clone()
+    })
+}
+
+fn member_info(record: &MemberRecord) -> MemberInfo {
+    MemberInfo {
+        id: record.id.clone(),
+        hostname: record.hostname.clone(),
+        version: record.version.clone(),
+        commit: telemetry::COMMIT.to_owned(),
+        started: record.started,
+        listen: record.listen.clone(),
+    }
 }
