@@ -64,7 +64,6 @@ pub const MAX_BULK_BODY: usize = 64 << 20;
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// All routes, with what guards them.
-#[must_use]
 pub fn router(state: ApiState) -> axum::Router {
     let (routes, _) = routes().split_for_parts();
     routes

@@ -50,11 +50,33 @@ pub(super) fn head() -> OpenApi {
 pub fn document() -> &'static str {
     static DOCUMENT: OnceLock<String> = OnceLock::new();
     DOCUMENT.get_or_init(|| {
-        let document = super::routes().into_openapi();
+        let mut document = super::routes().into_openapi();
+        name_operations(&mut document);
         // Plain data: writing it cannot fail.
         let text = serde_json::to_string_pretty(&document).unwrap_or_default();
         format!("{text}\n")
     })
+}
+
+/// Handlers are named within their files; an operation's id has to be unique in the whole description.
+fn name_operations(document: &mut OpenApi) {
+    for (path, item) in &mut document.paths.paths {
+        let words = path
+            .split(['/', '{', '}', '.'])
+            .filter(|word| !word.is_empty() && *word != "api" && *word != "v1");
+        let words = words.collect::<Vec<_>>().join("_");
+        let operations = [
+            ("get", &mut item.get),
+            ("put", &mut item.put),
+            ("post", &mut item.post),
+            ("delete", &mut item.delete),
+        ];
+        for (method, operation) in operations {
+            if let Some(operation) = operation {
+                operation.operation_id = Some(format!("{method}_{words}").trim_end_matches('_').to_owned());
+            }
+        }
+    }
 }
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {

@@ -161,11 +161,11 @@ struct StoreObject {
     path: Option<String>,
 }
 
-/// How late runs begin.
+/// How late runs begin; 0 before the first.
 #[derive(Serialize, ToSchema)]
 struct Lateness {
-    p50: Option<Num>,
-    p99: Option<Num>,
+    p50: Num,
+    p99: Num,
 }
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
@@ -180,11 +180,12 @@ async fn overview(State(api): State<ApiState>) -> Json<Overview> {
     let waiting = api.notifier.counts();
     let store = api.health.store(api.recorder.trouble());
     let rate = api.measured().rate(ledger.ran);
+    let quantile = |q| ms_of(lateness.quantile(q).unwrap_or_default());
     Json(Overview {
         monitors,
         incidents: Incidents { open: monitors.open },
         notifications: Notifications {
-            pending: waiting.pending + waiting.sending + waiting.muted,
+            pending: waiting.pending + waiting.sending,
             given_up: waiting.given_up,
         },
         member: Member {
@@ -203,8 +204,8 @@ async fn overview(State(api): State<ApiState>) -> Json<Overview> {
         ledger: LedgerObject::from(&ledger),
         runs_per_second: Num((rate * 100.0).round() / 100.0),
         lateness_ms: Lateness {
-            p50: lateness.quantile(0.5).map(ms_of),
-            p99: lateness.quantile(0.99).map(ms_of),
+            p50: quantile(0.5),
+            p99: quantile(0.99),
         },
     })
 }

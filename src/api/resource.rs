@@ -98,7 +98,6 @@ pub(super) async fn map(api: &ApiState, section: Section) -> Result<Response, Ap
     /// Definitions written at a time.
     const PIECE: usize = 250;
     let pieces = entries.len().div_ceil(PIECE);
-    // Fused: compression asks once more after the end.
     let pieces = stream::unfold(
         (0, entries, names, true),
         move |(piece, entries, names, mut first)| async move {
@@ -126,11 +125,7 @@ pub(super) async fn map(api: &ApiState, section: Section) -> Result<Response, Ap
             ))
         },
     );
-    Ok((
-        [(header::CONTENT_TYPE, "application/json")],
-        Body::from_stream(pieces.fuse()),
-    )
-        .into_response())
+    Ok(([(header::CONTENT_TYPE, "application/json")], Body::from_stream(pieces.fuse())).into_response())
 }
 
 fn named(section: Section, entry: &Entry, names: &str) -> Option<(Box<RawValue>, String)> {

@@ -91,7 +91,6 @@ async fn configs(api: &ApiState, rows: &[Row]) -> Result<HashMap<Key, Bytes>, St
 /// The array, written piece by piece as the client takes it.
 fn array(api: ApiState, deriver: Deriver, rows: Vec<Row>, configs: HashMap<Key, Bytes>, wanted: Wanted) -> Body {
     let pieces = rows.len().div_ceil(PIECE);
-    // Fused: compression asks once more after the end.
     let stream = stream::unfold(
         (0, rows, (api, deriver, configs)),
         move |(piece, rows, with)| async move {

@@ -61,7 +61,8 @@ pub(super) struct StateObject<'a> {
     invalid: bool,
     /// The open incident.
     episode: Option<String>,
-    interval_ms: Option<Num>,
+    /// 0 where the definition has errors.
+    interval_ms: Num,
     /// Milliseconds of the last runs, oldest first; null where one did not pass. Left out of a list without `limit`.
     #[serde(skip_serializing_if = "Option::is_none")]
     spark: Option<Vec<Option<Num>>>,
@@ -113,7 +114,7 @@ impl<'a> StateObject<'a> {
                 .episode
                 .as_ref()
                 .map(|episode| incident_id(&entry.name, episode.id)),
-            interval_ms: def.map(|def| ms_of(def.settings.interval.0)),
+            interval_ms: def.map_or(Num(0.0), |def| ms_of(def.settings.interval.0)),
             spark: wanted.spark.then(|| spark(live)),
         }
     }

@@ -13,7 +13,8 @@ use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt, stream};
 use serde::Serialize;
 use serde_json::json;
-use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::{Instant, sleep_until};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -33,6 +34,8 @@ const COALESCE: Duration = Duration::from_millis(250);
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Names in one event; of more, none are named and everything is to be asked again.
 const NAMES: usize = 1_000;
+/// Signals taken in at once, at most: as many as the feed keeps for a listener.
+const DRAIN: usize = 4_096;
 /// Runs of one monitor within [`COALESCE`] that are sent, the newest; a monitor may run every millisecond.
 const RUNS: usize = 20;
 
@@ -181,17 +184,37 @@ impl Teller {
             tokio::select! {
                 biased;
                 () = self.api.stop().cancelled() => return None,
-                () = async { sleep_until(flush_at.unwrap_or_else(Instant::now)).await }, if flush_at.is_some() => self.flush(),
+                () = async { sleep_until(flush_at.unwrap_or_else(Instant::now)).await }, if flush_at.is_some() => {
+                    self.drain();
+                    self.flush();
+                }
                 signal = self.signals.recv() => match signal {
                     Ok(signal) => self.take(signal),
-                    Err(RecvError::Lagged(_)) => {
-                        self.waiting = Waiting { resync: true, ..Waiting::default() };
-                        self.soon();
-                    }
+                    Err(RecvError::Lagged(_)) => self.lagged(),
                     Err(RecvError::Closed) => return None,
                 },
             }
         }
+    }
+
+    /// Takes in what has been said already: it travels along.
+    fn drain(&mut self) {
+        for _ in 0..DRAIN {
+            match self.signals.try_recv() {
+                Ok(signal) => self.take(signal),
+                Err(TryRecvError::Lagged(_)) => self.lagged(),
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return,
+            }
+        }
+    }
+
+    /// Nobody knows what was missed.
+    fn lagged(&mut self) {
+        self.waiting = Waiting {
+            resync: true,
+            ..Waiting::default()
+        };
+        self.soon();
     }
 
     /// Sends what waits at once if nothing was sent for a while, else when that while is over.

@@ -338,6 +338,7 @@ impl App {
                 access_tokens: AccessTokens::new(&self.options.access_tokens),
                 allow_exec_from_api: self.options.allow_exec_from_api,
                 prefix: self.options.cluster.clone(),
+                page_dir: self.options.debug_ui.then(|| PathBuf::from("ui/dist")),
             },
         });
         let mut serving: Tasks<Ended> = Tasks::child_of(&never);

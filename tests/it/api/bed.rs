@@ -42,8 +42,7 @@ pub(super) struct Bed {
     pub(super) feed: Feed,
     pub(super) health: Health,
     pub(super) notifier: NotifierView,
-    pub(super) session: Arc<Session>,
-    pub(super) stop: CancellationToken,
+    _session: Arc<Session>,
     _tasks: Tasks,
 }
 
@@ -166,8 +165,7 @@ impl Bed {
             feed,
             health,
             notifier: view,
-            session,
-            stop,
+            _session: session,
             _tasks: tasks,
         }
     }

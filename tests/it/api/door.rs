@@ -1,9 +1,10 @@
 //! What every request passes: sessions, other sites, sizes, headers, the page.
 
 use axum::body::Body;
-use axum::http::Method;
+use axum::http::{Method, Request};
 use ninevolt::api::MAX_BODY;
 use serde_json::json;
+use tower::ServiceExt;
 
 use super::bed::Bed;
 
@@ -79,7 +80,7 @@ async fn a_body_that_is_too_large_is_a_413_and_bulk_routes_take_more() {
     assert_eq!(answer.json()["message"], "Pushed 0 configs; skipped 0 configs");
     // One definition has a limit of its own.
     let spec = json!({"type": "tcp", "host": "h", "port": 1, "interval": "10s", "description": "x".repeat(300_000)});
-    bed.put("/api/v1/monitor/web", spec).await.is(413);
+    bed.put("/api/v1/monitor/web", spec).await.is(422);
 }
 
 #[tokio::test]
@@ -180,12 +181,40 @@ async fn the_page_is_served_for_every_path_below_ui_and_its_assets_only_by_name(
 #[tokio::test]
 async fn large_answers_are_compressed_for_who_asks() {
     let bed = Bed::new().await;
-    let response = {
-        use tower::ServiceExt;
-        let request = axum::http::Request::get("/openapi.json")
-            .header("accept-encoding", "gzip")
-            .body(Body::empty());
-        bed.router.clone().oneshot(request.unwrap()).await.unwrap()
-    };
-    assert_eq!(response.headers()["content-encoding"], "gzip");
+    bed.put("/api/v1/monitor/web", json!({"type": "tcp", "host": "h", "port": 1, "interval": "10s", "description": "x".repeat(500)}))
+        .await
+        .is(201);
+    for path in ["/openapi.json", "/api/v1/state", "/api/v1/monitor", "/metrics", "/api/v1/overview"] {
+        let request = Request::get(path).header("accept-encoding", "gzip").body(Body::empty()).unwrap();
+        let response = bed.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.headers()["content-encoding"], "gzip", "{path}");
+        let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        assert!(body.starts_with(&[0x1f, 0x8b]), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_from_a_directory_is_served_with_its_rules_and_nothing_outside_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let page = dir.path().join("page");
+    std::fs::create_dir_all(page.join("assets")).unwrap();
+    std::fs::write(page.join("index.html"), "<script>a()</script><p>page").unwrap();
+    std::fs::write(page.join("assets/a-1.js"), "b()").unwrap();
+    std::fs::write(page.join("assets/a-1.js.gz"), "zipped").unwrap();
+    std::fs::write(page.join("favicon.svg"), "<svg/>").unwrap();
+    std::fs::write(dir.path().join("outside"), "outside").unwrap();
+    let bed = Bed::with(ninevolt::api::Options { page_dir: Some(page), ..Default::default() }).await;
+    let index = bed.get("/ui/incidents").await.is(200);
+    assert_eq!(index.text, "<script>a()</script><p>page");
+    assert!(index.header("content-security-policy").contains("script-src 'self' 'sha256-"));
+    let asset = bed.get("/ui/assets/a-1.js").await.is(200);
+    assert_eq!((asset.text.as_str(), asset.header("content-type")), ("b()", "text/javascript"));
+    assert_eq!(asset.header("cache-control"), "public, max-age=31536000, immutable");
+    let zipped = bed.ask(Method::GET, "/ui/assets/a-1.js", &[("accept-encoding", "gzip, br")], "").await.is(200);
+    assert_eq!((zipped.text.as_str(), zipped.header("content-encoding")), ("zipped", "gzip"));
+    assert_eq!(bed.get("/ui/favicon.svg").await.is(200).header("cache-control"), "no-cache");
+    for path in ["/ui/..%2foutside", "/ui/assets/..%2f..%2foutside", "/ui/%2fetc%2fpasswd"] {
+        let answer = bed.get(path).await;
+        assert!(answer.status == 404 || answer.text == index.text, "{path}: {}", answer.text);
+    }
 }

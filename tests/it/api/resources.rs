@@ -133,7 +133,6 @@ pub(super) async fn tell(bed: &Bed, status: Status) {
         tags: vec!["db".into()],
         runbook: String::new(),
         told: false,
-        displaced: None,
     };
     bed.write(keys::outbox_entry(&ops(), &monitor("gamma")), &entry).await;
 }
@@ -334,7 +333,7 @@ async fn kinds_carry_a_schema_of_the_whole_definition() {
         .filter_map(Value::as_str)
         .collect();
     assert!(
-        required.contains(&"interval") && required.contains(&"host"),
+        required.contains(&"interval") && required.contains(&"type"),
         "{required:?}"
     );
     assert!(of("alerters", "slack")["properties"]["options"]["properties"]["channel"].is_object());

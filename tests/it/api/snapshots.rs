@@ -178,6 +178,12 @@ fn the_description_in_the_repository_is_that_of_the_code() {
     ] {
         assert!(paths.contains_key(path), "{path}");
     }
+    let ids = paths
+        .values()
+        .flat_map(|item| item.as_object().unwrap().values())
+        .filter_map(|op| op["operationId"].as_str());
+    let mut seen = std::collections::HashSet::new();
+    assert!(ids.into_iter().all(|id| seen.insert(id)), "operation ids are unique");
     // Every reference leads somewhere.
     let text = document.to_string();
     for part in text.split("\"$ref\":\"#").skip(1) {

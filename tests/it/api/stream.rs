@@ -90,13 +90,10 @@ async fn changes_travel_together_and_at_most_four_times_a_second() {
 
 #[tokio::test(start_paused = true)]
 async fn silence_is_broken_by_a_comment_and_the_end_of_the_server_ends_the_stream() {
-    let bed = Bed::new().await;
+    let mut bed = Bed::new().await;
     // The router of the bed is not bound to a server; this one is.
     let stop = tokio_util::sync::CancellationToken::new();
-    let bed = Bed {
-        router: ninevolt::api::router(bed.api.clone().until(stop.clone())),
-        ..bed
-    };
+    bed.router = ninevolt::api::router(bed.api.clone().until(stop.clone()));
     let mut reader = Reader::open(&bed, "").await;
     let begun = tokio::time::Instant::now();
     assert_eq!(reader.next().await.unwrap().0, ":");
