@@ -194,6 +194,7 @@ mod tests {
             description: String::new(),
             tags: Vec::new(),
             runbook: String::new(),
+            displaced: None,
             told: false,
         }
     }
