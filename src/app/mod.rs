@@ -21,6 +21,7 @@ use crate::catalog::{Catalog, loader};
 use crate::cluster::identity::{Identity, IdentityError, LastAlive};
 use crate::cluster::tenures::Tenures;
 use crate::cluster::{Cluster, Rights, Tables, event_log};
+use crate::config::kinds::Kinds;
 use crate::director::{Director, prune};
 use crate::events::{EventKind, Events};
 use crate::feed::{Feed, Signal};
@@ -164,10 +165,6 @@ impl App {
         let feed = Feed::default();
         let (events, to_write) = Events::new(identity.member.clone(), feed.clone());
         let alive = LastAlive::of(&options.data_dir);
-        let left = Left {
-            alive: alive.read(),
-            ..Left::read(&store, &identity.member).await?
-        };
         let cluster = Cluster {
             store: store.clone(),
             record: member_record(&options, &identity, &listener),
@@ -178,6 +175,11 @@ impl App {
             events: events.clone(),
         };
         let session = cluster.join().await?;
+        // Read now and not before: from here on nothing of an earlier process is taken any more.
+        let left = Left {
+            alive: alive.read(),
+            ..Left::read(&store, &identity.member).await?
+        };
         let member = member_info(&cluster.record);
         Ok(Self {
             member,
@@ -228,7 +230,7 @@ impl App {
             recorder: recorder.clone(),
             tenures: tenures.clone(),
             events: self.events.clone(),
-            store: self.store.clone(),
+            feed: self.feed.clone(),
             left: self.left,
         };
         let token = running.stop().clone();
@@ -270,6 +272,7 @@ impl App {
             Ended::Quietly("director")
         });
         let (token, session, cluster) = (belonging.stop().clone(), self.session.clone(), self.cluster);
+        let rights = cluster.rights.subscribe();
         belonging.spawn(async move {
             match cluster.run(session, token).await {
                 Ok(()) => Ended::Quietly("cluster"),
@@ -279,18 +282,19 @@ impl App {
         let (catalog, store, feed) = (self.catalog.clone(), self.store.clone(), self.feed.clone());
         let token = running.stop().clone();
         running.spawn(async move {
-            loader::run(catalog, store, feed, to_manager, token).await;
+            loader::run(catalog, Kinds::built_in(), store, feed, to_manager, token).await;
             Ended::Quietly("definitions")
         });
-        let (token, session, catalog, work, store) = (
+        let (token, rights_now, catalog, work, store) = (
             recording.stop().clone(),
-            self.session.clone(),
+            rights.clone(),
             self.catalog.clone(),
             recorder.clone(),
             self.store.clone(),
         );
+        let member = self.session.member().clone();
         recording.spawn(async move {
-            soft::run(store, session, catalog, work, token).await;
+            soft::run(store, member, rights_now, catalog, work, token).await;
             Ended::Quietly("soft failures")
         });
         let (token, alive) = (recording.stop().clone(), self.alive);
@@ -364,8 +368,12 @@ impl App {
         }
         // Announce, let runs end and be recorded, let deliveries end, close the API, give up the session.
         health.set_ready(false);
-        let announced = self.session.update(|record| record.leaving = true).await;
-        tracing::debug!(?announced, "leaving");
+        // The session of now: the first one may have been lost meanwhile.
+        let session = rights.borrow().session.clone();
+        if let Some(session) = &session {
+            let announced = session.update(|record| record.leaving = true).await;
+            tracing::debug!(?announced, "leaving");
+        }
         let mut clean = true;
         let stages = [
             ("runs", running),
@@ -379,7 +387,9 @@ impl App {
             tracing::debug!(stage, clean = ended, "stopped");
             clean &= ended;
         }
-        if let Err(error) = self.session.close().await {
+        if let Some(session) = session
+            && let Err(error) = session.close().await
+        {
             tracing::warn!(%error, "the session could not be ended; it runs out by itself");
         }
         match failed {

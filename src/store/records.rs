@@ -300,6 +300,9 @@ pub struct Soft {
     pub first: EpisodeId,
     /// Due time of the last failed run.
     pub due: WallMs,
+    /// Fingerprint of what is measured: the count of another definition is not gone on with.
+    #[serde(default)]
+    pub measured: u64,
 }
 
 /// `soft/<member>`.

@@ -106,6 +106,7 @@ impl Bed {
         tasks.spawn(async move { while changed.recv().await.is_some() {} });
         tasks.spawn(loader::run(
             catalog.clone(),
+            ninevolt::config::kinds::Kinds::built_in(),
             store.clone(),
             feed.clone(),
             changes,
