@@ -247,7 +247,7 @@ async fn replace(
     Err(ApiError::conflict("somebody else keeps changing it; try again"))
 }
 
-/// Removes a silence: it ends now.
+/// Ends a silence: one that mutes ends now and stays in the list of the expired; any other is removed.
 #[utoipa::path(delete, path = "/api/v1/silence/{id}", tag = "silence",
     params(("id" = String, Path), ("If-Match" = Option<String>, Header)),
     responses((status = 200, body = StatusBody), (status = 404, body = ErrorBody), (status = 412, body = ErrorBody), (status = 503, body = ErrorBody)))]
@@ -257,17 +257,22 @@ async fn remove(
     headers: HeaderMap,
 ) -> Result<Json<StatusBody>, ApiError> {
     let seen = Seen::read(&headers);
+    let now = WallMs::now();
     for _ in 0..ATTEMPTS {
-        let (entry, _) = find(&api, &id).await?;
+        let (entry, mut record) = find(&api, &id).await?;
         seen.check(Some(entry.rev))?;
-        let guards = vec![Guard::Rev(entry.key.clone(), entry.rev)];
-        let commit = Commit {
-            guards,
-            ops: vec![Op::Delete(entry.key)],
+        let active = record.from < now && now < record.until;
+        let (done, word) = if active {
+            record.until = now;
+            (write(&api, &id, &record, entry.rev).await?.is_some(), "ended")
+        } else {
+            let guards = vec![Guard::Rev(entry.key.clone(), entry.rev)];
+            let commit = Commit { guards, ops: vec![Op::Delete(entry.key)] };
+            (settle(&api, commit).await?.is_some(), "removed")
         };
-        if settle(&api, commit).await?.is_some() {
-            told(&api, &id, "removed");
-            return Ok(Json(StatusBody::ok(format!("Successfully removed silence '{id}'"))));
+        if done {
+            told(&api, &id, word);
+            return Ok(Json(StatusBody::ok(format!("Successfully {word} silence '{id}'"))));
         }
     }
     Err(ApiError::conflict("somebody else keeps changing it; try again"))

@@ -6,7 +6,7 @@ use super::route::route;
 use crate::catalog::MonitorEntry;
 use crate::model::{AlerterName, Closed, Group, MonitorName, MonitorSettings, Status, WallMs};
 use crate::state::{Episode, Health, Transition};
-use crate::store::records::{Checkpoint, FORMAT, OutboxEntry, Past};
+use crate::store::records::{Checkpoint, Displaced, FORMAT, OutboxEntry, Past};
 use crate::store::{Commit, Guard, Op, Revision, StoreError, encode, keys};
 
 /// Changes of one monitor that may wait for their commit; more are folded together, the newest kept.
@@ -62,6 +62,7 @@ pub(super) fn commit(pending: &Pending, recorded: &Recorded) -> Result<Option<Pl
     };
     // The episode that the store knows may have ended, and others may have begun and ended, before the present one.
     let mut addressed = recorded.addressed.clone();
+    let mut ends: Vec<(AlerterName, Displaced)> = Vec::new();
     for ended in pending.transitions.iter().filter(|t| t.closed.is_some()) {
         let (Some(episode), Some(closed)) = (&ended.episode, ended.closed) else {
             continue;
@@ -75,6 +76,14 @@ pub(super) fn commit(pending: &Pending, recorded: &Recorded) -> Result<Option<Pl
         for alerter in std::mem::take(&mut addressed) {
             let entry = about.end(episode, ended.from, ended.at, ended.count, closed);
             put_once(&mut commit, keys::outbox_entry(&alerter, name), encode(&entry)?);
+            let displaced = Displaced {
+                episode: episode.id,
+                closed,
+                at: ended.at,
+                count: ended.count,
+                message: entry.message,
+            };
+            ends.push((alerter, displaced));
         }
     }
     let entered: Vec<Status> = entered_now(&pending.transitions);
@@ -88,7 +97,9 @@ pub(super) fn commit(pending: &Pending, recorded: &Recorded) -> Result<Option<Pl
             put_once(&mut commit, keys::outbox_entry(alerter, name), encode(&entry)?);
         }
         for alerter in &routed.tell {
-            let entry = about.outbox(episode, from, pending.health.status, at, count);
+            let mut entry = about.outbox(episode, from, pending.health.status, at, count);
+            // This takes the place of news that nobody has heard: it brings them along.
+            entry.displaced = ends.iter().find(|(to, _)| to == alerter).map(|(_, end)| end.clone());
             put_once(&mut commit, keys::outbox_entry(alerter, name), encode(&entry)?);
         }
         if pending.transitions.is_empty() && routed.tell.is_empty() && routed.release.is_empty() {
@@ -264,6 +275,7 @@ impl About<'_> {
             tags: self.settings.map(|s| s.tags.clone()).unwrap_or_default(),
             runbook: text(|s| &s.runbook),
             told: false,
+            displaced: None,
         }
     }
 }

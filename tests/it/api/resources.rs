@@ -132,6 +132,7 @@ pub(super) async fn tell(bed: &Bed, status: Status) {
         description: String::new(),
         tags: vec!["db".into()],
         runbook: String::new(),
+        displaced: None,
         told: false,
     };
     bed.write(keys::outbox_entry(&ops(), &monitor("gamma")), &entry).await;
