@@ -22,7 +22,11 @@ static CLOSER_LOOK: LazyLock<Option<Regex>> = LazyLock::new(|| {
         secret_keys((kind.schema)().as_value(), "", &mut words);
     }
     let words: Vec<_> = words.iter().map(|word| regex::escape(word)).collect();
-    Regex::new(&format!(r#"(?i)\\|{}|(interval|timeout|time)"\s*:\s*[0-9]"#, words.join("|"))).ok()
+    Regex::new(&format!(
+        r#"(?i)\\|{}|(interval|timeout|time)"\s*:\s*[0-9]"#,
+        words.join("|")
+    ))
+    .ok()
 });
 
 /// The keys below which a schema has a secret.
@@ -168,7 +172,11 @@ mod tests {
         for kind in monitors::KINDS {
             let mut secrets = Vec::new();
             secret_keys((kind.schema)().as_value(), "", &mut secrets);
-            assert!(secrets.iter().all(|key| !key.is_empty() && look.is_match(key)), "{}: {secrets:?}", kind.name);
+            assert!(
+                secrets.iter().all(|key| !key.is_empty() && look.is_match(key)),
+                "{}: {secrets:?}",
+                kind.name
+            );
         }
     }
 

@@ -43,9 +43,6 @@ pub(super) fn judge(
             problems,
         ));
     }
-    if section == Section::Monitor {
-        problems.extend(strangers(api, name, spec));
-    }
     Ok(problems)
 }
 
@@ -82,8 +79,8 @@ fn runs_commands(spec: &Value) -> bool {
         })
 }
 
-/// Alerters that are named and do not exist.
-fn strangers(api: &ApiState, name: &str, spec: &Value) -> Vec<Problem> {
+/// Warnings about alerters that a monitor names and that do not exist.
+pub(super) fn strangers(api: &ApiState, name: &str, spec: &Value) -> Vec<Problem> {
     let Some(def) = definition::monitor(name, spec).value else {
         return Vec::new();
     };

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::commits::{ATTEMPTS, Seen, etag, seen_by_catalog, settle};
 use super::definitions::{same, shown};
 use super::error::{ApiError, StatusBody};
-use super::judge::{judge, unmasked};
+use super::judge::{judge, strangers, unmasked};
 use super::parts::ApiState;
 use crate::config::mask::Section;
 use crate::config::report::ProblemJson;
@@ -125,7 +125,11 @@ pub(super) async fn map(api: &ApiState, section: Section) -> Result<Response, Ap
             ))
         },
     );
-    Ok(([(header::CONTENT_TYPE, "application/json")], Body::from_stream(pieces.fuse())).into_response())
+    Ok((
+        [(header::CONTENT_TYPE, "application/json")],
+        Body::from_stream(pieces.fuse()),
+    )
+        .into_response())
 }
 
 fn named(section: Section, entry: &Entry, names: &str) -> Option<(Box<RawValue>, String)> {
@@ -179,7 +183,10 @@ pub(super) async fn put(
         let stored = entry.as_ref().map(spec_of);
         let mut spec = spec.clone();
         let problems = unmasked(section, name, &mut spec, stored.as_ref());
-        let warnings = judge(api, section, name, &spec, stored.as_ref(), problems)?;
+        let mut warnings = judge(api, section, name, &spec, stored.as_ref(), problems)?;
+        if section == Section::Monitor {
+            warnings.extend(strangers(api, name, &spec));
+        }
         // Names that cannot be keys do not get past judging.
         let Some(key) = key.clone() else {
             return Err(missing(section, name));

@@ -50,10 +50,16 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 
 /// A file of the page: the embedded one, or where the server was told so the one that lies in a directory now.
 fn find(api: &ApiState, path: &str) -> Option<EmbeddedFile> {
-    let Some(dir) = &api.options.page_dir else { return Page::get(path) };
-    let inside = std::path::Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
+    let Some(dir) = &api.options.page_dir else {
+        return Page::get(path);
+    };
+    let inside = std::path::Path::new(path)
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)));
     // For development only: reading a small file in place holds nobody up for long.
-    inside.then(|| rust_embed::utils::read_file_from_fs(&dir.join(path)).ok()).flatten()
+    inside
+        .then(|| rust_embed::utils::read_file_from_fs(&dir.join(path)).ok())
+        .flatten()
 }
 
 async fn index(State(api): State<ApiState>, headers: HeaderMap) -> Response {

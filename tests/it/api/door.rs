@@ -181,11 +181,23 @@ async fn the_page_is_served_for_every_path_below_ui_and_its_assets_only_by_name(
 #[tokio::test]
 async fn large_answers_are_compressed_for_who_asks() {
     let bed = Bed::new().await;
-    bed.put("/api/v1/monitor/web", json!({"type": "tcp", "host": "h", "port": 1, "interval": "10s", "description": "x".repeat(500)}))
-        .await
-        .is(201);
-    for path in ["/openapi.json", "/api/v1/state", "/api/v1/monitor", "/metrics", "/api/v1/overview"] {
-        let request = Request::get(path).header("accept-encoding", "gzip").body(Body::empty()).unwrap();
+    bed.put(
+        "/api/v1/monitor/web",
+        json!({"type": "tcp", "host": "h", "port": 1, "interval": "10s", "description": "x".repeat(500)}),
+    )
+    .await
+    .is(201);
+    for path in [
+        "/openapi.json",
+        "/api/v1/state",
+        "/api/v1/monitor",
+        "/metrics",
+        "/api/v1/overview",
+    ] {
+        let request = Request::get(path)
+            .header("accept-encoding", "gzip")
+            .body(Body::empty())
+            .unwrap();
         let response = bed.router.clone().oneshot(request).await.unwrap();
         assert_eq!(response.headers()["content-encoding"], "gzip", "{path}");
         let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
@@ -203,18 +215,46 @@ async fn a_page_from_a_directory_is_served_with_its_rules_and_nothing_outside_of
     std::fs::write(page.join("assets/a-1.js.gz"), "zipped").unwrap();
     std::fs::write(page.join("favicon.svg"), "<svg/>").unwrap();
     std::fs::write(dir.path().join("outside"), "outside").unwrap();
-    let bed = Bed::with(ninevolt::api::Options { page_dir: Some(page), ..Default::default() }).await;
+    let bed = Bed::with(ninevolt::api::Options {
+        page_dir: Some(page),
+        ..Default::default()
+    })
+    .await;
     let index = bed.get("/ui/incidents").await.is(200);
     assert_eq!(index.text, "<script>a()</script><p>page");
-    assert!(index.header("content-security-policy").contains("script-src 'self' 'sha256-"));
+    assert!(
+        index
+            .header("content-security-policy")
+            .contains("script-src 'self' 'sha256-")
+    );
     let asset = bed.get("/ui/assets/a-1.js").await.is(200);
-    assert_eq!((asset.text.as_str(), asset.header("content-type")), ("b()", "text/javascript"));
+    assert_eq!(
+        (asset.text.as_str(), asset.header("content-type")),
+        ("b()", "text/javascript")
+    );
     assert_eq!(asset.header("cache-control"), "public, max-age=31536000, immutable");
-    let zipped = bed.ask(Method::GET, "/ui/assets/a-1.js", &[("accept-encoding", "gzip, br")], "").await.is(200);
-    assert_eq!((zipped.text.as_str(), zipped.header("content-encoding")), ("zipped", "gzip"));
-    assert_eq!(bed.get("/ui/favicon.svg").await.is(200).header("cache-control"), "no-cache");
-    for path in ["/ui/..%2foutside", "/ui/assets/..%2f..%2foutside", "/ui/%2fetc%2fpasswd"] {
+    let zipped = bed
+        .ask(Method::GET, "/ui/assets/a-1.js", &[("accept-encoding", "gzip, br")], "")
+        .await
+        .is(200);
+    assert_eq!(
+        (zipped.text.as_str(), zipped.header("content-encoding")),
+        ("zipped", "gzip")
+    );
+    assert_eq!(
+        bed.get("/ui/favicon.svg").await.is(200).header("cache-control"),
+        "no-cache"
+    );
+    for path in [
+        "/ui/..%2foutside",
+        "/ui/assets/..%2f..%2foutside",
+        "/ui/%2fetc%2fpasswd",
+    ] {
         let answer = bed.get(path).await;
-        assert!(answer.status == 404 || answer.text == index.text, "{path}: {}", answer.text);
+        assert!(
+            answer.status == 404 || answer.text == index.text,
+            "{path}: {}",
+            answer.text
+        );
     }
 }

@@ -109,7 +109,7 @@ async fn who_is_too_slow_is_told_to_ask_for_everything() {
     for i in 0..10_000 {
         bed.feed.tell(|| state(&format!("m{i}")));
     }
-    let mut sorts = vec![reader.next().await.unwrap(), reader.next().await.unwrap()];
+    let mut sorts = [reader.next().await.unwrap(), reader.next().await.unwrap()];
     sorts.sort_by(|a, b| a.0.cmp(&b.0));
     assert_eq!(sorts[0].0, "resync");
     assert_eq!(sorts[1].1["monitors"], json!([]), "too many to name");
