@@ -44,8 +44,17 @@ impl Health {
     /// Not ready yet.
     #[must_use]
     pub fn new(backend: &'static str, path: Option<String>) -> Self {
-        let store = StoreStatus { backend, state: JOINED, detail: None, path };
-        Self(Arc::new(Mutex::new(Inner { ready: false, store, last_trouble: None })))
+        let store = StoreStatus {
+            backend,
+            state: JOINED,
+            detail: None,
+            path,
+        };
+        Self(Arc::new(Mutex::new(Inner {
+            ready: false,
+            store,
+            last_trouble: None,
+        })))
     }
 
     /// Whether it serves: false at the start and as the first step of a stop.
@@ -106,14 +115,21 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 /// Where to read on.
 #[utoipa::path(get, path = "/", tag = "health", responses((status = 200, body = String, content_type = "text/plain")))]
 async fn root() -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], "Refer to README.md for 9volt API usage").into_response()
+    (
+        [(header::CONTENT_TYPE, "text/plain; charset=utf-8")],
+        "Refer to README.md for 9volt API usage",
+    )
+        .into_response()
 }
 
 /// The version of this member.
 #[utoipa::path(get, path = "/version", tag = "health", responses((status = 200, body = StatusBody)))]
 async fn version(State(api): State<ApiState>) -> Json<StatusBody> {
     let message = format!("9volt {} - {}", api.member.version, api.member.commit);
-    Json(StatusBody { message, status: "version".to_owned() })
+    Json(StatusBody {
+        message,
+        status: "version".to_owned(),
+    })
 }
 
 /// Whether this member works, as the original tells it: 500 while the store takes nothing.
@@ -144,6 +160,12 @@ async fn ready(State(api): State<ApiState>) -> (StatusCode, Json<StatusBody>) {
     if api.health.ready() {
         (StatusCode::OK, Json(StatusBody::ok(message)))
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, Json(StatusBody { message, status: "starting or stopping".to_owned() }))
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            Json(StatusBody {
+                message,
+                status: "starting or stopping".to_owned(),
+            }),
+        )
     }
 }

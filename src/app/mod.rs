@@ -21,7 +21,7 @@ use crate::catalog::{Catalog, loader};
 use crate::cluster::identity::{Identity, IdentityError, LastAlive};
 use crate::cluster::tenures::Tenures;
 use crate::cluster::{Cluster, Rights, Tables, event_log};
-use crate::director::Director;
+use crate::director::{Director, prune};
 use crate::events::{EventKind, Events};
 use crate::feed::{Feed, Signal};
 use crate::manager::alarm::Alarm;
@@ -255,6 +255,15 @@ impl App {
             rights: self.cluster.rights.subscribe(),
             events: self.events.clone(),
         };
+        let (token, store, rights) = (
+            belonging.stop().clone(),
+            self.store.clone(),
+            self.cluster.rights.subscribe(),
+        );
+        belonging.spawn(async move {
+            prune::run(store, rights, token).await;
+            Ended::Quietly("pruning")
+        });
         let token = belonging.stop().clone();
         belonging.spawn(async move {
             director.run(token).await;
@@ -329,6 +338,7 @@ impl App {
                 access_tokens: AccessTokens::new(&self.options.access_tokens),
                 allow_exec_from_api: self.options.allow_exec_from_api,
                 prefix: self.options.cluster.clone(),
+                page_dir: self.options.debug_ui.then(|| PathBuf::from("ui/dist")),
             },
         });
         let mut serving: Tasks<Ended> = Tasks::child_of(&never);
@@ -357,8 +367,13 @@ impl App {
         let announced = self.session.update(|record| record.leaving = true).await;
         tracing::debug!(?announced, "leaving");
         let mut clean = true;
-        let stages =
-            [("runs", running), ("records", recording), ("deliveries", telling), ("API", serving), ("membership", belonging)];
+        let stages = [
+            ("runs", running),
+            ("records", recording),
+            ("deliveries", telling),
+            ("API", serving),
+            ("membership", belonging),
+        ];
         for (stage, tasks) in stages {
             let ended = tasks.shut_down(GRACE + Duration::from_secs(1)).await;
             tracing::debug!(stage, clean = ended, "stopped");
@@ -386,7 +401,9 @@ impl App {
             http: DeliveryCx::client()?,
             read: Arc::new(|name, definition| {
                 let spec = serde_json::from_str(definition.spec.get()).ok()?;
-                crate::config::definition::alerter(name.as_str(), &spec).value.map(Arc::new)
+                crate::config::definition::alerter(name.as_str(), &spec)
+                    .value
+                    .map(Arc::new)
             }),
             events: Arc::new(move |event| {
                 if let Some(monitor) = event.monitor() {
@@ -466,7 +483,12 @@ fn owner(tables: Tables) -> api::OwnerView {
     Arc::new(move |entry| {
         let table = tables.of(&entry.group()?)?;
         let slot = crate::director::slot(entry.name.as_str());
-        table.runs.iter().find(|run| (run.first..=run.last).contains(&slot))?.judge.clone()
+        table
+            .runs
+            .iter()
+            .find(|run| (run.first..=run.last).contains(&slot))?
+            .judge
+            .clone()
     })
 }
 

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{AlerterEntry, Catalog, Live, MonitorEntry};
-use crate::config::definition;
+use crate::config::definition::{self, MonitorDef};
 use crate::feed::{Feed, Signal};
 use crate::model::{AlerterName, MonitorName, Problem};
 use crate::store::records::Definition;
@@ -57,8 +57,9 @@ fn take_monitors(catalog: &Catalog, feed: &Feed, followed: Followed) -> Changed 
     match followed {
         Followed::Snapshot { entries, .. } => {
             let mut there = HashSet::with_capacity(entries.len());
-            for entry in &entries {
-                if let Some(name) = put_monitor(catalog, entry, &mut changed) {
+            // Each is dropped when it is read: what the next one needs goes where it was.
+            for entry in entries {
+                if let Some(name) = put_monitor(catalog, &entry, &mut changed) {
                     there.insert(name);
                 }
             }
@@ -104,16 +105,37 @@ fn put_monitor(catalog: &Catalog, entry: &Entry, changed: &mut Changed) -> Optio
             problems: vec![problem],
         },
     };
+    let mut def = read.value;
+    if let Some(def) = &mut def {
+        trim(def, &name);
+    }
     let monitor = Arc::new(MonitorEntry {
         live: before.map_or_else(|| Arc::new(Live::default()), |known| known.live.clone()),
         name: name.clone(),
         rev: entry.rev,
-        def: read.value,
+        def,
         problems: read.problems,
     });
     catalog.put_monitor(monitor.clone());
     changed.put.push(monitor);
     Some(name)
+}
+
+/// Gives back what reading has left over: there may be a hundred thousand of these.
+fn trim(def: &mut MonitorDef, name: &MonitorName) {
+    def.name = name.clone();
+    let settings = &mut def.settings;
+    for text in settings.tags.iter_mut().chain([
+        &mut settings.kind,
+        &mut settings.description,
+        &mut settings.member_tag,
+        &mut settings.runbook,
+    ]) {
+        text.shrink_to_fit();
+    }
+    settings.tags.shrink_to_fit();
+    settings.warning_alerter.shrink_to_fit();
+    settings.critical_alerter.shrink_to_fit();
 }
 
 fn take_alerters(catalog: &Catalog, feed: &Feed, followed: Followed) {

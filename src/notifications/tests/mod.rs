@@ -266,7 +266,8 @@ macro_rules! until {
         let began = Instant::now();
         while !$what {
             assert!(began.elapsed() < LONG, "never: {}", stringify!($what));
-            sleep(Duration::from_millis(20)).await;
+            // The longer it takes, the coarser: a day in steps of 20 ms is a long time even when it is paused.
+            sleep(Duration::from_millis(20).max(began.elapsed() / 300)).await;
         }
     }};
 }
