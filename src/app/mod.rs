@@ -490,16 +490,7 @@ fn member_record(options: &ServerOptions, identity: &Identity, listener: &TcpLis
 
 /// Who judges a monitor, by the tables.
 fn owner(tables: Tables) -> api::OwnerView {
-    Arc::new(move |entry| {
-        let table = tables.of(&entry.group()?)?;
-        let slot = crate::director::slot(entry.name.as_str());
-        table
-            .runs
-            .iter()
-            .find(|run| (run.first..=run.last).contains(&slot))?
-            .judge
-            .clone()
-    })
+    Arc::new(move |entry| tables.judge(&entry.group()?, crate::director::slot(entry.name.as_str())))
 }
 
 fn member_info(record: &MemberRecord) -> MemberInfo {
