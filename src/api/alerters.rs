@@ -23,6 +23,7 @@ use super::parts::ApiState;
 use super::push::push;
 use super::query::Params;
 use super::resource::{self, Written, read, spec_of};
+use crate::config::definition;
 use crate::config::mask::Section;
 use crate::model::AlerterName;
 use crate::notifications::AlerterFacts;
@@ -188,20 +189,15 @@ struct TestResult {
 #[utoipa::path(post, path = "/api/v1/alerter/{name}/test", tag = "alerter", params(("name" = String, Path)),
     responses((status = 200, body = TestResult), (status = 404, body = ErrorBody), (status = 422, body = ErrorBody)))]
 async fn test(State(api): State<ApiState>, Path(name): Path<String>) -> Result<Json<TestResult>, ApiError> {
-    read(&api, SECTION, &name).await?;
-    let begun = Instant::now();
-    let alerter = AlerterName::parse(&name).map_err(|_| resource::missing(SECTION, &name))?;
-    let Some(result) = api.notifier.send_test(&alerter).await else {
-        let problems = api
-            .catalog
-            .alerter(&name)
-            .map(|entry| entry.problems.clone())
-            .unwrap_or_default();
-        return Err(ApiError::invalid(
-            format!("the definition of '{name}' has errors"),
-            problems,
-        ));
+    // By what is stored, not by what the catalog has seen so far: a test often follows an edit.
+    let spec = spec_of(&read(&api, SECTION, &name).await?);
+    let definition = definition::alerter(&name, &spec);
+    let Some(alerter) = definition.value else {
+        let message = format!("the definition of '{name}' has errors");
+        return Err(ApiError::invalid(message, definition.problems));
     };
+    let begun = Instant::now();
+    let result = api.notifier.send_test(&alerter).await;
     let (delivered, response) = match result {
         Ok(receipt) => (true, receipt.response),
         Err(error) => (false, error.message),

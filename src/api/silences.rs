@@ -267,7 +267,10 @@ async fn remove(
             (write(&api, &id, &record, entry.rev).await?.is_some(), "ended")
         } else {
             let guards = vec![Guard::Rev(entry.key.clone(), entry.rev)];
-            let commit = Commit { guards, ops: vec![Op::Delete(entry.key)] };
+            let commit = Commit {
+                guards,
+                ops: vec![Op::Delete(entry.key)],
+            };
             (settle(&api, commit).await?.is_some(), "removed")
         };
         if done {

@@ -46,15 +46,6 @@ impl Tables {
         let runs = &tables.get(group)?.runs;
         runs.get(runs.partition_point(|run| run.last < slot))?.judge.clone()
     }
-
-    /// Whether a group has a table that gives its slots to nobody: its monitors are orphans.
-    #[must_use]
-    pub fn orphaned(&self, group: &Group) -> bool {
-        self.0
-            .read()
-            .get(group)
-            .is_some_and(|table| table.runs.iter().any(|run| run.judge.is_none()))
-    }
 }
 
 /// The loop.

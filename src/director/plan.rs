@@ -38,7 +38,12 @@ pub fn plan(eligible: &BTreeSet<MemberId>, before: Option<&Table>, epoch: &str) 
         return None;
     }
     let stamps = stamps(&runs, before, &losers, epoch);
-    Some(Table { v: FORMAT, epoch: epoch.to_owned(), runs, stamps })
+    Some(Table {
+        v: FORMAT,
+        epoch: epoch.to_owned(),
+        runs,
+        stamps,
+    })
 }
 
 /// The run of each slot.
@@ -66,10 +71,15 @@ fn stamps(
 ) -> BTreeMap<MemberId, String> {
     let holders: BTreeSet<&MemberId> = runs.iter().filter_map(|run| run.judge.as_ref()).collect();
     let stamp = |member: &MemberId| {
-        let kept = before.and_then(|table| table.stamps.get(member)).filter(|_| !losers.contains(member));
+        let kept = before
+            .and_then(|table| table.stamps.get(member))
+            .filter(|_| !losers.contains(member));
         kept.cloned().unwrap_or_else(|| epoch.to_owned())
     };
-    holders.into_iter().map(|member| (member.clone(), stamp(member))).collect()
+    holders
+        .into_iter()
+        .map(|member| (member.clone(), stamp(member)))
+        .collect()
 }
 
 #[cfg(test)]

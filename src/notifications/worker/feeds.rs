@@ -171,8 +171,8 @@ impl Worker {
             }
             if !retired {
                 desk.pace.forget();
-                let def = desk.current.as_ref().and_then(|known| known.def.clone());
-                self.view.set_definition(&name, def);
+                let defined = desk.current.as_ref().is_some_and(|known| known.def.is_some());
+                self.view.set_defined(&name, defined);
             }
             let lanes: Vec<_> = self.lanes.keys().filter(|key| key.0 == name).cloned().collect();
             for key in lanes {
