@@ -73,12 +73,12 @@ impl Health {
         }
     }
 
-    /// How the store is; what the recorder says of it counts, too.
-    pub(super) fn store(&self, recorder_trouble: Option<String>) -> StoreStatus {
+    /// How the store is; what it said of its own last write counts, too.
+    pub(super) fn store(&self, trouble: Option<String>) -> StoreStatus {
         let inner = self.0.lock();
         let mut store = inner.store.clone();
         if store.state == JOINED
-            && let Some(trouble) = recorder_trouble
+            && let Some(trouble) = trouble
         {
             store.state = "store-refuses";
             store.detail = Some(trouble);
@@ -87,8 +87,8 @@ impl Health {
     }
 
     /// `Err` while something is wrong; the text of what was wrong before, once it is over.
-    fn status(&self, recorder_trouble: Option<String>) -> Result<Option<String>, String> {
-        let store = self.store(recorder_trouble);
+    fn status(&self, trouble: Option<String>) -> Result<Option<String>, String> {
+        let store = self.store(trouble);
         let mut inner = self.0.lock();
         if store.state == JOINED {
             return Ok(inner.last_trouble.clone());
@@ -137,7 +137,7 @@ async fn version(State(api): State<ApiState>) -> Json<StatusBody> {
     responses((status = 200, body = StatusBody), (status = 500, body = StatusBody, description = "`status` says what is wrong")))]
 async fn check(State(api): State<ApiState>) -> (StatusCode, Json<StatusBody>) {
     let message = format!("MemberID {}", api.member.id);
-    let (code, status) = match api.health.status(api.recorder.trouble()) {
+    let (code, status) = match api.health.status(api.store.trouble()) {
         Ok(None) => (StatusCode::OK, "OK".to_owned()),
         Ok(Some(before)) => (StatusCode::OK, format!("Recovered from previous error: '{before}'")),
         Err(trouble) => (StatusCode::INTERNAL_SERVER_ERROR, trouble),

@@ -178,7 +178,7 @@ async fn overview(State(api): State<ApiState>) -> Json<Overview> {
     let (ledger, lateness, _) = api.lanes.totals();
     let monitors = api.measured().counts(&api);
     let waiting = api.notifier.counts();
-    let store = api.health.store(api.recorder.trouble());
+    let store = api.health.store(api.store.trouble());
     let rate = api.measured().rate(ledger.ran);
     let quantile = |q| ms_of(lateness.quantile(q).unwrap_or_default());
     Json(Overview {

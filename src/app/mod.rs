@@ -297,10 +297,19 @@ impl App {
             soft::run(store, member, rights_now, catalog, work, token).await;
             Ended::Quietly("soft failures")
         });
-        let (token, alive) = (recording.stop().clone(), self.alive);
+        let (token, alive, store, session) = (
+            recording.stop().clone(),
+            self.alive,
+            self.store.clone(),
+            self.session.clone(),
+        );
         recording.spawn(async move {
             while tokio::time::timeout(ALIVE, token.cancelled()).await.is_err() {
                 alive.note(WallMs::now());
+                if store.trouble().is_some() {
+                    // Asks by writing something harmless: otherwise the trouble would be told until somebody happens to write.
+                    let _ = session.update(|_| {}).await;
+                }
             }
             alive.note(WallMs::now());
             Ended::Quietly("sign of life")
