@@ -46,7 +46,9 @@ impl Bare {
             Self::Kept(to) => {
                 let stream = match &mut kept.0 {
                     Some(stream) => stream,
-                    None => kept.0.insert(TcpStream::connect(to[n % to.len()]).await.expect("a connection")),
+                    None => kept
+                        .0
+                        .insert(TcpStream::connect(to[n % to.len()]).await.expect("a connection")),
                 };
                 let request = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: bare\r\nAccept: */*\r\n\r\n";
                 stream.write_all(request).await.expect("sent");

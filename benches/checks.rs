@@ -12,7 +12,7 @@ use ninevolt::manager::runner;
 use ninevolt::manager::stats::LaneStats;
 use ninevolt::model::Outcome;
 use ninevolt::monitors::{CheckCx, CheckOptions};
-use ninevolt::schedule::{Ledger, Lateness, name_hash};
+use ninevolt::schedule::{Lateness, Ledger, name_hash};
 use ninevolt::tasks::Tasks;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -50,7 +50,11 @@ pub(crate) fn run(selection: &Selection, table: &mut Table) {
     ];
     for (what, bar) in kinds {
         if selection.has(&format!("steady-{}", what.name())) {
-            let n = if what == What::Exec { STEADY_RATE_EXEC } else { STEADY_RATE };
+            let n = if what == What::Exec {
+                STEADY_RATE_EXEC
+            } else {
+                STEADY_RATE
+            };
             let compared = compare(
                 || steady(what, &target, n, "1s").cpu_each,
                 || bare_steady(bare(what, &target), n),
@@ -68,13 +72,23 @@ pub(crate) fn run(selection: &Selection, table: &mut Table) {
         let (p50, p99) = (seen.late(0.5), seen.late(0.99));
         let met = p50 < 1.0 && p99 < 10.0 && seen.ledger.skipped() == 0;
         let measured = format!("p50 {p50:.2} ms, p99 {p99:.2} ms, {} skipped", seen.ledger.skipped());
-        table.row("lateness of one lane, 1,000 tcp checks/s", "p50 < 1 ms, p99 < 10 ms, 0 skipped", measured, Some(met));
+        table.row(
+            "lateness of one lane, 1,000 tcp checks/s",
+            "p50 < 1 ms, p99 < 10 ms, 0 skipped",
+            measured,
+            Some(met),
+        );
     }
     if selection.has("1ms") {
         let seen = steady(What::TcpOpen, &target, 1, "1ms");
         let rate = seen.ledger.ran as f64 / STEADY.as_secs_f64();
         let measured = format!("{rate:.0} a second, {} skipped", seen.ledger.skipped());
-        table.row("a 1 ms interval tcp monitor", "≥ 950 runs a second", measured, Some(rate >= 950.0));
+        table.row(
+            "a 1 ms interval tcp monitor",
+            "≥ 950 runs a second",
+            measured,
+            Some(rate >= 950.0),
+        );
     }
 }
 
@@ -100,7 +114,12 @@ fn report(table: &mut Table, title: &str, what: What, bar: &str, compared: Compa
         What::HttpKept => Some(ours <= 25.0),
         _ => Some(ratio <= 1.3),
     };
-    table.row(title, bar, format!("{ours:.1} µs, bare {bare:.1} µs: {ratio:.2} ×"), met);
+    table.row(
+        title,
+        bar,
+        format!("{ours:.1} µs, bare {bare:.1} µs: {ratio:.2} ×"),
+        met,
+    );
 }
 
 fn bare(what: What, target: &Target) -> Bare {
@@ -115,7 +134,10 @@ fn bare(what: What, target: &Target) -> Bare {
 }
 
 fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
 }
 
 fn context() -> Arc<CheckCx> {
@@ -143,13 +165,23 @@ fn steady(what: What, target: &Target, n: usize, interval: &str) -> Steady {
     let thread = {
         let (stats, stop) = (stats.clone(), stop.clone());
         std::thread::spawn(move || {
-            let lane = Lane::new(Clock::system(), LIMITS, context(), Recorder::new(), stats, Feed::default());
+            let lane = Lane::new(
+                Clock::system(),
+                LIMITS,
+                context(),
+                Recorder::new(),
+                stats,
+                Feed::default(),
+            );
             runtime().block_on(async { lane.run(Alarm::sharp(), commands, stop, Duration::from_secs(1)).await });
         })
     };
     for i in 0..n {
         let entry = what.entry(target, i, interval);
-        inbox.blocking_send(Command::Put { entry, arriving: n }).ok().expect("a lane");
+        inbox
+            .blocking_send(Command::Put { entry, arriving: n })
+            .ok()
+            .expect("a lane");
     }
     // First runs, which are spread otherwise than the others.
     std::thread::sleep(Duration::from_millis(2_500));

@@ -14,7 +14,10 @@ use crate::support::{Selection, Table, cpu};
 pub(crate) fn run(selection: &Selection, table: &mut Table) {
     if selection.has("pure-wheel") {
         let (each, rss) = wheel(1_000_000);
-        table.note("wheel, 1,000,000 entries of 10 to 60 s", format!("{each:.0} ns a firing, {rss:.0} MB"));
+        table.note(
+            "wheel, 1,000,000 entries of 10 to 60 s",
+            format!("{each:.0} ns a firing, {rss:.0} MB"),
+        );
     }
     if selection.has("pure-memory") {
         definitions(table);
@@ -55,13 +58,25 @@ const STEPS: u32 = 2_000_000;
 
 fn step() -> f64 {
     let mut health = Health::default();
-    let policy = Policy { warning: 1, critical: 3 };
+    let policy = Policy {
+        warning: 1,
+        critical: 3,
+    };
     let used = cpu();
     for i in 0..STEPS {
         let at = WallMs(i64::from(i));
         // A failed run now and then, as a real target has them.
-        let (outcome, message) = if i % 64 == 0 { (Outcome::Fail, "refused") } else { (Outcome::Pass, "") };
-        let run = Judged { due: at, at, outcome, message };
+        let (outcome, message) = if i % 64 == 0 {
+            (Outcome::Fail, "refused")
+        } else {
+            (Outcome::Pass, "")
+        };
+        let run = Judged {
+            due: at,
+            at,
+            outcome,
+            message,
+        };
         black_box(health.step(run, policy));
     }
     (cpu() - used).as_secs_f64() * 1e9 / f64::from(STEPS)
@@ -87,6 +102,9 @@ fn definitions(table: &mut Table) {
         let entries: Vec<_> = (0..MANY).map(|n| what.entry(&target, n, "1d")).collect();
         let grown = crate::support::resident(std::process::id()) - before;
         std::mem::forget(entries);
-        table.note(&format!("memory of one {} definition", what.name()), format!("{} B", grown / MANY as u64));
+        table.note(
+            &format!("memory of one {} definition", what.name()),
+            format!("{} B", grown / MANY as u64),
+        );
     }
 }

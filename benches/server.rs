@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use ninevolt::model::{MonitorName, WallMs};
 use ninevolt::store::records::{Definition, FORMAT};
-use serde_json::Value;
 use ninevolt::store::{Commit, Guard, Op, Revision, encode, keys};
+use serde_json::Value;
 
 use crate::definitions::{What, name};
 use crate::support::{Selection, Table, cpu_of, resident};
@@ -47,7 +47,12 @@ pub(crate) fn run(selection: &Selection, table: &mut Table) {
         let each = |resident: u64| resident.saturating_sub(empty) as f64 / IDLE as f64;
         table.note("an empty server", format!("{:.1} MB resident", empty as f64 / 1e6));
         let measured = format!("{:.0} B (before any run: {:.0} B)", each(ran), each(loaded));
-        table.row("resident memory per idle monitor, 100,000 loaded", "≤ 2 KB", measured, Some(each(ran.max(loaded)) <= 2048.0));
+        table.row(
+            "resident memory per idle monitor, 100,000 loaded",
+            "≤ 2 KB",
+            measured,
+            Some(each(ran.max(loaded)) <= 2048.0),
+        );
     }
     if selection.has("start") {
         start(table);
@@ -78,7 +83,11 @@ fn mix(target: &Target, table: &mut Table) {
     );
     let number = |pointer: &str| overview.pointer(pointer).and_then(Value::as_f64).unwrap_or(f64::NAN);
     let (p50, p99) = (number("/lateness_ms/p50"), number("/lateness_ms/p99"));
-    let (ran, skipped, failed) = (number("/ledger/ran"), number("/ledger/skipped"), number("/monitors/total") - number("/monitors/ok"));
+    let (ran, skipped, failed) = (
+        number("/ledger/ran"),
+        number("/ledger/skipped"),
+        number("/monitors/total") - number("/monitors/ok"),
+    );
     table.row(
         "lateness at these 1,000 checks a second",
         "p50 < 1 ms, p99 < 10 ms, 0 skipped",
@@ -96,7 +105,8 @@ fn start(table: &mut Table) {
         let _ = std::fs::copy(file.path(), configs.path().join(file.file_name()));
     }
     let port = listener.local_addr().expect("its address").port();
-    let own = format!("monitor:\n  bench-first:\n    type: tcp\n    host: 127.0.0.1\n    port: {port}\n    interval: 10s\n");
+    let own =
+        format!("monitor:\n  bench-first:\n    type: tcp\n    host: 127.0.0.1\n    port: {port}\n    interval: 10s\n");
     std::fs::write(configs.path().join("bench.yaml"), own).expect("written");
     let mut times = Vec::new();
     for _ in 0..5 {
@@ -107,7 +117,12 @@ fn start(table: &mut Table) {
         times.push(begun.elapsed().as_secs_f64() * 1e3);
     }
     let time = crate::support::median(times);
-    table.row("start to first check on the examples", "< 300 ms", format!("{time:.0} ms"), Some(time < 300.0));
+    table.row(
+        "start to first check on the examples",
+        "< 300 ms",
+        format!("{time:.0} ms"),
+        Some(time < 300.0),
+    );
 }
 
 /// Definitions, written into the store of a data directory that no server has open.
@@ -127,7 +142,10 @@ fn fill(dir: &Path, monitors: impl Iterator<Item = (What, usize)>, target: &Targ
         }
     };
     let commits: Vec<_> = monitors.map(put).collect();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build();
     runtime.expect("a runtime").block_on(async {
         let store = ninevolt::store::open_embedded(dir).await.expect("a store");
         store.identity().await.expect("an identity");
@@ -154,14 +172,19 @@ impl Server {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the server starts");
-        let mut lines = std::io::BufReader::new(child.stderr.take().expect("its output")).lines().map_while(Result::ok);
+        let mut lines = std::io::BufReader::new(child.stderr.take().expect("its output"))
+            .lines()
+            .map_while(Result::ok);
         let address = lines.find_map(|line| {
             let (_, rest) = line.split_once("page and API on http://")?;
             Some(rest.split('/').next()?.to_owned())
         });
         // Read on, or it would write into a full pipe.
         std::thread::spawn(move || {
-            for line in lines.filter(|line| line.contains("ERROR") || line.contains("panicked")).take(20) {
+            for line in lines
+                .filter(|line| line.contains("ERROR") || line.contains("panicked"))
+                .take(20)
+            {
                 eprintln!("  server: {line}");
             }
         });
@@ -182,7 +205,9 @@ impl Server {
     /// Asks the API.
     fn get(&self, path: &str) -> Value {
         let mut stream = TcpStream::connect(&self.address).expect("the API");
-        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
+        stream
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .expect("a timeout");
         let request = format!("GET {path} HTTP/1.0\r\nHost: bench\r\n\r\n");
         stream.write_all(request.as_bytes()).expect("sent");
         let mut answer = Vec::new();

@@ -100,12 +100,23 @@ impl Table {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = |of: fn(&Row) -> &str| self.0.iter().map(|row| of(row).chars().count()).max().unwrap_or(0).max(8);
+        let width = |of: fn(&Row) -> &str| {
+            self.0
+                .iter()
+                .map(|row| of(row).chars().count())
+                .max()
+                .unwrap_or(0)
+                .max(8)
+        };
         let (a, b, c) = (width(|r| &r.what), width(|r| &r.bar), width(|r| &r.measured));
         writeln!(f, "| {:a$} | {:b$} | {:c$} |        |", "what", "bar", "measured")?;
         writeln!(f, "| {:-<a$} | {:-<b$} | {:-<c$} | ------ |", "", "", "")?;
         for row in &self.0 {
-            writeln!(f, "| {:a$} | {:b$} | {:c$} | {:6} |", row.what, row.bar, row.measured, row.verdict)?;
+            writeln!(
+                f,
+                "| {:a$} | {:b$} | {:c$} | {:6} |",
+                row.what, row.bar, row.measured, row.verdict
+            )?;
         }
         Ok(())
     }

@@ -23,15 +23,31 @@ pub(crate) fn run(selection: &Selection, table: &mut Table) {
         return;
     }
     let target = Target::start();
-    let (dir, data) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+    let (dir, data) = (
+        tempfile::tempdir().expect("a directory"),
+        tempfile::tempdir().expect("a directory"),
+    );
     write(dir.path(), &target);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let (first, second) = runtime.expect("a runtime").block_on(async {
-        (sync(dir.path(), data.path()).await, sync(dir.path(), data.path()).await)
-    });
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    let (first, second) = runtime
+        .expect("a runtime")
+        .block_on(async { (sync(dir.path(), data.path()).await, sync(dir.path(), data.path()).await) });
     let row = |(took, used): (f64, f64)| format!("{took:.2} s ({used:.2} s processor)");
-    table.row("cfg of 10,000 monitors, first run", "< 2 s", row(first), Some(first.0 < 2.0));
-    table.row("cfg of 10,000 monitors, second run", "< 1 s", row(second), Some(second.0 < 1.0));
+    table.row(
+        "cfg of 10,000 monitors, first run",
+        "< 2 s",
+        row(first),
+        Some(first.0 < 2.0),
+    );
+    table.row(
+        "cfg of 10,000 monitors, second run",
+        "< 1 s",
+        row(second),
+        Some(second.0 < 1.0),
+    );
 }
 
 /// What `9volt cfg` does: load, plan, apply, with opening and closing the store. Wall clock and processor time.

@@ -39,7 +39,10 @@ impl Target {
         let mut line = String::new();
         let out = child.stdout.take().expect("its output");
         std::io::BufReader::new(out).read_line(&mut line).expect("its ports");
-        let ports: Vec<u16> = line.split_whitespace().map(|port| port.parse().expect("a port")).collect();
+        let ports: Vec<u16> = line
+            .split_whitespace()
+            .map(|port| port.parse().expect("a port"))
+            .collect();
         Self {
             child,
             tcp: ports[0],
@@ -73,7 +76,10 @@ pub(crate) fn serve() {
         let _ = std::io::stdin().read_line(&mut String::new());
         std::process::exit(0);
     });
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     LocalSet::new().block_on(&runtime, async {
         let tcp = listen().await;
         let http = listen().await;

@@ -21,7 +21,8 @@ use crate::catalog::{Catalog, loader};
 use crate::cluster::identity::{Identity, IdentityError, LastAlive};
 use crate::cluster::tenures::Tenures;
 use crate::cluster::{Cluster, Rights, Tables, event_log};
-use crate::director::Director;
+use crate::config::kinds::Kinds;
+use crate::director::{Director, prune};
 use crate::events::{EventKind, Events};
 use crate::feed::{Feed, Signal};
 use crate::manager::alarm::Alarm;
@@ -164,10 +165,6 @@ impl App {
         let feed = Feed::default();
         let (events, to_write) = Events::new(identity.member.clone(), feed.clone());
         let alive = LastAlive::of(&options.data_dir);
-        let left = Left {
-            alive: alive.read(),
-            ..Left::read(&store, &identity.member).await?
-        };
         let cluster = Cluster {
             store: store.clone(),
             record: member_record(&options, &identity, &listener),
@@ -178,6 +175,11 @@ impl App {
             events: events.clone(),
         };
         let session = cluster.join().await?;
+        // Read now and not before: from here on nothing of an earlier process is taken any more.
+        let left = Left {
+            alive: alive.read(),
+            ..Left::read(&store, &identity.member).await?
+        };
         let member = member_info(&cluster.record);
         Ok(Self {
             member,
@@ -228,7 +230,7 @@ impl App {
             recorder: recorder.clone(),
             tenures: tenures.clone(),
             events: self.events.clone(),
-            store: self.store.clone(),
+            feed: self.feed.clone(),
             left: self.left,
         };
         let token = running.stop().clone();
@@ -255,12 +257,22 @@ impl App {
             rights: self.cluster.rights.subscribe(),
             events: self.events.clone(),
         };
+        let (token, store, rights) = (
+            belonging.stop().clone(),
+            self.store.clone(),
+            self.cluster.rights.subscribe(),
+        );
+        belonging.spawn(async move {
+            prune::run(store, rights, token).await;
+            Ended::Quietly("pruning")
+        });
         let token = belonging.stop().clone();
         belonging.spawn(async move {
             director.run(token).await;
             Ended::Quietly("director")
         });
         let (token, session, cluster) = (belonging.stop().clone(), self.session.clone(), self.cluster);
+        let rights = cluster.rights.subscribe();
         belonging.spawn(async move {
             match cluster.run(session, token).await {
                 Ok(()) => Ended::Quietly("cluster"),
@@ -270,24 +282,34 @@ impl App {
         let (catalog, store, feed) = (self.catalog.clone(), self.store.clone(), self.feed.clone());
         let token = running.stop().clone();
         running.spawn(async move {
-            loader::run(catalog, store, feed, to_manager, token).await;
+            loader::run(catalog, Kinds::built_in(), store, feed, to_manager, token).await;
             Ended::Quietly("definitions")
         });
-        let (token, session, catalog, work, store) = (
+        let (token, rights_now, catalog, work, store) = (
             recording.stop().clone(),
-            self.session.clone(),
+            rights.clone(),
             self.catalog.clone(),
             recorder.clone(),
             self.store.clone(),
         );
+        let member = self.session.member().clone();
         recording.spawn(async move {
-            soft::run(store, session, catalog, work, token).await;
+            soft::run(store, member, rights_now, catalog, work, token).await;
             Ended::Quietly("soft failures")
         });
-        let (token, alive) = (recording.stop().clone(), self.alive);
+        let (token, alive, store, session) = (
+            recording.stop().clone(),
+            self.alive,
+            self.store.clone(),
+            self.session.clone(),
+        );
         recording.spawn(async move {
             while tokio::time::timeout(ALIVE, token.cancelled()).await.is_err() {
                 alive.note(WallMs::now());
+                if store.trouble().is_some() {
+                    // Asks by writing something harmless: otherwise the trouble would be told until somebody happens to write.
+                    let _ = session.update(|_| {}).await;
+                }
             }
             alive.note(WallMs::now());
             Ended::Quietly("sign of life")
@@ -329,6 +351,7 @@ impl App {
                 access_tokens: AccessTokens::new(&self.options.access_tokens),
                 allow_exec_from_api: self.options.allow_exec_from_api,
                 prefix: self.options.cluster.clone(),
+                page_dir: self.options.debug_ui.then(|| PathBuf::from("ui/dist")),
             },
         });
         let mut serving: Tasks<Ended> = Tasks::child_of(&never);
@@ -354,17 +377,28 @@ impl App {
         }
         // Announce, let runs end and be recorded, let deliveries end, close the API, give up the session.
         health.set_ready(false);
-        let announced = self.session.update(|record| record.leaving = true).await;
-        tracing::debug!(?announced, "leaving");
+        // The session of now: the first one may have been lost meanwhile.
+        let session = rights.borrow().session.clone();
+        if let Some(session) = &session {
+            let announced = session.update(|record| record.leaving = true).await;
+            tracing::debug!(?announced, "leaving");
+        }
         let mut clean = true;
-        let stages =
-            [("runs", running), ("records", recording), ("deliveries", telling), ("API", serving), ("membership", belonging)];
+        let stages = [
+            ("runs", running),
+            ("records", recording),
+            ("deliveries", telling),
+            ("API", serving),
+            ("membership", belonging),
+        ];
         for (stage, tasks) in stages {
             let ended = tasks.shut_down(GRACE + Duration::from_secs(1)).await;
             tracing::debug!(stage, clean = ended, "stopped");
             clean &= ended;
         }
-        if let Err(error) = self.session.close().await {
+        if let Some(session) = session
+            && let Err(error) = session.close().await
+        {
             tracing::warn!(%error, "the session could not be ended; it runs out by itself");
         }
         match failed {
@@ -386,7 +420,9 @@ impl App {
             http: DeliveryCx::client()?,
             read: Arc::new(|name, definition| {
                 let spec = serde_json::from_str(definition.spec.get()).ok()?;
-                crate::config::definition::alerter(name.as_str(), &spec).value.map(Arc::new)
+                crate::config::definition::alerter(name.as_str(), &spec)
+                    .value
+                    .map(Arc::new)
             }),
             events: Arc::new(move |event| {
                 if let Some(monitor) = event.monitor() {
@@ -463,11 +499,7 @@ fn member_record(options: &ServerOptions, identity: &Identity, listener: &TcpLis
 
 /// Who judges a monitor, by the tables.
 fn owner(tables: Tables) -> api::OwnerView {
-    Arc::new(move |entry| {
-        let table = tables.of(&entry.group()?)?;
-        let slot = crate::director::slot(entry.name.as_str());
-        table.runs.iter().find(|run| (run.first..=run.last).contains(&slot))?.judge.clone()
-    })
+    Arc::new(move |entry| tables.judge(&entry.group()?, crate::director::slot(entry.name.as_str())))
 }
 
 fn member_info(record: &MemberRecord) -> MemberInfo {

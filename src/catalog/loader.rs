@@ -8,7 +8,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{AlerterEntry, Catalog, Live, MonitorEntry};
-use crate::config::definition::{self, MonitorDef};
+use crate::config::definition::{MonitorDef, Read, Strictness};
+use crate::config::kinds::Kinds;
 use crate::feed::{Feed, Signal};
 use crate::model::{AlerterName, MonitorName, Problem};
 use crate::store::records::Definition;
@@ -29,7 +30,17 @@ pub struct Changed {
 }
 
 /// Follows the definitions until `stop`. Monitors' changes go to `changes`, in order.
-pub async fn run(catalog: Catalog, store: Store, feed: Feed, changes: mpsc::Sender<Changed>, stop: CancellationToken) {
+///
+/// A definition that cannot be read is in the catalog with its problems and without a value; where an older version of it runs, that runs on,
+/// as the original's did. A process that starts then does not know the older version and runs nothing.
+pub async fn run(
+    catalog: Catalog,
+    kinds: &'static Kinds,
+    store: Store,
+    feed: Feed,
+    changes: mpsc::Sender<Changed>,
+    stop: CancellationToken,
+) {
     let mut monitors = store.follow(&keys::monitors());
     let mut alerters = store.follow(&keys::alerters());
     let mut first = true;
@@ -37,10 +48,10 @@ pub async fn run(catalog: Catalog, store: Store, feed: Feed, changes: mpsc::Send
         let changed = tokio::select! {
             () = stop.cancelled() => return,
             followed = alerters.next() => {
-                take_alerters(&catalog, &feed, followed);
+                take_alerters(&catalog, kinds, &feed, followed);
                 continue;
             }
-            followed = monitors.next() => take_monitors(&catalog, &feed, followed),
+            followed = monitors.next() => take_monitors(&catalog, kinds, &feed, followed),
         };
         let changed = Changed {
             first: std::mem::take(&mut first),
@@ -52,14 +63,14 @@ pub async fn run(catalog: Catalog, store: Store, feed: Feed, changes: mpsc::Send
     }
 }
 
-fn take_monitors(catalog: &Catalog, feed: &Feed, followed: Followed) -> Changed {
+fn take_monitors(catalog: &Catalog, kinds: &Kinds, feed: &Feed, followed: Followed) -> Changed {
     let mut changed = Changed::default();
     match followed {
         Followed::Snapshot { entries, .. } => {
             let mut there = HashSet::with_capacity(entries.len());
             // Each is dropped when it is read: what the next one needs goes where it was.
             for entry in entries {
-                if let Some(name) = put_monitor(catalog, &entry, &mut changed) {
+                if let Some(name) = put_monitor(catalog, kinds, &entry, &mut changed) {
                     there.insert(name);
                 }
             }
@@ -71,7 +82,7 @@ fn take_monitors(catalog: &Catalog, feed: &Feed, followed: Followed) -> Changed 
             for change in changes {
                 match change {
                     Change::Put(entry) => {
-                        put_monitor(catalog, &entry, &mut changed);
+                        put_monitor(catalog, kinds, &entry, &mut changed);
                     }
                     Change::Deleted(key) => {
                         changed
@@ -88,7 +99,7 @@ fn take_monitors(catalog: &Catalog, feed: &Feed, followed: Followed) -> Changed 
     changed
 }
 
-fn put_monitor(catalog: &Catalog, entry: &Entry, changed: &mut Changed) -> Option<MonitorName> {
+fn put_monitor(catalog: &Catalog, kinds: &Kinds, entry: &Entry, changed: &mut Changed) -> Option<MonitorName> {
     let name = name_of(&entry.key).and_then(|name| MonitorName::parse(&name).ok());
     let Some(name) = name else {
         tracing::warn!(key = %entry.key, "a key that is no monitor's name is left alone");
@@ -99,8 +110,8 @@ fn put_monitor(catalog: &Catalog, entry: &Entry, changed: &mut Changed) -> Optio
         return Some(name);
     }
     let read = match spec(entry) {
-        Ok(spec) => definition::monitor(name.as_str(), &spec),
-        Err(problem) => definition::Read {
+        Ok(spec) => kinds.read_monitor(name.as_str(), &spec, Strictness::Lenient),
+        Err(problem) => Read {
             value: None,
             problems: vec![problem],
         },
@@ -138,7 +149,7 @@ fn trim(def: &mut MonitorDef, name: &MonitorName) {
     settings.critical_alerter.shrink_to_fit();
 }
 
-fn take_alerters(catalog: &Catalog, feed: &Feed, followed: Followed) {
+fn take_alerters(catalog: &Catalog, kinds: &Kinds, feed: &Feed, followed: Followed) {
     let tell = |name: &str| feed.tell(|| Signal::Alerter(name.to_owned()));
     let remove = |name: &str| {
         if catalog.remove_alerter(name).is_some() {
@@ -152,13 +163,13 @@ fn take_alerters(catalog: &Catalog, feed: &Feed, followed: Followed) {
                 remove(gone.name.as_str());
             }
             for entry in &entries {
-                put_alerter(catalog, entry, tell);
+                put_alerter(catalog, kinds, entry, tell);
             }
         }
         Followed::Changes(batch) => {
             for change in &batch.changes {
                 match change {
-                    Change::Put(entry) => put_alerter(catalog, entry, tell),
+                    Change::Put(entry) => put_alerter(catalog, kinds, entry, tell),
                     Change::Deleted(key) => {
                         if let Some(name) = name_of(key) {
                             remove(&name);
@@ -170,7 +181,7 @@ fn take_alerters(catalog: &Catalog, feed: &Feed, followed: Followed) {
     }
 }
 
-fn put_alerter(catalog: &Catalog, entry: &Entry, tell: impl Fn(&str)) {
+fn put_alerter(catalog: &Catalog, kinds: &Kinds, entry: &Entry, tell: impl Fn(&str)) {
     let Some(name) = name_of(&entry.key).and_then(|name| AlerterName::parse(&name).ok()) else {
         tracing::warn!(key = %entry.key, "a key that is no alerter's name is left alone");
         return;
@@ -182,8 +193,8 @@ fn put_alerter(catalog: &Catalog, entry: &Entry, tell: impl Fn(&str)) {
         return;
     }
     let read = match spec(entry) {
-        Ok(spec) => definition::alerter(name.as_str(), &spec),
-        Err(problem) => definition::Read {
+        Ok(spec) => kinds.read_alerter(name.as_str(), &spec, Strictness::Lenient),
+        Err(problem) => Read {
             value: None,
             problems: vec![problem],
         },

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 pub use live::{Live, LiveState};
 
 use crate::config::definition::{AlerterDef, MonitorDef};
-use crate::model::{AlerterName, Group, MonitorName, Problem};
+use crate::model::{AlerterName, Group, MonitorName, Problem, Severity};
 use crate::store::backend::Revision;
 
 /// A monitor: its definition as far as it can be read, and what is known of it.
@@ -41,7 +41,11 @@ impl MonitorEntry {
     /// Whether an operator switched it off.
     #[must_use]
     pub fn disabled(&self) -> bool {
-        self.def.as_ref().is_some_and(|def| def.settings.disable)
+        match &self.def {
+            Some(def) => def.settings.disable,
+            // Only of a monitor that is switched off is nothing said although it could not run.
+            None => self.problems.iter().all(|problem| problem.severity != Severity::Error),
+        }
     }
 }
 

@@ -1,13 +1,14 @@
 //! Who is here, who directs, and what this member may do.
 //!
 //! One loop per process: open a session, stand for election, follow the tables, keep the lease alive. A session that is lost takes
-//! every right with it; a new one is opened and the tables, which did not change, give the same slots back.
+//! every right with it, and nothing that runs; a new one is opened and the tables, which did not change, give the same slots back.
 
 pub mod event_log;
 pub mod identity;
 pub mod tenures;
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,9 +17,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::events::{EventKind, Events};
-use crate::model::{Group, WallMs};
+use crate::model::{Group, MemberId, WallMs};
 use crate::store::records::{MemberRecord, Table};
-use crate::store::{Change, Entry, Followed, Key, Lost, Session, SessionError, Store, Term, decode, keys};
+use crate::store::{Change, Entry, Followed, Key, Lost, Session, SessionError, Store, StoreError, Term, decode, keys};
 use tenures::Tenures;
 
 /// Wait before another attempt to open a session or to win the election.
@@ -38,19 +39,12 @@ pub struct Rights {
 pub struct Tables(Arc<RwLock<HashMap<Group, Table>>>);
 
 impl Tables {
-    /// A group's table.
+    /// Who judges a slot of a group.
     #[must_use]
-    pub fn of(&self, group: &Group) -> Option<Table> {
-        self.0.read().get(group).cloned()
-    }
-
-    /// Whether a group has a table that gives its slots to nobody: its monitors are orphans.
-    #[must_use]
-    pub fn orphaned(&self, group: &Group) -> bool {
-        self.0
-            .read()
-            .get(group)
-            .is_some_and(|table| table.runs.iter().any(|run| run.judge.is_none()))
+    pub fn judge(&self, group: &Group, slot: u16) -> Option<MemberId> {
+        let tables = self.0.read();
+        let runs = &tables.get(group)?.runs;
+        runs.get(runs.partition_point(|run| run.last < slot))?.judge.clone()
     }
 }
 
@@ -92,16 +86,17 @@ impl Cluster {
     /// Runs until `stop`. `Err` when another process has taken this member's place: this one must end.
     ///
     /// # Errors
-    /// [`Lost::Taken`]-like losses that a new session must not answer.
+    /// [`Lost::TakenOver`].
     pub async fn run(self, first: Arc<Session>, stop: CancellationToken) -> Result<(), Lost> {
         let mut session = first;
         loop {
             let lost = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 ended = session.run(&stop) => ended,
-                never = self.follow(&session) => match never {},
+                never = self.follow_tables(&session) => match never {},
+                never = self.follow_election(&session) => match never {},
             };
-            self.tenures.set(HashMap::new());
+            // The tenures stay: what runs runs on, and what is committed by them is refused until the tables are read anew.
             self.rights.send_replace(Rights::default());
             match lost {
                 Ok(()) => return Ok(()),
@@ -116,29 +111,63 @@ impl Cluster {
                 }
                 Err(other) => return Err(other),
             }
-            session = loop {
-                match self.join().await {
-                    Ok(session) => break session,
-                    Err(error) => tracing::warn!(%error, "cannot open a session"),
-                }
-                tokio::select! {
-                    () = stop.cancelled() => return Ok(()),
-                    () = tokio::time::sleep(AGAIN) => {}
-                }
+            let joined = tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                joined = self.join_again() => joined,
             };
+            session = joined?;
         }
     }
 
-    /// Stands for election and keeps the tables current.
-    async fn follow(&self, session: &Session) -> std::convert::Infallible {
+    /// Opens another session, for as long as it takes; unless this member lives on in another process.
+    async fn join_again(&self) -> Result<Arc<Session>, Lost> {
+        let mut said = String::new();
+        loop {
+            let error = match self.taken_over().await {
+                Ok(Some(lost)) => return Err(lost),
+                Ok(None) => match self.join().await {
+                    Ok(session) => return Ok(session),
+                    Err(error) => error.to_string(),
+                },
+                Err(error) => error.to_string(),
+            };
+            if error != said {
+                tracing::warn!(error, "cannot open a session, trying on");
+                said = error;
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    /// Whoever takes a member's record over ends its lease: the loser learns of the lease first.
+    async fn taken_over(&self) -> Result<Option<Lost>, StoreError> {
+        let there = match self.store.read::<MemberRecord>(&keys::member(&self.record.id)).await {
+            Ok(there) => there.map(|at| at.value),
+            // Joining says what is wrong with it.
+            Err(StoreError::Damaged(_)) => None,
+            Err(error) => return Err(error),
+        };
+        let other = there.filter(|there| there.identity == self.record.identity && there.boot != self.record.boot);
+        Ok(other.map(|other| Lost::TakenOver {
+            boot: other.boot,
+            hostname: other.hostname,
+        }))
+    }
+
+    /// Keeps the tables, and the rights they give, current.
+    async fn follow_tables(&self, session: &Session) -> Infallible {
         let mut plans = self.store.follow(&keys::plans());
+        loop {
+            self.take_tables(session, plans.next().await);
+        }
+    }
+
+    /// Stands for election whenever anything happens to the director's key: standing tells how it is.
+    async fn follow_election(&self, session: &Session) -> Infallible {
         let mut election = self.store.follow(&keys::director());
         loop {
-            tokio::select! {
-                followed = plans.next() => self.take_tables(session, followed),
-                // Whatever happened to the key, standing again tells how it is.
-                _ = election.next() => self.stand(session).await,
-            }
+            election.next().await;
+            self.stand(session).await;
         }
     }
 
@@ -171,18 +200,20 @@ impl Cluster {
         let mut tables = self.tables.0.write();
         match followed {
             Followed::Snapshot { entries, .. } => {
-                tables.clear();
-                tables.extend(entries.iter().filter_map(table));
+                let mut before = std::mem::take(&mut *tables);
+                tables.extend(entries.iter().filter_map(|entry| {
+                    let group = group_of(&entry.key)?;
+                    // One that cannot be read takes nothing away.
+                    let table = table(entry).or_else(|| before.remove(&group))?;
+                    Some((group, table))
+                }));
             }
             Followed::Changes(batch) => {
                 for change in &batch.changes {
+                    let Some(group) = group_of(change.key()) else { continue };
                     match change {
-                        Change::Put(entry) => tables.extend(table(entry)),
-                        Change::Deleted(key) => {
-                            if let Some(group) = group_of(key) {
-                                tables.remove(&group);
-                            }
-                        }
+                        Change::Put(entry) => tables.extend(table(entry).map(|table| (group, table))),
+                        Change::Deleted(_) => drop(tables.remove(&group)),
                     }
                 }
             }
@@ -201,12 +232,11 @@ fn group_of(key: &Key) -> Option<Group> {
     Some(Group::named(&keys::unsegment(middle)?))
 }
 
-fn table(entry: &Entry) -> Option<(Group, Table)> {
-    let group = group_of(&entry.key)?;
+fn table(entry: &Entry) -> Option<Table> {
     match decode::<Table>(entry) {
-        Ok(at) => Some((group, at.value)),
+        Ok(at) => Some(at.value),
         Err(error) => {
-            tracing::warn!(%error, "a table is left out");
+            tracing::warn!(%error, "a table cannot be read; what was known before holds");
             None
         }
     }

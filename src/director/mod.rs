@@ -1,6 +1,7 @@
 //! The elected one: keeps a table for every placement group in use. It holds no rule; [`plan`] does.
 
 pub mod plan;
+pub mod prune;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::catalog::Catalog;
 use crate::cluster::Rights;
 use crate::events::{EventKind, Events};
-use crate::model::{Group, MemberId, WallMs};
+use crate::model::{Group, MemberId, MonitorName, WallMs};
 use crate::store::records::{MemberRecord, SLOTS, Table};
 use crate::store::{Change, Commit, Entry, Followed, Guard, Op, Outcome, Revision, Store, StoreError, Term};
 use crate::store::{decode, encode, keys, seat_value};
@@ -46,15 +47,20 @@ impl Director {
         let mut known: BTreeMap<MemberId, MemberRecord> = BTreeMap::new();
         let mut definitions = self.catalog.watch();
         let mut n = 0;
-        let mut told_orphans: BTreeSet<Group> = BTreeSet::new();
+        let mut told_orphans = BTreeSet::new();
+        // Before it is known who is here, everything would be an orphan.
+        let mut counted = false;
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                followed = members.next() => take_members(&mut known, followed),
+                followed = members.next() => {
+                    take_members(&mut known, followed);
+                    counted = true;
+                }
                 changed = definitions.changed() => if changed.is_err() { return },
                 changed = self.rights.changed() => if changed.is_err() { return },
             }
-            let Some(term) = self.rights.borrow_and_update().term else {
+            let Some(term) = self.rights.borrow_and_update().term.filter(|_| counted) else {
                 continue;
             };
             tokio::time::sleep(SETTLE).await;
@@ -62,11 +68,7 @@ impl Director {
             let mut groups: BTreeSet<Group> = self.catalog.groups().into_keys().collect();
             groups.insert(Group::notify());
             for group in groups {
-                let eligible: BTreeSet<MemberId> = known
-                    .values()
-                    .filter(|m| !m.leaving && group.takes(&m.tags))
-                    .map(|m| m.id.clone())
-                    .collect();
+                let eligible = eligible(&group, &known);
                 self.tell_orphans(&group, eligible.is_empty(), &mut told_orphans);
                 while let Err(error) = self.direct(term, &group, &eligible, &mut n).await {
                     tracing::warn!(%error, %group, "cannot write a table");
@@ -79,32 +81,24 @@ impl Director {
         }
     }
 
-    fn tell_orphans(&self, group: &Group, orphaned: bool, told: &mut BTreeSet<Group>) {
-        if !orphaned {
-            told.remove(group);
-            return;
-        }
-        if !told.insert(group.clone()) {
-            return;
-        }
-        for entry in self
-            .catalog
-            .monitors()
-            .iter()
-            .filter(|m| m.group().as_ref() == Some(group))
-        {
-            let tag = entry.def.as_ref().map_or("", |def| def.settings.member_tag.as_str());
-            let text = if tag.is_empty() {
-                format!(
-                    "unable to find fitting member for check {}: every member has tags, and the check names no member-tag",
-                    entry.name
-                )
-            } else {
-                format!(
-                    "unable to find fitting member for check {}: no member has the tag {tag}",
-                    entry.name
-                )
+    /// Says of each monitor once that nobody may run it; again if that was over in between.
+    fn tell_orphans(&self, group: &Group, orphaned: bool, told: &mut BTreeSet<MonitorName>) {
+        for entry in self.catalog.monitors() {
+            let Some(def) = entry.def.as_ref().filter(|_| entry.group().as_ref() == Some(group)) else {
+                continue;
             };
+            if !orphaned || entry.disabled() {
+                told.remove(&entry.name);
+                continue;
+            }
+            if !told.insert(entry.name.clone()) {
+                continue;
+            }
+            let why = match def.settings.member_tag.as_str() {
+                "" => "every member has tags, and the check names no member-tag".to_owned(),
+                tag => format!("no member has the tag {tag}"),
+            };
+            let text = format!("unable to find fitting member for check {}: {why}", entry.name);
             self.events
                 .record(EventKind::Warning, WallMs::now(), Some(&entry.name), text);
         }
@@ -163,6 +157,18 @@ impl Director {
             Outcome::Unknown(error) | Outcome::Failed(error) => Err(error),
         }
     }
+}
+
+/// Who may hold a group's slots: whoever stays; where nobody else may, whoever is about to go, until it is gone.
+fn eligible(group: &Group, known: &BTreeMap<MemberId, MemberRecord>) -> BTreeSet<MemberId> {
+    let fit = |leaving: bool| {
+        let fit = known
+            .values()
+            .filter(move |m| (leaving || !m.leaving) && group.takes(&m.tags));
+        fit.map(|m| m.id.clone()).collect::<BTreeSet<_>>()
+    };
+    let staying = fit(false);
+    if staying.is_empty() { fit(true) } else { staying }
 }
 
 fn take_members(known: &mut BTreeMap<MemberId, MemberRecord>, followed: Followed) {

@@ -2,26 +2,42 @@
 
 use std::sync::Arc;
 
+use super::fit::fit;
 use super::route::route;
 use crate::catalog::MonitorEntry;
 use crate::model::{AlerterName, Closed, Group, MonitorName, MonitorSettings, Status, WallMs};
 use crate::state::{Episode, Health, Transition};
-use crate::store::records::{Checkpoint, FORMAT, OutboxEntry, Past};
-use crate::store::{Commit, Guard, Op, Revision, StoreError, encode, keys};
+use crate::store::records::{Checkpoint, Displaced, FORMAT, OutboxEntry, Past};
+use crate::store::{Commit, Guard, Op, Revision, StoreError, keys};
 
-/// Changes of one monitor that may wait for their commit; more are folded together, the newest kept.
+/// Changes of one monitor that may wait for their commit; more are folded together.
 pub(super) const WAITING: usize = 16;
 
 /// What is to be recorded of one monitor: everything since its last commit.
+#[derive(Clone)]
 pub(super) struct Pending {
     /// The definition that the judge acted on.
     pub entry: Arc<MonitorEntry>,
+    /// The revision of the definition that the commit is about; 0 when it is gone.
+    pub definition: Revision,
+    /// By which right: that of the group in which the first of these changes was judged.
+    pub group: Option<Group>,
     /// How it stands now.
     pub health: Health,
     /// The changes since the last commit, oldest first; empty when only the definition changed.
     pub transitions: Vec<Transition>,
-    /// Set when the definition is gone: the guard is then that it is not there.
-    pub deleted: bool,
+}
+
+impl Pending {
+    /// Adds changes that came later. More than may wait are folded: ends of episodes stay longest, because nothing else tells of those.
+    pub(super) fn extend(&mut self, later: impl IntoIterator<Item = Transition>) {
+        self.transitions.extend(later);
+        while self.transitions.len() > WAITING {
+            let inner = self.transitions.iter().position(|t| t.closed.is_none());
+            // The first is the end of the episode that the store knows, which somebody may have been told of.
+            self.transitions.remove(inner.unwrap_or(1));
+        }
+    }
 }
 
 /// What the store holds of one monitor, as far as we know.
@@ -31,133 +47,104 @@ pub struct Recorded {
     pub rev: Revision,
     /// Who was addressed in the open episode.
     pub addressed: Vec<AlerterName>,
+    /// The group that the open episode was judged in.
+    pub group: Option<Group>,
+    /// The kind of the monitor then.
+    pub kind: String,
 }
 
-/// A commit, and who is addressed once it is made (`None`: no episode is open then).
-pub(super) type Planned = (Commit, Option<Vec<AlerterName>>);
+/// A commit, and what the store holds once it is made, but for the revision (`None`: no episode is open then).
+pub(super) type Planned = (Commit, Option<Recorded>);
 
 /// What records a change. `None`: nothing to write.
 ///
 /// # Errors
 /// A record that cannot be written as JSON: a defect.
 pub(super) fn commit(pending: &Pending, recorded: &Recorded) -> Result<Option<Planned>, StoreError> {
-    let Some(def) = &pending.entry.def else { return Ok(None) };
     let name = &pending.entry.name;
+    // Without a definition, or with one that cannot be read, only ends are recorded.
+    let def = pending.entry.def.as_ref();
     let about = About {
         name,
-        kind: def.kind.name,
-        settings: Some(&def.settings),
-    };
-    let definition = if pending.deleted {
-        Revision(0)
-    } else {
-        pending.entry.rev
+        kind: def.map_or(recorded.kind.as_str(), |def| def.kind.name),
+        settings: def.map(|def| &def.settings),
     };
     let mut commit = Commit {
         guards: vec![
-            Guard::Rev(keys::monitor(name), definition),
+            Guard::Rev(keys::monitor(name), pending.definition),
             Guard::Rev(keys::checkpoint(name), recorded.rev),
         ],
         ops: Vec::new(),
     };
     // The episode that the store knows may have ended, and others may have begun and ended, before the present one.
     let mut addressed = recorded.addressed.clone();
-    for ended in pending.transitions.iter().filter(|t| t.closed.is_some()) {
+    let mut ends: Vec<(AlerterName, Displaced)> = Vec::new();
+    for ended in &pending.transitions {
         let (Some(episode), Some(closed)) = (&ended.episode, ended.closed) else {
             continue;
         };
         let past = about.past(episode, ended, closed, &addressed);
-        commit.ops.push(Op::Put(
-            keys::past(past.until, name, past.episode),
-            encode(&past)?,
-            None,
-        ));
+        put_once(&mut commit, keys::past(past.until, name, past.episode), fit(&past)?);
         for alerter in std::mem::take(&mut addressed) {
             let entry = about.end(episode, ended.from, ended.at, ended.count, closed);
-            put_once(&mut commit, keys::outbox_entry(&alerter, name), encode(&entry)?);
+            put_once(&mut commit, keys::outbox_entry(&alerter, name), fit(&entry)?);
+            let displaced = Displaced {
+                episode: episode.id,
+                closed,
+                at: ended.at,
+                count: ended.count,
+                message: entry.message,
+            };
+            ends.push((alerter, displaced));
         }
     }
+    let (Some(episode), Some(def)) = (&pending.health.episode, def) else {
+        if pending.health.episode.is_none() && recorded.rev != Revision(0) {
+            commit.ops.push(Op::Delete(keys::checkpoint(name)));
+        }
+        return Ok((!commit.ops.is_empty()).then_some((commit, None)));
+    };
+    let health = &pending.health;
     let entered: Vec<Status> = entered_now(&pending.transitions);
-    let mut after = None;
-    if let Some(episode) = &pending.health.episode {
-        let routed = route(&addressed, &def.settings, &entered, pending.health.status);
-        let from = pending.transitions.last().map_or(pending.health.status, |t| t.from);
-        let (at, count) = (pending.health.since, pending.health.failures);
-        for alerter in &routed.release {
-            let entry = about.end(episode, pending.health.status, at, count, Closed::Edited);
-            put_once(&mut commit, keys::outbox_entry(alerter, name), encode(&entry)?);
-        }
-        for alerter in &routed.tell {
-            let entry = about.outbox(episode, from, pending.health.status, at, count);
-            put_once(&mut commit, keys::outbox_entry(alerter, name), encode(&entry)?);
-        }
-        if pending.transitions.is_empty() && routed.tell.is_empty() && routed.release.is_empty() {
-            return Ok(None);
-        }
-        let checkpoint = Checkpoint {
-            v: FORMAT,
-            group: Group::of(&def.settings.member_tag).as_str().to_owned(),
-            kind: def.kind.name.to_owned(),
-            status: pending.health.status,
-            since: pending.health.since,
-            failures: pending.health.failures,
-            hard: pending.health.hard,
-            episode: episode.id,
-            seq: episode.seq,
-            trail: episode.trail.clone(),
-            alerters: routed.addressed.clone(),
-            measured: def.measured,
-            message: episode.message.clone(),
-        };
-        commit
-            .ops
-            .push(Op::Put(keys::checkpoint(name), encode(&checkpoint)?, None));
-        after = Some(routed.addressed);
-    } else if recorded.rev != Revision(0) {
-        commit.ops.push(Op::Delete(keys::checkpoint(name)));
+    let routed = route(&addressed, &def.settings, &entered, health.status);
+    if pending.transitions.is_empty() && routed.tell.is_empty() && routed.release.is_empty() {
+        return Ok(None);
     }
-    Ok((!commit.ops.is_empty()).then_some((commit, after)))
-}
-
-/// Ends an episode whose monitor has no definition any more: found in the store at the start.
-///
-/// # Errors
-/// As [`commit`].
-pub(super) fn close_orphan(
-    name: &MonitorName,
-    rev: Revision,
-    left: &Checkpoint,
-    at: WallMs,
-) -> Result<Commit, StoreError> {
-    let about = About {
-        name,
-        kind: &left.kind,
-        settings: None,
-    };
-    let (_, health) = restore(rev, left);
-    let mut commit = Commit {
-        guards: vec![
-            Guard::Rev(keys::monitor(name), Revision(0)),
-            Guard::Rev(keys::checkpoint(name), rev),
-        ],
-        ops: vec![Op::Delete(keys::checkpoint(name))],
-    };
-    let mut health = health;
-    let Some(ended) = health.close(at, Closed::Deleted) else {
-        return Ok(commit);
-    };
-    let Some(episode) = &ended.episode else {
-        return Ok(commit);
-    };
-    let past = about.past(episode, &ended, Closed::Deleted, &left.alerters);
-    commit
-        .ops
-        .push(Op::Put(keys::past(at, name, past.episode), encode(&past)?, None));
-    for alerter in &left.alerters {
-        let entry = about.end(episode, ended.from, at, ended.count, Closed::Deleted);
-        put_once(&mut commit, keys::outbox_entry(alerter, name), encode(&entry)?);
+    let from = pending.transitions.last().map_or(health.status, |t| t.from);
+    for alerter in &routed.release {
+        let entry = about.end(episode, health.status, health.since, health.failures, Closed::Edited);
+        put_once(&mut commit, keys::outbox_entry(alerter, name), fit(&entry)?);
     }
-    Ok(commit)
+    for alerter in &routed.tell {
+        let mut entry = about.outbox(episode, from, health.status, health.since, health.failures);
+        // This takes the place of news that nobody has heard: it brings them along.
+        entry.displaced = ends.iter().find(|(to, _)| to == alerter).map(|(_, end)| end.clone());
+        put_once(&mut commit, keys::outbox_entry(alerter, name), fit(&entry)?);
+    }
+    let group = Group::of(&def.settings.member_tag);
+    let checkpoint = Checkpoint {
+        v: FORMAT,
+        group: group.as_str().to_owned(),
+        kind: def.kind.name.to_owned(),
+        status: health.status,
+        since: health.since,
+        failures: health.failures,
+        hard: health.hard,
+        episode: episode.id,
+        seq: episode.seq,
+        trail: episode.trail.clone(),
+        alerters: routed.addressed.clone(),
+        measured: def.measured,
+        message: episode.message.clone(),
+    };
+    put_once(&mut commit, keys::checkpoint(name), fit(&checkpoint)?);
+    let after = Recorded {
+        rev: Revision(0),
+        addressed: routed.addressed,
+        group: Some(group),
+        kind: checkpoint.kind,
+    };
+    Ok(Some((commit, Some(after))))
 }
 
 /// A checkpoint that was read from the store, as the recorder and the judge keep it.
@@ -189,6 +176,8 @@ pub fn restore(rev: Revision, checkpoint: &Checkpoint) -> (Recorded, Health) {
         Recorded {
             rev,
             addressed: checkpoint.alerters.clone(),
+            group: Some(Group::named(&checkpoint.group)),
+            kind: checkpoint.kind.clone(),
         },
         health,
     )
@@ -264,6 +253,7 @@ impl About<'_> {
             tags: self.settings.map(|s| s.tags.clone()).unwrap_or_default(),
             runbook: text(|s| &s.runbook),
             told: false,
+            displaced: None,
         }
     }
 }

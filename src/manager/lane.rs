@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::alarm::Alarm;
 use super::clock::{Clock, to_ms};
+use super::ending::close;
 use super::recorder::{Change, Recorder};
 use super::runner;
 use super::stats::LaneStats;
@@ -43,9 +44,9 @@ pub enum Command {
     },
     /// Run it no more.
     Remove {
-        /// Which.
-        name: MonitorName,
-        /// Why; `None` leaves an open episode as it is.
+        /// Which, as it stands now (gone: as it was last). It need not run here.
+        entry: Arc<MonitorEntry>,
+        /// Why, which closes an open episode; `None`: somebody else judges it from now on.
         why: Option<Closed>,
     },
     /// Run a definition once, now, for the answer only.
@@ -188,7 +189,7 @@ impl Lane {
     fn obey(&mut self, command: Command) {
         match command {
             Command::Put { entry, arriving } => self.put(entry, arriving),
-            Command::Remove { name, why } => self.remove(&name, why),
+            Command::Remove { entry, why } => self.remove(&entry, why),
             Command::Ask { entry, reply } => self.ask(entry, reply),
         }
     }
@@ -206,7 +207,7 @@ impl Lane {
             if measured_before != Some(measured) {
                 job.failing = false;
                 let at = self.clock.wall_ms();
-                Self::close(&self.recorder, &self.feed, &entry, at, Closed::Edited);
+                close(&self.recorder, &self.feed, &entry, at, Closed::Edited);
             } else {
                 self.recorder.edited(entry.clone());
             }
@@ -275,45 +276,29 @@ impl Lane {
         job.entry.live.lock().next_due = Some(to_ms(wall).plus(wait));
     }
 
-    fn remove(&mut self, name: &MonitorName, why: Option<Closed>) {
-        let Some(slot) = self.by_name.remove(name) else { return };
-        self.wheel.remove(slot);
-        // Its run in flight, if any, ends by itself; the verdict finds no job and is dropped. The slot is free for others only then.
-        let Some(job) = self.jobs[slot as usize].take() else {
-            return;
-        };
-        if !job.in_flight {
-            self.free.push(slot);
-        }
-        self.stats.set_monitors(self.by_name.len());
-        {
+    fn remove(&mut self, entry: &Arc<MonitorEntry>, mut why: Option<Closed>) {
+        if let Some(slot) = self.by_name.remove(&entry.name) {
+            self.wheel.remove(slot);
+            // Its run in flight, if any, ends by itself; the verdict finds no job and is dropped. The slot is free for others only then.
+            let Some(job) = self.jobs[slot as usize].take() else {
+                return;
+            };
+            if !job.in_flight {
+                self.free.push(slot);
+            }
+            self.stats.set_monitors(self.by_name.len());
             let mut live = job.entry.live.lock();
             live.next_due = None;
             live.known_at = None;
+            drop(live);
+            let measured = |entry: &MonitorEntry| entry.def.as_ref().map(|def| def.measured);
+            if why.is_none() && measured(&job.entry) != measured(entry) {
+                // Moved away by an edit of what is measured: nobody else knows of the episode of the definition before.
+                why = Some(Closed::Edited);
+            }
         }
         if let Some(why) = why {
-            Self::close(&self.recorder, &self.feed, &job.entry, self.clock.wall_ms(), why);
-        }
-    }
-
-    fn close(recorder: &Recorder, feed: &Feed, entry: &Arc<MonitorEntry>, at: WallMs, why: Closed) {
-        let mut live = entry.live.lock();
-        let transition = live.health.close(at, why);
-        if why == Closed::Edited {
-            live.health = crate::state::Health::default();
-        }
-        if let Some(transition) = &transition {
-            live.results.changed(transition, why.as_str());
-        }
-        let health = live.health.clone();
-        drop(live);
-        if let Some(transition) = transition {
-            recorder.changed(Change {
-                entry: entry.clone(),
-                transition,
-                health,
-            });
-            feed.tell(|| Signal::State(entry.name.clone()));
+            close(&self.recorder, &self.feed, entry, self.clock.wall_ms(), why);
         }
     }
 

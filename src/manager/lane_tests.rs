@@ -114,9 +114,9 @@ impl Bench {
         sleep(Duration::from_millis(1)).await;
     }
 
-    async fn remove(&self, name: &str, why: Option<Closed>) {
-        let name = MonitorName::parse(name).unwrap();
-        self.inbox.send(Command::Remove { name, why }).await.ok();
+    async fn remove(&self, entry: &Arc<MonitorEntry>, why: Option<Closed>) {
+        let entry = entry.clone();
+        self.inbox.send(Command::Remove { entry, why }).await.ok();
         sleep(Duration::from_millis(1)).await;
     }
 
@@ -275,7 +275,7 @@ async fn disabling_and_deleting_close_the_episode_and_moving_away_does_not() {
         let monitor = entry(name, None, json!({"answer": "fail"}));
         bench.put(&monitor).await;
         assert_eq!(bench.recorded(), "pending>critical");
-        bench.remove(name, why).await;
+        bench.remove(&monitor, why).await;
         assert_eq!(bench.recorded(), expected);
         let before = runs_of(name).len();
         sleep(Duration::from_secs(60)).await;

@@ -6,6 +6,8 @@
 pub mod alarm;
 pub mod clock;
 mod commits;
+mod ending;
+mod fit;
 pub mod lane;
 #[cfg(test)]
 mod lane_tests;
@@ -25,16 +27,19 @@ use tokio_util::sync::CancellationToken;
 pub use commits::{Recorded, restore};
 
 use crate::catalog::loader::Changed;
-use crate::catalog::{Catalog, MonitorEntry};
+use crate::catalog::{Catalog, Live, MonitorEntry};
 use crate::cluster::tenures::Tenures;
 use crate::events::{EventKind, Events};
-use crate::model::{Closed, MonitorName, Outcome, Reason, Verdict, WallMs};
+use crate::feed::Feed;
+use crate::model::{
+    AlerterName, Closed, EpisodeId, Group, MemberId, MonitorName, Outcome, Reason, Status, Verdict, WallMs,
+};
 use crate::schedule::{Lateness, Ledger, name_hash};
-use crate::state::{self, Health};
-use crate::store::records::{Checkpoint, SoftRecord};
-use crate::store::{Entry, Revision, Store, StoreError, decode, keys};
+use crate::state;
+use crate::store::records::{Checkpoint, FORMAT, SoftRecord};
+use crate::store::{Revision, Store, StoreError, decode, keys};
 use lane::Command;
-use recorder::{Change, Recorder};
+use recorder::Recorder;
 use soft::LeftSoft;
 use stats::LaneStats;
 
@@ -123,13 +128,33 @@ pub struct Left {
 }
 
 impl Left {
-    /// Reads it. A record that cannot be read is named and left out.
+    /// Reads it, once this process alone may write: what an earlier one had under way is done or refused by then. A record that cannot be
+    /// read is named, and harms nobody else.
     ///
     /// # Errors
     /// The store does not answer.
-    pub async fn read(store: &Store, member: &crate::model::MemberId) -> Result<Self, StoreError> {
+    pub async fn read(store: &Store, member: &MemberId) -> Result<Self, StoreError> {
         let (_, entries) = store.list(&keys::checkpoints()).await?;
-        let checkpoints = entries.iter().filter_map(checkpoint).collect();
+        let mut checkpoints = HashMap::with_capacity(entries.len());
+        let mut damaged = Vec::new();
+        for entry in &entries {
+            let name = keys::last_segment(&entry.key).and_then(|name| MonitorName::parse(&name).ok());
+            let Some(name) = name else { continue };
+            match decode::<Checkpoint>(entry) {
+                Ok(at) => drop(checkpoints.insert(name, (at.rev, at.value))),
+                Err(error) => {
+                    tracing::warn!(%error, "a checkpoint cannot be read; its episode is closed, the next runs tell how things are");
+                    damaged.push((name, entry.rev));
+                }
+            }
+        }
+        if !damaged.is_empty() {
+            let told = told_of(store).await?;
+            for (name, rev) in damaged {
+                let stand_in = stand_in(told.get(&name).map(Vec::as_slice).unwrap_or_default());
+                checkpoints.insert(name, (rev, stand_in));
+            }
+        }
         let soft = match store.read::<SoftRecord>(&keys::soft(member)).await {
             Ok(record) => record.map(|at| LeftSoft::new(at.value)).unwrap_or_default(),
             Err(StoreError::Damaged(what)) => {
@@ -158,14 +183,48 @@ impl Left {
     }
 }
 
-fn checkpoint(entry: &Entry) -> Option<(MonitorName, (Revision, Checkpoint))> {
-    let name = keys::last_segment(&entry.key).and_then(|name| MonitorName::parse(&name).ok())?;
-    match decode::<Checkpoint>(entry) {
-        Ok(at) => Some((name, (at.rev, at.value))),
-        Err(error) => {
-            tracing::warn!(%error, "a checkpoint is left out");
-            None
+/// Who was told, or is to be told, of each monitor, and of which episode.
+async fn told_of(store: &Store) -> Result<HashMap<MonitorName, Vec<(AlerterName, EpisodeId)>>, StoreError> {
+    /// What all these records have.
+    #[derive(serde::Deserialize)]
+    struct Of {
+        episode: EpisodeId,
+    }
+    let mut told: HashMap<_, Vec<_>> = HashMap::new();
+    for prefix in [keys::told_all(), keys::outbox()] {
+        for entry in store.list(&prefix).await?.1 {
+            if let (Some((alerter, monitor)), Ok(of)) = (keys::alerter_and_monitor(&entry.key), decode::<Of>(&entry)) {
+                told.entry(monitor).or_default().push((alerter, of.value.episode));
+            }
         }
+    }
+    Ok(told)
+}
+
+/// In place of a checkpoint that cannot be read: as much of the episode as others know. Nothing measures what it says it does, so it is
+/// closed as if the definition had been edited.
+fn stand_in(told: &[(AlerterName, EpisodeId)]) -> Checkpoint {
+    let mut alerters: Vec<_> = told.iter().map(|(alerter, _)| alerter.clone()).collect();
+    alerters.sort();
+    alerters.dedup();
+    Checkpoint {
+        v: FORMAT,
+        group: Group::of("").as_str().to_owned(),
+        kind: String::new(),
+        status: Status::Critical,
+        since: WallMs::now(),
+        failures: 1,
+        hard: 1,
+        episode: told
+            .iter()
+            .map(|(_, episode)| *episode)
+            .max()
+            .unwrap_or(EpisodeId(WallMs::now().0)),
+        seq: 1,
+        trail: Vec::new(),
+        alerters,
+        measured: 0,
+        message: String::new(),
     }
 }
 
@@ -181,8 +240,8 @@ pub struct Manager {
     pub tenures: Tenures,
     /// For telling people.
     pub events: Events,
-    /// The store, for episodes whose monitors are gone.
-    pub store: Store,
+    /// To tell pages.
+    pub feed: Feed,
     /// What the last process left.
     pub left: Left,
 }
@@ -192,6 +251,7 @@ impl Manager {
     pub async fn run(mut self, mut changes: mpsc::Receiver<Changed>, stop: CancellationToken) {
         let mut sweep = tokio::time::interval(SWEEP);
         sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        let mut news = self.tenures.news();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -199,7 +259,7 @@ impl Manager {
                     let Some(changed) = changed else { return };
                     self.take(changed).await;
                 }
-                () = self.tenures.changed() => self.all().await,
+                () = news.changed() => self.all().await,
                 _ = sweep.tick() => self.sweep(),
             }
         }
@@ -208,79 +268,74 @@ impl Manager {
     async fn take(&mut self, changed: Changed) {
         let arriving = changed.put.len();
         for entry in changed.put {
-            self.arrive(&entry);
+            if changed.first {
+                self.catch_up(&entry);
+            }
+            self.adopt(&entry);
             self.direct(entry, arriving).await;
         }
         for entry in changed.removed {
-            let name = entry.name.clone();
-            self.lanes
-                .send(
-                    &name,
-                    Command::Remove {
-                        name: name.clone(),
-                        why: Some(Closed::Deleted),
-                    },
-                )
-                .await;
-            self.close_here(&entry, Closed::Deleted);
+            self.left.checkpoints.remove(&entry.name);
+            self.remove(entry, Some(Closed::Deleted)).await;
         }
         if changed.first {
             self.close_orphans().await;
         }
     }
 
-    /// Takes over what the last process knew of a monitor.
-    fn arrive(&mut self, entry: &Arc<MonitorEntry>) {
-        let Some(def) = &entry.def else { return };
-        let now = WallMs::now();
-        if let Some((rev, left)) = self.left.checkpoints.remove(&entry.name) {
-            let (_, health) = restore(rev, &left);
-            entry.live.lock().health = health;
-            if left.measured != def.measured {
-                self.close_here(entry, Closed::Edited);
+    /// Takes over the open episode that the last process left of a monitor.
+    fn adopt(&mut self, entry: &Arc<MonitorEntry>) {
+        let Some((rev, left)) = self.left.checkpoints.get(&entry.name) else {
+            return;
+        };
+        let (_, health) = restore(*rev, left);
+        entry.live.lock().health = health;
+        // What it measures decides whether the episode goes on; while that cannot be read, the question waits.
+        match &entry.def {
+            None if !entry.disabled() => return,
+            Some(def) if def.measured != left.measured => {
+                ending::close(&self.recorder, &self.feed, entry, WallMs::now(), Closed::Edited);
             }
-        } else if let Some(alive) = self.left.alive {
-            let mut live = entry.live.lock();
-            let seen = live.health != Health::default() || live.known_at.is_some();
-            if !seen {
-                self.left
-                    .soft
-                    .apply(entry.name.as_str(), def.settings.interval.0, now, &mut live.health);
-            }
-            drop(live);
-            let down = now.since(alive).as_nanos();
-            let missed = u64::try_from(down / def.settings.interval.0.as_nanos().max(1)).unwrap_or(u64::MAX);
-            if !seen && missed > 0 && !def.settings.disable {
-                entry.live.lock().ledger.missed += missed;
-                self.lanes.missed(&entry.name, missed);
-            }
+            _ => {}
         }
+        self.left.checkpoints.remove(&entry.name);
+    }
+
+    /// Goes on counting where the last process stopped.
+    fn catch_up(&mut self, entry: &Arc<MonitorEntry>) {
+        let Some(def) = &entry.def else { return };
+        let (now, interval) = (WallMs::now(), def.settings.interval.0);
+        let mut live = entry.live.lock();
+        self.left
+            .soft
+            .apply(entry.name.as_str(), def.measured, interval, now, &mut live.health);
+        let Some(alive) = self.left.alive.filter(|_| !def.settings.disable) else {
+            return;
+        };
+        let missed = now.since(alive).as_nanos() / interval.as_nanos().max(1);
+        let missed = u64::try_from(missed).unwrap_or(u64::MAX);
+        live.ledger.missed += missed;
+        self.lanes.missed(&entry.name, missed);
     }
 
     /// Hands a monitor to its lane, or takes it away, as its definition and our tenure ask for.
     async fn direct(&self, entry: Arc<MonitorEntry>, arriving: usize) {
+        if entry.disabled() {
+            return self.remove(entry, Some(Closed::Disabled)).await;
+        }
+        // What cannot be read changes nothing: the older definition, if one runs here, runs on.
+        let Some(group) = entry.group() else { return };
+        if self.tenures.of(&group).is_none() {
+            return self.remove(entry, None).await;
+        }
         let name = entry.name.clone();
-        let mine = entry.group().is_some_and(|group| self.tenures.of(&group).is_some());
-        let command = if entry.disabled() {
-            self.lanes
-                .send(
-                    &name,
-                    Command::Remove {
-                        name: name.clone(),
-                        why: Some(Closed::Disabled),
-                    },
-                )
-                .await;
-            return self.close_here(&entry, Closed::Disabled);
-        } else if mine {
-            Command::Put { entry, arriving }
-        } else {
-            Command::Remove {
-                name: name.clone(),
-                why: None,
-            }
-        };
-        self.lanes.send(&name, command).await;
+        self.lanes.send(&name, Command::Put { entry, arriving }).await;
+    }
+
+    /// By the lane in any case, whether it runs the monitor or not: it alone knows what is still under way.
+    async fn remove(&self, entry: Arc<MonitorEntry>, why: Option<Closed>) {
+        let name = entry.name.clone();
+        self.lanes.send(&name, Command::Remove { entry, why }).await;
     }
 
     async fn all(&self) {
@@ -291,41 +346,31 @@ impl Manager {
         }
     }
 
-    /// Ends the episode of a monitor that no lane runs. Where a lane runs it, the lane has done so, or does when it takes the command:
-    /// whoever comes second finds no episode.
-    fn close_here(&self, entry: &Arc<MonitorEntry>, why: Closed) {
-        let mut live = entry.live.lock();
-        let at = WallMs::now();
-        let Some(transition) = live.health.close(at, why) else {
-            live.health = Health::default();
-            return;
-        };
-        live.results.changed(&transition, why.as_str());
-        let health = live.health.clone();
-        drop(live);
-        let change = Change {
-            entry: entry.clone(),
-            transition,
-            health,
-        };
-        if why == Closed::Deleted {
-            self.recorder.deleted(change);
-        } else {
-            self.recorder.changed(change);
-        }
-    }
-
     /// Episodes whose monitors were removed while nobody ran.
     async fn close_orphans(&mut self) {
-        for (name, (rev, left)) in std::mem::take(&mut self.left.checkpoints) {
-            if self.catalog.monitor(name.as_str()).is_some() {
+        let gone = |name: &MonitorName| self.catalog.monitor(name.as_str()).is_none();
+        let names: Vec<_> = self
+            .left
+            .checkpoints
+            .keys()
+            .filter(|name| gone(name))
+            .cloned()
+            .collect();
+        for name in names {
+            let Some((rev, left)) = self.left.checkpoints.remove(&name) else {
                 continue;
-            }
-            let outcome = match commits::close_orphan(&name, rev, &left, WallMs::now()) {
-                Ok(commit) => self.store.commit(commit).await,
-                Err(error) => crate::store::Outcome::Failed(error),
             };
-            tracing::info!(monitor = %name, ?outcome, "closed the episode of a monitor that is gone");
+            tracing::info!(monitor = %name, "closing the episode of a monitor that is gone");
+            let live = Arc::new(Live::default());
+            live.lock().health = restore(rev, &left).1;
+            let entry = MonitorEntry {
+                name,
+                rev: Revision(0),
+                def: None,
+                problems: Vec::new(),
+                live,
+            };
+            self.remove(Arc::new(entry), Some(Closed::Deleted)).await;
         }
     }
 
@@ -335,9 +380,12 @@ impl Manager {
         for entry in self.catalog.monitors() {
             let Some(def) = &entry.def else { continue };
             let mut live = entry.live.lock();
-            let unwatched = live
-                .known_at
-                .is_some_and(|at| state::unwatched(now.since(at), def.settings.interval.0));
+            let Some(known_at) = live.known_at else {
+                // Not run here: whoever runs it says how it is.
+                live.unwatched_told = false;
+                continue;
+            };
+            let unwatched = state::unwatched(now.since(known_at), def.settings.interval.0);
             if unwatched == live.unwatched_told {
                 continue;
             }

@@ -1,38 +1,41 @@
 //! Records changes of status: the step between judging and telling. Nothing is told that is not recorded first.
 //!
 //! *Flow*: lanes hand changes in; per monitor they are folded together until the commit before is settled and a second has passed since
-//! (at once, when the monitor was quiet); then they travel in batches, each monitor in its own commit. *Guarantees*: a change that was handed in is
-//! committed, or superseded by a newer one in the same commit, or visibly pending. *Caveats*: what is pending is in memory; the store's `checkpoint/`
-//! tells the next process how things stood at the last commit, and its runs tell the rest.
+//! (at once, when the monitor was quiet); then they travel in batches, each monitor in its own commit. A commit whose answer was lost is pursued, and
+//! only it, until it is known what became of it. *Guarantees*: a change that was handed in is committed once, or superseded by a newer one in the
+//! same commit, or visibly pending. *Caveats*: what is pending is in memory; the store's `checkpoint/` tells the next process how things stood
+//! at the last commit, and its runs tell the rest. A change of a monitor whose group nobody here may judge stays pending.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::commits::{self, Pending, Recorded, WAITING};
+use super::commits::{self, Pending, Recorded};
 use crate::catalog::{Catalog, MonitorEntry};
 use crate::cluster::tenures::Tenures;
 use crate::events::{EventKind, Events};
 use crate::feed::{Feed, Signal};
-use crate::model::{AlerterName, Group, MonitorName, Status, WallMs};
+use crate::model::{Group, MonitorName, Status, WallMs};
 use crate::state::{Health, Transition};
 use crate::store::records::Checkpoint;
-use crate::store::{Outcome, Refusal, Revision, Store, keys};
+use crate::store::{Commit, Op, Outcome, Refusal, Revision, Store, StoreError, decode, keys};
 
 /// A monitor that was not quiet commits at most this often.
 const QUIET: Duration = Duration::from_secs(1);
 /// Monitors in one batch.
 const BATCH: usize = 60;
-/// How long a commit without answer is pursued before the batch is looked at anew.
-const SETTLE: Duration = Duration::from_secs(10);
+/// How long an answer is waited for before it counts as lost.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Wait after a store that takes nothing.
 const RETRY: Duration = Duration::from_millis(500);
+/// The same while stopping, when the time is short.
+const RETRY_ENDING: Duration = Duration::from_millis(50);
 
 /// A change of one monitor.
 pub struct Change {
@@ -51,11 +54,13 @@ pub struct Recorder {
 }
 
 struct Inner {
-    pending: Mutex<HashMap<MonitorName, Pending>>,
+    pending: Mutex<BTreeMap<MonitorName, Pending>>,
     wake: Notify,
     soft: AtomicBool,
     trouble: Mutex<Option<String>>,
     commits: AtomicU64,
+    /// Changes that were sent and whose answer was lost.
+    in_doubt: AtomicU64,
 }
 
 impl Default for Recorder {
@@ -74,44 +79,44 @@ impl Recorder {
             soft: AtomicBool::new(false),
             trouble: Mutex::default(),
             commits: AtomicU64::new(0),
+            in_doubt: AtomicU64::new(0),
         };
         Self { inner: Arc::new(inner) }
     }
 
     /// Hands a change in.
     pub fn changed(&self, change: Change) {
-        self.take_in(change.entry, change.health, Some(change.transition), false);
+        let definition = change.entry.rev;
+        self.take_in(change.entry, definition, change.health, Some(change.transition));
     }
 
     /// The definition of a monitor was edited without touching what is measured: who is addressed may have changed.
     pub fn edited(&self, entry: Arc<MonitorEntry>) {
         let health = entry.live.lock().health.clone();
         if health.episode.is_some() {
-            self.take_in(entry, health, None, false);
+            let definition = entry.rev;
+            self.take_in(entry, definition, health, None);
         }
     }
 
     /// The definition of a monitor is gone and its episode closed.
     pub fn deleted(&self, change: Change) {
-        self.take_in(change.entry, change.health, Some(change.transition), true);
+        self.take_in(change.entry, Revision(0), change.health, Some(change.transition));
     }
 
-    fn take_in(&self, entry: Arc<MonitorEntry>, health: Health, transition: Option<Transition>, deleted: bool) {
+    fn take_in(&self, entry: Arc<MonitorEntry>, definition: Revision, health: Health, transition: Option<Transition>) {
         let mut pending = self.inner.pending.lock();
         let waiting = pending.entry(entry.name.clone()).or_insert_with(|| Pending {
             entry: entry.clone(),
+            definition,
+            group: entry.group(),
             health: Health::default(),
             transitions: Vec::new(),
-            deleted,
         });
         waiting.entry = entry;
+        waiting.definition = definition;
         waiting.health = health;
-        waiting.deleted = deleted;
-        waiting.transitions.extend(transition);
-        if waiting.transitions.len() > WAITING {
-            // The episode's own trail and `seq` still tell that there were more.
-            waiting.transitions.remove(0);
-        }
+        waiting.extend(transition);
         drop(pending);
         self.inner.wake.notify_one();
     }
@@ -132,10 +137,11 @@ impl Recorder {
         std::mem::take(&mut *self.inner.pending.lock()).into_values().collect()
     }
 
-    /// Monitors with changes that are not recorded yet.
+    /// Monitors with changes that are not recorded yet, or not known to be.
     #[must_use]
     pub fn pending(&self) -> usize {
-        self.inner.pending.lock().len()
+        let in_doubt = usize::try_from(self.inner.in_doubt.load(Relaxed)).unwrap_or(usize::MAX);
+        self.inner.pending.lock().len().saturating_add(in_doubt)
     }
 
     /// Why the store does not take commits, while it does not.
@@ -148,6 +154,60 @@ impl Recorder {
     #[must_use]
     pub fn commits(&self) -> u64 {
         self.inner.commits.load(Relaxed)
+    }
+
+    fn put_back(&self, name: MonitorName, mut older: Pending) {
+        let mut map = self.inner.pending.lock();
+        if let Some(newer) = map.remove(&name) {
+            older.extend(newer.transitions);
+            older = Pending {
+                entry: newer.entry,
+                definition: newer.definition,
+                health: newer.health,
+                ..older
+            };
+        }
+        map.insert(name, older);
+    }
+
+    /// Records until `stop`; then what can be recorded within `grace`.
+    pub async fn run(self, shell: Shell, stop: CancellationToken, grace: Duration) {
+        let mut news = shell.tenures.news();
+        let mut work = Work {
+            recorder: self,
+            shell,
+            last_commit: HashMap::new(),
+            in_doubt: BTreeMap::new(),
+        };
+        let mut end: Option<Instant> = None;
+        loop {
+            let now = Instant::now();
+            if end.is_none() && stop.is_cancelled() {
+                end = Some(now + grace);
+            }
+            if end.is_some_and(|end| now > end) {
+                tracing::warn!(monitors = work.recorder.pending(), "stopped with unrecorded changes");
+                return;
+            }
+            let pursued = work.pursue().await;
+            let (batch, wait) = work.take_batch(now, end.is_some());
+            let idle = batch.is_empty() && pursued.is_none();
+            if idle && end.is_some() {
+                return;
+            }
+            let recorded = work.send(batch).await;
+            if idle {
+                let wait = now + wait.unwrap_or(Duration::from_secs(3600));
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = work.recorder.inner.wake.notified() => {}
+                    () = news.changed() => {}
+                    () = tokio::time::sleep_until(wait) => {}
+                }
+            } else if !(recorded || pursued == Some(true)) {
+                tokio::time::sleep(if end.is_some() { RETRY_ENDING } else { RETRY }).await;
+            }
+        }
     }
 }
 
@@ -167,220 +227,250 @@ pub struct Shell {
     pub recorded: HashMap<MonitorName, Recorded>,
 }
 
-impl Recorder {
-    /// Records until `stop`; then what can be recorded within `grace`.
-    pub async fn run(self, mut shell: Shell, stop: CancellationToken, grace: Duration) {
-        let mut last_commit: HashMap<MonitorName, Instant> = HashMap::new();
-        let mut ending: Option<Instant> = None;
-        loop {
-            let now = Instant::now();
-            let (batch, wait) = self.take_batch(&shell, &mut last_commit, now, ending.is_some());
-            if !batch.is_empty() {
-                if !self.record(&mut shell, batch).await {
-                    tokio::time::sleep(RETRY).await;
-                }
-            } else if ending.is_some() {
-                return;
-            } else {
-                let wait = wait.map_or_else(|| now + Duration::from_secs(3600), |wait| now + wait);
-                tokio::select! {
-                    () = stop.cancelled() => ending = Some(Instant::now() + grace),
-                    () = self.inner.wake.notified() => {}
-                    () = shell.tenures.changed() => {}
-                    () = tokio::time::sleep_until(wait) => {}
-                }
-            }
-            if ending.is_none() && stop.is_cancelled() {
-                ending = Some(Instant::now() + grace);
-            }
-            if ending.is_some_and(|end| Instant::now() > end) {
-                tracing::warn!(monitors = self.pending(), "stopped with unrecorded changes");
-                return;
-            }
-        }
+struct Work {
+    recorder: Recorder,
+    shell: Shell,
+    last_commit: HashMap<MonitorName, Instant>,
+    /// Sent, and nobody knows what became of it. Nothing else is sent for these monitors.
+    in_doubt: BTreeMap<MonitorName, Sent>,
+}
+
+/// A commit on its way.
+struct Sent {
+    name: MonitorName,
+    pending: Pending,
+    group: Group,
+    commit: Commit,
+    after: Option<Recorded>,
+    /// An earlier copy of it may have been made.
+    in_doubt: bool,
+}
+
+impl Work {
+    /// By which right a change is recorded: an open episode ends where it began, whatever its monitor was edited to.
+    fn group(&self, name: &MonitorName, pending: &Pending) -> Option<Group> {
+        let recorded = self
+            .shell
+            .recorded
+            .get(name)
+            .and_then(|recorded| recorded.group.as_ref());
+        recorded.or(pending.group.as_ref()).cloned()
     }
 
     /// The next batch: of one group, whose right is held; and how long until there may be more.
-    fn take_batch(
-        &self,
-        shell: &Shell,
-        last_commit: &mut HashMap<MonitorName, Instant>,
-        now: Instant,
-        ending: bool,
-    ) -> (Vec<(MonitorName, Pending)>, Option<Duration>) {
-        last_commit.retain(|_, at| now.duration_since(*at) < QUIET);
-        let mut pending = self.inner.pending.lock();
-        let mut group: Option<Group> = None;
-        let mut names = Vec::new();
+    fn take_batch(&mut self, now: Instant, ending: bool) -> (Vec<Sent>, Option<Duration>) {
+        self.last_commit.retain(|_, at| now.duration_since(*at) < QUIET);
+        let mut batch: Vec<Sent> = Vec::new();
         let mut wait: Option<Duration> = None;
+        let mut names = Vec::new();
+        let mut pending = self.recorder.inner.pending.lock();
         for (name, waiting) in pending.iter() {
-            if let Some(at) = last_commit.get(name).filter(|_| !ending) {
+            if self.in_doubt.contains_key(name) {
+                continue;
+            }
+            if let Some(at) = self.last_commit.get(name).filter(|_| !ending) {
                 let left = QUIET.saturating_sub(now.duration_since(*at));
                 wait = Some(wait.map_or(left, |w| w.min(left)));
                 continue;
             }
-            let Some(of) = waiting.entry.group() else { continue };
-            if group.is_none() && shell.tenures.of(&of).is_some() {
-                group = Some(of.clone());
+            let Some(group) = self.group(name, waiting) else {
+                continue;
+            };
+            let fits = match names.first() {
+                Some((_, first)) => *first == group,
+                None => self.shell.tenures.of(&group).is_some(),
+            };
+            if fits {
+                names.push((name.clone(), group));
             }
-            if group.as_ref() == Some(&of) {
-                names.push(name.clone());
-                if names.len() == BATCH {
-                    break;
-                }
+            if names.len() == BATCH {
+                break;
             }
         }
-        let batch = names
-            .into_iter()
-            .filter_map(|name| pending.remove_entry(&name))
-            .collect::<Vec<_>>();
-        for (name, _) in &batch {
-            last_commit.insert(name.clone(), now);
+        for (name, group) in names {
+            let Some(waiting) = pending.remove(&name) else { continue };
+            let recorded = self.shell.recorded.get(&name).cloned().unwrap_or_default();
+            match commits::commit(&waiting, &recorded) {
+                Ok(Some((commit, after))) => {
+                    self.last_commit.insert(name.clone(), now);
+                    batch.push(Sent {
+                        name,
+                        pending: waiting,
+                        group,
+                        commit,
+                        after,
+                        in_doubt: false,
+                    });
+                }
+                Ok(None) => {}
+                Err(error) => self.give_up(&name, &error),
+            }
         }
         (batch, wait)
     }
 
-    /// Commits a batch. `false` when the store took nothing.
-    async fn record(&self, shell: &mut Shell, batch: Vec<(MonitorName, Pending)>) -> bool {
-        let Some(tenure) = batch
-            .first()
-            .and_then(|(_, p)| p.entry.group())
-            .and_then(|g| shell.tenures.of(&g))
-        else {
-            self.put_back(batch);
-            return false;
-        };
-        let mut sent = Vec::new();
-        for (name, pending) in batch {
-            let recorded = shell.recorded.get(&name).cloned().unwrap_or_default();
-            match commits::commit(&pending, &recorded) {
-                Ok(Some((commit, after))) => sent.push((name, pending, commit, after)),
-                Ok(None) => {}
-                Err(error) => tracing::error!(monitor = %name, %error, "a change cannot be written; it is dropped"),
+    /// Sends again what nobody knows the outcome of. `None`: there is nothing of that; else whether something came of it.
+    async fn pursue(&mut self) -> Option<bool> {
+        if self.in_doubt.is_empty() {
+            return None;
+        }
+        let tenures = &self.shell.tenures;
+        let held = self.in_doubt.values().find(|sent| tenures.of(&sent.group).is_some());
+        let group = held.map(|sent| sent.group.clone());
+        let same = self
+            .in_doubt
+            .values()
+            .filter(|sent| Some(&sent.group) == group.as_ref());
+        let names: Vec<_> = same.take(BATCH).map(|sent| sent.name.clone()).collect();
+        let batch = names.iter().filter_map(|name| self.in_doubt.remove(name)).collect();
+        Some(self.send(batch).await)
+    }
+
+    /// Commits a batch of one group. `false` when the store took nothing.
+    async fn send(&mut self, batch: Vec<Sent>) -> bool {
+        let Some(first) = batch.first() else { return false };
+        let guards = self.shell.tenures.of(&first.group).map(|tenure| tenure.guards());
+        let outcomes = match guards {
+            Some(guards) => {
+                let commits = batch.iter().map(|sent| sent.commit.clone()).collect();
+                timeout(PATIENCE, self.shell.store.commit_all(&guards, commits)).await
             }
-        }
-        if sent.is_empty() {
-            return true;
-        }
-        let guards = tenure.guards();
-        let outcomes = shell
-            .store
-            .commit_all(&guards, sent.iter().map(|(_, _, c, _)| c.clone()).collect())
-            .await;
+            // The right has gone since the batch was made.
+            None => Ok(vec![Outcome::Refused(Refusal::Shared); batch.len()]),
+        };
+        let outcomes = outcomes.unwrap_or_else(|_| {
+            let error = StoreError::Unavailable(format!("no answer within {} s", PATIENCE.as_secs()));
+            vec![Outcome::Unknown(error); batch.len()]
+        });
         let mut took = false;
-        for ((name, pending, commit, after), outcome) in sent.into_iter().zip(outcomes) {
-            let outcome = match outcome {
-                Outcome::Unknown(_) => shell.store.resolve(&guards, commit, Instant::now() + SETTLE).await,
-                settled => settled,
-            };
-            took |= self.settled(shell, name, pending, after, outcome).await;
+        for (sent, outcome) in batch.into_iter().zip(outcomes) {
+            took |= self.settled(sent, outcome).await;
         }
+        let in_doubt = u64::try_from(self.in_doubt.len()).unwrap_or(u64::MAX);
+        self.recorder.inner.in_doubt.store(in_doubt, Relaxed);
         took
     }
 
-    async fn settled(
-        &self,
-        shell: &mut Shell,
-        name: MonitorName,
-        pending: Pending,
-        after: Option<Vec<AlerterName>>,
-        outcome: Outcome,
-    ) -> bool {
+    async fn settled(&mut self, sent: Sent, outcome: Outcome) -> bool {
         match outcome {
-            Outcome::Done(rev) => {
-                *self.inner.trouble.lock() = None;
-                self.inner.commits.fetch_add(1, Relaxed);
-                self.tell(shell, &pending);
-                match after {
-                    Some(addressed) => shell.recorded.insert(name, Recorded { rev, addressed }),
-                    None => shell.recorded.remove(&name),
-                };
-                true
+            Outcome::Done(rev) => self.done(sent, rev),
+            Outcome::Refused(refusal) if sent.in_doubt => match made(&self.shell.store, &sent).await {
+                Ok(Some(rev)) => self.done(sent, rev),
+                // None of its copies was made, and none will be, by the same guards.
+                Ok(None) => return self.refused(sent, refusal).await,
+                Err(error) => return self.doubt(sent, &error),
+            },
+            Outcome::Refused(refusal) => return self.refused(sent, refusal).await,
+            Outcome::Failed(error @ StoreError::Invalid(_)) => self.give_up(&sent.name, &error),
+            Outcome::Failed(error) if !sent.in_doubt => {
+                self.in_trouble(&error);
+                self.recorder.put_back(sent.name, sent.pending);
+                return false;
             }
-            Outcome::Refused(Refusal::Shared) => {
-                // The right changed under us: the tables, once read, say whether this is still ours to record.
-                self.put_back(vec![(name, pending)]);
-                false
-            }
-            Outcome::Refused(Refusal::Own) => {
-                self.reload(shell, &name, pending).await;
-                true
-            }
-            Outcome::Unknown(error) | Outcome::Failed(error) => {
-                let text = error.to_string();
-                let first = self.inner.trouble.lock().replace(text.clone()).is_none();
-                if first {
-                    tracing::error!(
-                        error = text,
-                        "the store does not take changes; checks go on, changes are kept in memory"
-                    );
-                    shell.events.record(
-                        EventKind::Error,
-                        WallMs::now(),
-                        None,
-                        format!("the store does not take changes: {text}; checks go on"),
-                    );
-                }
-                self.put_back(vec![(name, pending)]);
-                false
-            }
+            Outcome::Failed(error) | Outcome::Unknown(error) => return self.doubt(sent, &error),
         }
+        true
     }
 
-    /// A commit was refused by its own guards: what it builds on has changed. Looks, and records anew what still holds.
-    async fn reload(&self, shell: &mut Shell, name: &MonitorName, mut pending: Pending) {
-        match shell.store.read::<Checkpoint>(&keys::checkpoint(name)).await {
-            Ok(Some(at)) => {
-                let known = shell.recorded.entry(name.clone()).or_default();
-                known.rev = at.rev;
-                known.addressed = at.value.alerters;
-            }
-            Ok(None) => {
-                shell.recorded.remove(name);
-            }
-            Err(error) => tracing::warn!(monitor = %name, %error, "a checkpoint cannot be read"),
-        }
-        let newer = match shell.store.get(&keys::monitor(name)).await {
-            Ok(entry) => entry.map_or(Revision(0), |e| e.rev),
-            Err(_) => return self.put_back(vec![(name.clone(), pending)]),
+    fn done(&mut self, sent: Sent, rev: Revision) {
+        self.works();
+        self.recorder.inner.commits.fetch_add(1, Relaxed);
+        self.tell(&sent.pending);
+        match sent.after {
+            Some(after) => self.shell.recorded.insert(sent.name, Recorded { rev, ..after }),
+            None => self.shell.recorded.remove(&sent.name),
         };
-        let judged_by = if pending.deleted {
-            Revision(0)
-        } else {
-            pending.entry.rev
+    }
+
+    fn doubt(&mut self, sent: Sent, error: &StoreError) -> bool {
+        self.in_trouble(error);
+        let in_doubt = true;
+        self.in_doubt.insert(sent.name.clone(), Sent { in_doubt, ..sent });
+        false
+    }
+
+    async fn refused(&mut self, sent: Sent, refusal: Refusal) -> bool {
+        self.works();
+        let Sent { name, mut pending, .. } = sent;
+        let own = refusal == Refusal::Own;
+        if own && let Err(error) = self.reload(&name, &mut pending).await {
+            tracing::warn!(monitor = %name, %error, "cannot read what a refused change builds on");
+        }
+        // By the shared right: the tables, once read, say whether this is still ours to record.
+        self.recorder.put_back(name, pending);
+        own
+    }
+
+    /// A commit was refused by its own guards: what it builds on has changed. Looks, so that what still holds is recorded anew.
+    async fn reload(&mut self, name: &MonitorName, pending: &mut Pending) -> Result<(), StoreError> {
+        match self.shell.store.get(&keys::checkpoint(name)).await? {
+            Some(entry) => match decode::<Checkpoint>(&entry) {
+                Ok(at) => {
+                    let (recorded, _) = commits::restore(at.rev, &at.value);
+                    self.shell.recorded.insert(name.clone(), recorded);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a checkpoint is written over");
+                    self.shell.recorded.entry(name.clone()).or_default().rev = entry.rev;
+                }
+            },
+            None => drop(self.shell.recorded.remove(name)),
+        }
+        let there = self.shell.store.get(&keys::monitor(name)).await?;
+        let newest = there.map_or(Revision(0), |entry| entry.rev);
+        if newest == pending.definition {
+            return Ok(());
+        }
+        let Some(known) = self
+            .shell
+            .catalog
+            .monitor(name.as_str())
+            .filter(|known| known.rev == newest)
+        else {
+            // Gone, or not read yet: whoever judges will say what becomes of the episode.
+            return Ok(());
         };
-        if newer == judged_by {
-            return self.put_back(vec![(name.clone(), pending)]);
+        let measured = |entry: &MonitorEntry| entry.def.as_ref().map(|def| def.measured);
+        if known.def.is_none() {
+            // It cannot be read: the older definition stands for it.
+            pending.definition = newest;
+        } else if pending.health.episode.is_none() || measured(&known) == measured(&pending.entry) {
+            pending.definition = newest;
+            pending.entry = known;
         }
-        // The definition is another one. The catalog will see it, and the lane judges what becomes of the episode; until then this waits, under
-        // the definition that the catalog has by then.
-        if let Some(entry) = shell.catalog.monitor(name.as_str()) {
-            pending.entry = entry;
-            pending.deleted = false;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        self.put_back(vec![(name.clone(), pending)]);
+        // Else something else is measured now: the lane, when it takes the new definition, ends the episode of this one.
+        Ok(())
     }
 
-    fn put_back(&self, batch: Vec<(MonitorName, Pending)>) {
-        let mut map = self.inner.pending.lock();
-        for (name, older) in batch {
-            match map.entry(name) {
-                std::collections::hash_map::Entry::Vacant(place) => {
-                    place.insert(older);
-                }
-                std::collections::hash_map::Entry::Occupied(mut place) => {
-                    let newer = place.get_mut();
-                    let mut transitions = older.transitions;
-                    transitions.append(&mut newer.transitions);
-                    let excess = transitions.len().saturating_sub(WAITING);
-                    newer.transitions = transitions.split_off(excess);
-                }
-            }
+    fn in_trouble(&self, error: &StoreError) {
+        let text = error.to_string();
+        let first = self.recorder.inner.trouble.lock().replace(text.clone()).is_none();
+        if first {
+            tracing::error!(
+                error = text,
+                "the store does not take changes; checks go on, changes are kept in memory"
+            );
+            let text = format!("the store does not take changes: {text}; checks go on");
+            self.shell.events.record(EventKind::Error, WallMs::now(), None, text);
         }
     }
 
-    fn tell(&self, shell: &Shell, pending: &Pending) {
+    fn works(&self) {
+        if self.recorder.inner.trouble.lock().take().is_some() {
+            tracing::info!("the store takes changes again");
+        }
+    }
+
+    /// What no store would take is not tried again: it would stand in the way of what comes after it.
+    fn give_up(&self, name: &MonitorName, error: &StoreError) {
+        tracing::error!(monitor = %name, %error, "a change cannot be recorded");
+        let text = format!("a change of {name} cannot be recorded, nobody is told of it: {error}");
+        self.shell
+            .events
+            .record(EventKind::Error, WallMs::now(), Some(name), text);
+    }
+
+    fn tell(&self, pending: &Pending) {
         let name = &pending.entry.name;
         for t in &pending.transitions {
             let text = describe(name, t);
@@ -388,10 +478,29 @@ impl Recorder {
                 continue;
             }
             tracing::info!(monitor = %name, from = %t.from, to = %t.to, runs = t.count, "status changed");
-            shell.events.record(EventKind::Status, t.at, Some(name), text);
+            self.shell.events.record(EventKind::Status, t.at, Some(name), text);
         }
-        shell.feed.tell(|| Signal::Incident(name.clone()));
+        self.shell.feed.tell(|| Signal::Incident(name.clone()));
     }
+}
+
+/// Whether a copy of this commit was made, and at which revision. Its outbox entries say nothing: the notifier may have dealt with them
+/// since. Checkpoint and past are the judge's alone.
+async fn made(store: &Store, sent: &Sent) -> Result<Option<Revision>, StoreError> {
+    let mut rev = Revision(0);
+    let outbox = keys::outbox();
+    for op in sent.commit.ops.iter().filter(|op| !outbox.covers(op.key())) {
+        match (op, store.get(op.key()).await?) {
+            (Op::Put(key, value, _), Some(entry)) if entry.value == *value => {
+                if *key == keys::checkpoint(&sent.name) {
+                    rev = entry.rev;
+                }
+            }
+            (Op::Delete(_), None) => {}
+            _ => return Ok(None),
+        }
+    }
+    Ok(Some(rev))
 }
 
 fn describe(name: &MonitorName, t: &Transition) -> String {

@@ -3,15 +3,17 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::recorder::Recorder;
 use crate::catalog::Catalog;
-use crate::model::{EpisodeId, WallMs};
+use crate::cluster::Rights;
+use crate::model::{EpisodeId, MemberId, WallMs};
 use crate::schedule::name_hash;
 use crate::state::Health;
 use crate::store::records::{FORMAT, MAX_STATE, Soft, SoftRecord};
-use crate::store::{Commit, Guard, Op, Outcome, Revision, Session, Store, encode, keys};
+use crate::store::{Commit, Guard, Key, Op, Revision, Session, Store, encode, keys};
 
 /// Written at most this often, and only if it changed.
 const EVERY: Duration = Duration::from_secs(5);
@@ -21,51 +23,58 @@ const MOST: usize = MAX_STATE / 96;
 /// Writes the record until `stop`, and once more at the end.
 pub async fn run(
     store: Store,
-    session: std::sync::Arc<Session>,
+    member: MemberId,
+    rights: watch::Receiver<Rights>,
     catalog: Catalog,
     recorder: Recorder,
     stop: CancellationToken,
 ) {
-    let key = keys::soft(session.member());
-    let mut rev = store
-        .get(&key)
-        .await
-        .ok()
-        .flatten()
-        .map_or(Revision(0), |entry| entry.rev);
+    let key = keys::soft(&member);
+    // Not known until the store is asked.
+    let mut rev = None;
     loop {
         let stopped = tokio::select! {
             () = stop.cancelled() => true,
             () = tokio::time::sleep(EVERY) => false,
         };
+        // Without a session, and where the store does not take it: another try in five seconds, by how things stand then.
+        let session = rights.borrow().session.clone();
         if recorder.take_soft_changed() {
-            let record = SoftRecord {
-                v: FORMAT,
-                monitors: collect(&catalog),
+            rev = match session {
+                Some(session) => write(&store, &session, &key, rev, &catalog).await,
+                None => None,
             };
-            let Ok(value) = encode(&record) else { return };
-            let commit = Commit {
-                guards: vec![session.guard(), Guard::Rev(key.clone(), rev)],
-                ops: vec![Op::Put(key.clone(), value, None)],
-            };
-            match store.commit(commit).await {
-                Outcome::Done(at) => rev = at,
-                Outcome::Refused(_) | Outcome::Unknown(_) | Outcome::Failed(_) => {
-                    // Another try in five seconds; what stands there by then is what counts.
-                    rev = store
-                        .get(&key)
-                        .await
-                        .ok()
-                        .flatten()
-                        .map_or(Revision(0), |entry| entry.rev);
-                    recorder.soft_changed();
-                }
+            if rev.is_none() {
+                recorder.soft_changed();
             }
         }
         if stopped {
             return;
         }
     }
+}
+
+/// Writes it once; the revision of what was written.
+async fn write(
+    store: &Store,
+    session: &Session,
+    key: &Key,
+    rev: Option<Revision>,
+    catalog: &Catalog,
+) -> Option<Revision> {
+    let rev = match rev {
+        Some(rev) => rev,
+        None => store.get(key).await.ok()?.map_or(Revision(0), |entry| entry.rev),
+    };
+    let record = SoftRecord {
+        v: FORMAT,
+        monitors: collect(catalog),
+    };
+    let commit = Commit {
+        guards: vec![session.guard(), Guard::Rev(key.clone(), rev)],
+        ops: vec![Op::Put(key.clone(), encode(&record).ok()?, None)],
+    };
+    store.commit(commit).await.revision()
 }
 
 fn collect(catalog: &Catalog) -> Vec<Soft> {
@@ -78,6 +87,7 @@ fn collect(catalog: &Catalog) -> Vec<Soft> {
             let first = health
                 .first_failed
                 .filter(|_| health.episode.is_none() && health.failures > 0)?;
+            let measured = entry.def.as_ref()?.measured;
             let due = live.results.samples().last().map_or(WallMs(first.0), |s| s.at);
             Some(Soft {
                 hash: name_hash(entry.name.as_str()),
@@ -85,6 +95,7 @@ fn collect(catalog: &Catalog) -> Vec<Soft> {
                 hard: health.hard,
                 first,
                 due,
+                measured,
             })
         })
         .collect();
@@ -104,13 +115,14 @@ impl LeftSoft {
         Self(record.monitors.into_iter().map(|soft| (soft.hash, soft)).collect())
     }
 
-    /// Goes on counting where the earlier process stopped, if its last failed run was this monitor's previous or last but one.
-    pub fn apply(&mut self, name: &str, interval: Duration, now: WallMs, health: &mut Health) {
+    /// Goes on counting where the earlier process stopped, if its last failed run was this monitor's previous or last but one, and of what
+    /// is measured now.
+    pub fn apply(&mut self, name: &str, measured: u64, interval: Duration, now: WallMs, health: &mut Health) {
         let Some(soft) = self.0.remove(&name_hash(name)) else {
             return;
         };
         let recent = now.since(soft.due) <= interval.saturating_mul(2).saturating_add(Duration::from_secs(1));
-        if recent && health.failures == 0 && health.episode.is_none() {
+        if recent && soft.measured == measured && health.failures == 0 && health.episode.is_none() {
             health.failures = soft.failures;
             health.hard = soft.hard;
             health.first_failed = Some(EpisodeId(soft.first.0));
@@ -129,6 +141,7 @@ mod tests {
             hard: 1,
             first: EpisodeId(5),
             due: WallMs(due),
+            measured: 7,
         };
         LeftSoft::new(SoftRecord {
             v: FORMAT,
@@ -140,15 +153,17 @@ mod tests {
     fn a_count_goes_on_only_if_the_last_failed_run_was_recent() {
         let ten = Duration::from_secs(10);
         let mut health = Health::default();
-        left(100_000).apply("web", ten, WallMs(115_000), &mut health);
+        left(100_000).apply("web", 7, ten, WallMs(115_000), &mut health);
         assert_eq!(
             (health.failures, health.hard, health.first_failed),
             (2, 1, Some(EpisodeId(5)))
         );
         let mut health = Health::default();
-        left(100_000).apply("web", ten, WallMs(135_000), &mut health);
+        left(100_000).apply("web", 7, ten, WallMs(135_000), &mut health);
         assert_eq!(health, Health::default());
-        left(100_000).apply("other", ten, WallMs(100_001), &mut health);
+        left(100_000).apply("other", 7, ten, WallMs(100_001), &mut health);
         assert_eq!(health, Health::default());
+        left(100_000).apply("web", 8, ten, WallMs(100_001), &mut health);
+        assert_eq!(health, Health::default(), "something else is measured now");
     }
 }

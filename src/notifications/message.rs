@@ -21,6 +21,7 @@ impl Sender {
     pub(crate) fn notification(&self, alerter: &AlerterName, monitor: &MonitorName, message: &Message) -> Notification {
         let entry = &message.entry;
         let of_entry = message.episode == entry.episode;
+        let displaced = entry.displaced.as_ref().filter(|end| end.episode == message.episode);
         Notification {
             key: format!(
                 "{}/{monitor}/{}/{}/{alerter}",
@@ -38,17 +39,29 @@ impl Sender {
             closed: if of_entry {
                 entry.closed
             } else {
-                Some(Closed::Recovered)
+                Some(displaced.map_or(Closed::Recovered, |end| end.closed))
             },
             since: if of_entry {
                 entry.since
             } else {
                 WallMs(message.episode.0)
             },
-            at: if of_entry { entry.at } else { entry.since },
-            count: if of_entry { entry.count } else { 0 },
+            at: if of_entry {
+                entry.at
+            } else {
+                displaced.map_or(entry.since, |end| end.at)
+            },
+            count: if of_entry {
+                entry.count
+            } else {
+                displaced.map_or(0, |end| end.count)
+            },
             description: entry.description.clone(),
-            details: if of_entry { entry.message.clone() } else { String::new() },
+            details: if of_entry {
+                entry.message.clone()
+            } else {
+                displaced.map(|end| end.message.clone()).unwrap_or_default()
+            },
             tags: entry.tags.clone(),
             trail: if of_entry { entry.trail.clone() } else { Vec::new() },
             link: self.link(monitor),

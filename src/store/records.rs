@@ -102,6 +102,24 @@ pub struct OutboxEntry {
     /// It was told while the store could not record it.
     #[serde(default)]
     pub told: bool,
+    /// The end of the episode before, where this took the place of that news: who was told of its begin is told how it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub displaced: Option<Displaced>,
+}
+
+/// The end of an episode that nobody was told of before the next one began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Displaced {
+    /// The episode.
+    pub episode: EpisodeId,
+    /// Why it ended.
+    pub closed: Closed,
+    /// When it ended.
+    pub at: WallMs,
+    /// Failed runs in it.
+    pub count: u32,
+    /// Message of its last failed run.
+    pub message: String,
 }
 
 /// How far a delivery is.
@@ -282,6 +300,9 @@ pub struct Soft {
     pub first: EpisodeId,
     /// Due time of the last failed run.
     pub due: WallMs,
+    /// Fingerprint of what is measured: the count of another definition is not gone on with.
+    #[serde(default)]
+    pub measured: u64,
 }
 
 /// `soft/<member>`.

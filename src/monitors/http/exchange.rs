@@ -45,7 +45,9 @@ impl Seen {
             plan.content.has_regex(),
         ];
         let answered = if self.answer.is_some() { 4 } else { 0 };
-        verdict.facts.reserve_exact(answered + single.iter().filter(|known| **known).count());
+        verdict
+            .facts
+            .reserve_exact(answered + single.iter().filter(|known| **known).count());
         if let Some((status, version)) = self.answer {
             verdict.fact("http_status_code", f64::from(status.as_u16()));
             verdict.fact("http_version", number_of(version));

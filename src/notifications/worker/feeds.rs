@@ -160,13 +160,19 @@ impl Worker {
                 (Known { rev, def }, until)
             });
             let desk = self.desks.entry(name.clone()).or_default();
-            if retired {
-                desk.retired = known.map(|(known, until)| Retired { known, until });
-            } else {
-                desk.current = known.map(|(known, _)| known);
+            match (retired, known) {
+                (true, Some((known, until))) => {
+                    let stored = true;
+                    desk.retired = Some(Retired { known, until, stored });
+                }
+                (true, None) => desk.retired = None,
+                (false, Some((known, _))) => desk.current = Some(known),
+                (false, None) => desk.retire(now.mono + GIVE_UP_AFTER),
+            }
+            if !retired {
                 desk.pace.forget();
-                let def = desk.current.as_ref().and_then(|known| known.def.clone());
-                self.view.set_definition(&name, def);
+                let defined = desk.current.as_ref().is_some_and(|known| known.def.is_some());
+                self.view.set_defined(&name, defined);
             }
             let lanes: Vec<_> = self.lanes.keys().filter(|key| key.0 == name).cloned().collect();
             for key in lanes {
