@@ -29,7 +29,8 @@ const SLOW: Duration = Duration::from_millis(150);
 /// Longest request that is read.
 const MAX_REQUEST: u64 = 64 << 10;
 
-const PAGE: &str = "<!doctype html><title>Demo shop</title><h1>Demo shop</h1><p>Open all day. All systems are fine.</p>\n";
+const PAGE: &str =
+    "<!doctype html><title>Demo shop</title><h1>Demo shop</h1><p>Open all day. All systems are fine.</p>\n";
 
 fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
@@ -147,7 +148,11 @@ fn answer(packet: &[u8]) -> Option<Vec<u8>> {
             RecordType::TXT => vec![RData::TXT(TXT::new(vec!["v=spf1 -all".to_owned()]))],
             _ => Vec::new(),
         };
-        answer.add_answers(records.into_iter().map(|data| Record::from_rdata(zone.clone(), 60, data)));
+        answer.add_answers(
+            records
+                .into_iter()
+                .map(|data| Record::from_rdata(zone.clone(), 60, data)),
+        );
     } else {
         answer.metadata.response_code = ResponseCode::NXDomain;
     }

@@ -88,7 +88,11 @@ impl Results {
 
     /// Remembers a change of status.
     pub fn changed(&mut self, transition: &Transition, message: &str) {
-        let message = state::cut(message).into();
+        let message = match state::cut(message) {
+            // Of these there is one for all.
+            "" => Arc::default(),
+            text => text.into(),
+        };
         let changed = Changed {
             at: transition.at,
             from: transition.from,
@@ -128,6 +132,9 @@ impl Results {
 fn push<T>(ring: &mut VecDeque<T>, most: usize, item: T) {
     if ring.len() >= most {
         ring.pop_front();
+    } else if ring.len() == ring.capacity() {
+        // The first growth of a queue would be to four: most monitors have one change of status, and idle ones one sample.
+        ring.reserve_exact(ring.len().clamp(1, most - ring.len()));
     }
     ring.push_back(item);
 }

@@ -176,7 +176,13 @@ fn retry_after(value: &str, now: WallMs) -> Option<Duration> {
 
 /// A request that got no answer. The address is taken out, it may be the secret.
 fn transport_error(err: reqwest::Error, secrets: &[&str]) -> DeliveryError {
-    let retry = if err.is_builder() { Retry::Never } else { Retry::Soon };
+    let retry = if err.is_builder() {
+        Retry::Never
+    } else if err.is_connect() {
+        Retry::Unreachable
+    } else {
+        Retry::Soon
+    };
     let err = err.without_url();
     let mut message = err.to_string();
     let mut source = std::error::Error::source(&err);

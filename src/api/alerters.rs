@@ -23,6 +23,7 @@ use super::parts::ApiState;
 use super::push::push;
 use super::query::Params;
 use super::resource::{self, Written, read, spec_of};
+use crate::config::definition;
 use crate::config::mask::Section;
 use crate::model::AlerterName;
 use crate::notifications::AlerterFacts;
@@ -31,12 +32,18 @@ use crate::store::{Entry, keys};
 const SECTION: Section = Section::Alerter;
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(map)).routes(routes!(show, put, remove)).routes(routes!(list))
+    OpenApiRouter::new()
+        .routes(routes!(map))
+        .routes(routes!(show, put, remove))
+        .routes(routes!(list))
 }
 
 /// Routes that may take longer than an ordinary answer.
 pub(super) fn slow_routes() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(post)).layer(DefaultBodyLimit::max(MAX_BULK_BODY)).routes(routes!(test))
+    OpenApiRouter::new()
+        .routes(routes!(post))
+        .layer(DefaultBodyLimit::max(MAX_BULK_BODY))
+        .routes(routes!(test))
 }
 
 /// All definitions, by their full keys (`/<prefix>/alerter/<name>`), secrets masked.
@@ -121,7 +128,11 @@ struct Delivery {
 async fn list(State(api): State<ApiState>, params: Params) -> Result<Json<Page<AlerterObject>>, ApiError> {
     let asked = Asked::read(&params)?;
     let (_, entries) = api.store.list(&keys::alerters()).await?;
-    let named = |entry: Entry| AlerterName::parse(&keys::last_segment(&entry.key)?).ok().map(|name| (name, entry));
+    let named = |entry: Entry| {
+        AlerterName::parse(&keys::last_segment(&entry.key)?)
+            .ok()
+            .map(|name| (name, entry))
+    };
     let mut entries: Vec<_> = entries.into_iter().filter_map(named).collect();
     entries.sort_by(|(a, _), (b, _)| a.cmp(b));
     let page = asked.page(entries, |(name, _)| (0, name.to_string()));
@@ -138,7 +149,10 @@ fn object(
     let spec = masked(SECTION, &spec_of(entry));
     let field = |name: &str| {
         let fields = spec.as_object().into_iter().flatten();
-        fields.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value).next()
+        fields
+            .filter(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+            .next()
     };
     let text = |name| field(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let facts = facts.get(name).cloned().unwrap_or_default();
@@ -147,11 +161,18 @@ fn object(
         r#type: text("type"),
         description: text("description"),
         options: field("options").cloned().unwrap_or_default(),
-        invalid: api.catalog.alerter(name.as_str()).is_some_and(|alerter| alerter.def.is_none()),
+        invalid: api
+            .catalog
+            .alerter(name.as_str())
+            .is_some_and(|alerter| alerter.def.is_none()),
         told_open: facts.told_open,
         pending: facts.pending,
         given_up: facts.given_up,
-        last_delivery: facts.last_delivery.map(|last| Delivery { at: Time(last.at), ok: last.ok, message: last.message }),
+        last_delivery: facts.last_delivery.map(|last| Delivery {
+            at: Time(last.at),
+            ok: last.ok,
+            message: last.message,
+        }),
     }
 }
 
@@ -168,16 +189,22 @@ struct TestResult {
 #[utoipa::path(post, path = "/api/v1/alerter/{name}/test", tag = "alerter", params(("name" = String, Path)),
     responses((status = 200, body = TestResult), (status = 404, body = ErrorBody), (status = 422, body = ErrorBody)))]
 async fn test(State(api): State<ApiState>, Path(name): Path<String>) -> Result<Json<TestResult>, ApiError> {
-    read(&api, SECTION, &name).await?;
-    let begun = Instant::now();
-    let alerter = AlerterName::parse(&name).map_err(|_| resource::missing(SECTION, &name))?;
-    let Some(result) = api.notifier.send_test(&alerter).await else {
-        let problems = api.catalog.alerter(&name).map(|entry| entry.problems.clone()).unwrap_or_default();
-        return Err(ApiError::invalid(format!("the definition of '{name}' has errors"), problems));
+    // By what is stored, not by what the catalog has seen so far: a test often follows an edit.
+    let spec = spec_of(&read(&api, SECTION, &name).await?);
+    let definition = definition::alerter(&name, &spec);
+    let Some(alerter) = definition.value else {
+        let message = format!("the definition of '{name}' has errors");
+        return Err(ApiError::invalid(message, definition.problems));
     };
+    let begun = Instant::now();
+    let result = api.notifier.send_test(&alerter).await;
     let (delivered, response) = match result {
         Ok(receipt) => (true, receipt.response),
         Err(error) => (false, error.message),
     };
-    Ok(Json(TestResult { delivered, response, took_ms: ms_of(begun.elapsed()) }))
+    Ok(Json(TestResult {
+        delivered,
+        response,
+        took_ms: ms_of(begun.elapsed()),
+    }))
 }

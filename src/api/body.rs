@@ -65,12 +65,24 @@ fn first(body: &[u8]) -> Result<Value, String> {
 /// A body of one shape; unknown fields are refused.
 pub(super) fn object<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let value: Value = serde_json::from_slice(body)
-        .map_err(|error| ApiError::bad_request(format!("the body is no JSON: {error}")))?;
+        .map_err(|error| ApiError::bad_request(format!("the body is not JSON: {error}")))?;
+    if !value.is_object() {
+        // A list would be taken for the fields in their order.
+        return Err(ApiError::bad_request("the body has to be an object"));
+    }
     // The message of a wrong type quotes the value, and the value may be a secret: the path says enough.
     serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string();
         let inner = error.into_inner().to_string();
-        let what = inner.split(": ").nth(1).filter(|_| inner.starts_with("invalid")).map_or(inner.as_str(), |_| "has the wrong type");
-        ApiError::bad_request(if path == "." { format!("the body {what}") } else { format!("`{path}` {what}") })
+        let what = inner
+            .split(": ")
+            .nth(1)
+            .filter(|_| inner.starts_with("invalid"))
+            .map_or(inner.as_str(), |_| "has the wrong type");
+        ApiError::bad_request(if path == "." {
+            format!("the body {what}")
+        } else {
+            format!("`{path}` {what}")
+        })
     })
 }

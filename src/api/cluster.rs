@@ -78,6 +78,9 @@ async fn show(State(api): State<ApiState>) -> Result<Json<ClusterObject>, ApiErr
     let id = director.map(|entry| String::from_utf8_lossy(&entry.value).into_owned());
     Ok(Json(ClusterObject {
         members: members.collect(),
-        director: DirectorObject { member_id: id.unwrap_or_default(), last_update: now },
+        director: DirectorObject {
+            member_id: id.unwrap_or_default(),
+            last_update: now,
+        },
     }))
 }

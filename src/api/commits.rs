@@ -28,7 +28,10 @@ pub(super) struct Seen {
 
 impl Seen {
     pub(super) fn read(headers: &HeaderMap) -> Self {
-        Self { only_if: tags(headers, header::IF_MATCH), only_unless: tags(headers, header::IF_NONE_MATCH) }
+        Self {
+            only_if: tags(headers, header::IF_MATCH),
+            only_unless: tags(headers, header::IF_NONE_MATCH),
+        }
     }
 
     /// Whether a condition was given: then a write is made once, on exactly that.
@@ -41,9 +44,8 @@ impl Seen {
     /// # Errors
     /// 412.
     pub(super) fn check(&self, stored: Option<Revision>) -> Result<(), ApiError> {
-        let matches = |tags: &[String]| {
-            stored.is_some_and(|rev| tags.iter().any(|tag| tag == "*" || *tag == etag(rev)))
-        };
+        let matches =
+            |tags: &[String]| stored.is_some_and(|rev| tags.iter().any(|tag| tag == "*" || *tag == etag(rev)));
         if self.only_if.as_deref().is_some_and(|tags| !matches(tags)) {
             return Err(ApiError::stale(match stored {
                 Some(_) => "it was changed since you read it; read it again",
@@ -75,9 +77,9 @@ pub(super) async fn settle(api: &ApiState, commit: Commit) -> Result<Option<Revi
     match api.store.settle(&[], commit, Instant::now() + SETTLE).await {
         Outcome::Done(rev) => Ok(Some(rev)),
         Outcome::Refused(_) => Ok(None),
-        Outcome::Unknown(error) => {
-            Err(ApiError::unavailable(format!("it is not known whether it was written: {error}")))
-        }
+        Outcome::Unknown(error) => Err(ApiError::unavailable(format!(
+            "it is not known whether it was written: {error}"
+        ))),
         Outcome::Failed(error) => Err(error.into()),
     }
 }

@@ -9,12 +9,44 @@ use serde_json::{Map, Value};
 
 use crate::config::mask::{Section, mask};
 use crate::model::Dur;
+use crate::monitors;
 
-/// What a definition has to contain to need a closer look. It is a superset: what is found here may still be shown as it is. With a hundred
-/// thousand monitors most of the time of a list would go into looking closely at definitions without secrets.
+/// What a monitor's definition has to contain to need a closer look: a key that some kind calls a secret, a name that is one in any definition,
+/// an escape (a key may be written with it), a duration in nanoseconds. A superset: what is found may still be shown as it is. With a
+/// hundred thousand monitors most of the time of a list would go into looking closely at definitions without secrets.
 static CLOSER_LOOK: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r#"(?i)\\|token|pass|secret|key|auth|cookie|cred|bearer|header|url|basic|(interval|timeout|time)"\s*:\s*[0-9]"#).ok()
+    let mut words: Vec<String> = ["pass", "token", "secret", "key", "auth", "cookie", "cred", "bearer"]
+        .map(str::to_owned)
+        .into();
+    for kind in monitors::KINDS {
+        secret_keys((kind.schema)().as_value(), "", &mut words);
+    }
+    let words: Vec<_> = words.iter().map(|word| regex::escape(word)).collect();
+    Regex::new(&format!(
+        r#"(?i)\\|{}|(interval|timeout|time)"\s*:\s*[0-9]"#,
+        words.join("|")
+    ))
+    .ok()
 });
+
+/// The keys below which a schema has a secret.
+fn secret_keys(schema: &Value, key: &str, found: &mut Vec<String>) {
+    /// Keys of a schema that are none of a definition.
+    const STRUCTURE: &[&str] = &["anyOf", "oneOf", "allOf", "items", "additionalProperties", "properties"];
+    match schema {
+        Value::Object(map) => {
+            if map.get("writeOnly") == Some(&Value::Bool(true)) {
+                found.push(key.to_owned());
+            }
+            for (name, below) in map {
+                let key = if STRUCTURE.contains(&name.as_str()) { key } else { name };
+                secret_keys(below, key, found);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| secret_keys(item, key, found)),
+        _ => {}
+    }
+}
 
 /// The keys that hold durations in the original; a bare integer there is nanoseconds.
 const DURATIONS: &[&str] = &["interval", "timeout", "read-timeout", "write-timeout", "dns-max-time"];
@@ -101,7 +133,11 @@ mod tests {
 
     fn show(spec: &Value) -> String {
         let record = json!({"v": 1, "origin": "api", "at": 0, "spec": spec}).to_string();
-        shown(Section::Monitor, record.as_bytes()).unwrap().raw().get().to_owned()
+        shown(Section::Monitor, record.as_bytes())
+            .unwrap()
+            .raw()
+            .get()
+            .to_owned()
     }
 
     #[test]
@@ -116,42 +152,40 @@ mod tests {
             "basic-auth": {"username": "u", "password": "hunter2"}, "bearer-token": "hunter2"});
         let text = show(&spec);
         assert!(!text.contains("hunter2"), "{text}");
-        assert!(text.contains(r#""interval":"1m0s""#) && text.contains(r#""Timeout":"1.5s""#), "{text}");
+        assert!(
+            text.contains(r#""interval":"1m0s""#) && text.contains(r#""Timeout":"1.5s""#),
+            "{text}"
+        );
     }
 
-    /// The closer look is decided by a pattern over the text; whatever the kinds call a secret has to be in it.
+    /// The closer look is decided by a pattern over the text: what each kind calls a secret has to be in it.
     #[test]
-    fn no_secret_of_any_kind_escapes_the_closer_look() {
+    fn a_secret_of_any_kind_gets_its_closer_look() {
         let look = CLOSER_LOOK.as_ref().unwrap();
-        for kind in crate::monitors::KINDS {
-            let schema = (kind.schema)();
-            let mut secrets = Vec::new();
-            collect(schema.as_value(), "", &mut secrets);
-            for name in secrets {
-                assert!(look.is_match(&format!("{{\"{name}\":\"x\"}}")), "{}: {name}", kind.name);
-            }
+        for spec in [
+            json!({"type": "exec", "command": "x", "interval": "10s", "Env": {"HOME": "hunter2"}}),
+            json!({"type": "http", "host": "h", "interval": "10s", "headers": {"X-Any": "hunter2"}}),
+            json!({"type": "nobody-knows", "options": {"apiKey": "hunter2"}}),
+        ] {
+            assert!(look.is_match(&spec.to_string()), "{spec}");
         }
-    }
-
-    fn collect(schema: &Value, name: &str, secrets: &mut Vec<String>) {
-        match schema {
-            Value::Object(map) => {
-                if map.get("writeOnly") == Some(&Value::Bool(true)) {
-                    secrets.push(name.to_owned());
-                }
-                for (key, below) in map {
-                    let name = if matches!(key.as_str(), "anyOf" | "oneOf" | "allOf" | "items" | "additionalProperties" | "properties") { name } else { key };
-                    collect(below, name, secrets);
-                }
-            }
-            Value::Array(items) => items.iter().for_each(|item| collect(item, name, secrets)),
-            _ => {}
+        for kind in monitors::KINDS {
+            let mut secrets = Vec::new();
+            secret_keys((kind.schema)().as_value(), "", &mut secrets);
+            assert!(
+                secrets.iter().all(|key| !key.is_empty() && look.is_match(key)),
+                "{}: {secrets:?}",
+                kind.name
+            );
         }
     }
 
     #[test]
     fn same_means_the_same_to_the_reader_of_a_definition() {
-        assert!(same(&json!({"interval": "10s", "a": 1}), &json!({"a": 1, "interval": 10_000_000_000u64})));
+        assert!(same(
+            &json!({"interval": "10s", "a": 1}),
+            &json!({"a": 1, "interval": 10_000_000_000u64})
+        ));
         assert!(!same(&json!({"interval": "10s"}), &json!({"interval": "11s"})));
     }
 }

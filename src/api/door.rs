@@ -19,7 +19,8 @@ const DATA_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; f
 pub(super) async fn access(State(api): State<ApiState>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let data = path.starts_with("/api/") || path == "/metrics";
-    if data && path != "/api/v1/session"
+    if data
+        && path != "/api/v1/session"
         && let Err(refused) = api.options.access_tokens.check(request.headers())
     {
         return refused.into_response();
@@ -32,7 +33,10 @@ pub(super) async fn same_site(request: Request, next: Next) -> Response {
     let writes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS)
         // The original changes a monitor by a GET.
         || request.uri().query().is_some_and(|query| Params::of(query).get("disable").is_some());
-    let cross_site = request.headers().get("sec-fetch-site").is_some_and(|site| site == "cross-site");
+    let cross_site = request
+        .headers()
+        .get("sec-fetch-site")
+        .is_some_and(|site| site == "cross-site");
     if writes && cross_site {
         return ApiError::forbidden("a page of another site may not change anything here").into_response();
     }
@@ -98,7 +102,12 @@ pub(super) async fn unknown_path(request: Request) -> Response {
 
 /// The original's answer to an unknown path and to a wrong method.
 pub(super) async fn not_found() -> Response {
-    (StatusCode::NOT_FOUND, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], "404 page not found\n").into_response()
+    (
+        StatusCode::NOT_FOUND,
+        [(header::CONTENT_TYPE, "text/plain; charset=utf-8")],
+        "404 page not found\n",
+    )
+        .into_response()
 }
 
 /// A handler panicked: a defect, but not the end of the process.

@@ -23,7 +23,10 @@ impl StatusBody {
     /// It worked.
     #[must_use]
     pub fn ok(message: impl Into<String>) -> Self {
-        Self { message: message.into(), status: "ok".to_owned() }
+        Self {
+            message: message.into(),
+            status: "ok".to_owned(),
+        }
     }
 }
 
@@ -50,7 +53,12 @@ pub struct ApiError {
 
 impl ApiError {
     fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), problems: Vec::new(), retry: false }
+        Self {
+            status,
+            message: message.into(),
+            problems: Vec::new(),
+            retry: false,
+        }
     }
 
     /// 400: it cannot be understood.
@@ -104,13 +112,19 @@ impl ApiError {
     /// 422: understood, and refused for these reasons.
     #[must_use]
     pub fn invalid(message: impl Into<String>, problems: Vec<Problem>) -> Self {
-        Self { problems, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, message) }
+        Self {
+            problems,
+            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, message)
+        }
     }
 
     /// 503: not now.
     #[must_use]
     pub fn unavailable(message: impl Into<String>) -> Self {
-        Self { retry: true, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, message) }
+        Self {
+            retry: true,
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
+        }
     }
 
     /// 500: a defect of ours.
@@ -121,7 +135,11 @@ impl ApiError {
 
     /// The problems of a definition that is refused for them; any other error as it is.
     pub(super) fn into_problems(self) -> Result<Vec<Problem>, Self> {
-        if self.problems.is_empty() { Err(self) } else { Ok(self.problems) }
+        if self.problems.is_empty() {
+            Err(self)
+        } else {
+            Ok(self.problems)
+        }
     }
 
     /// The same with 400, as the original answers whatever is wrong with a set of definitions.
@@ -144,10 +162,16 @@ impl From<StoreError> for ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let problems = self.problems.iter().map(ProblemJson::from).collect();
-        let body = ErrorBody { message: self.message, status: "error", problems };
+        let body = ErrorBody {
+            message: self.message,
+            status: "error",
+            problems,
+        };
         let mut response = (self.status, Json(body)).into_response();
         if self.retry {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
         }
         response
     }

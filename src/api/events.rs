@@ -6,8 +6,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use serde::ser::{SerializeMap, Serializer as _};
 use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer as _};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -75,7 +75,9 @@ fn wanted(api: &ApiState, params: &Params) -> Vec<Arc<Event>> {
     let mut events = api.events.newest_first();
     events.retain(|event| {
         types.as_ref().is_none_or(|types| types.contains(&event.kind.as_str()))
-            && text.as_ref().is_none_or(|text| event.message.to_lowercase().contains(text))
+            && text
+                .as_ref()
+                .is_none_or(|text| event.message.to_lowercase().contains(text))
     });
     events
 }
@@ -117,6 +119,12 @@ async fn list(State(api): State<ApiState>, params: Params) -> Result<Json<Page<E
     }
     // Ids sort by time; the list is by falling ids.
     let total = events.len();
-    let (events, next) = asked.cut(events, super::paging::DEFAULT_LIMIT, true, |event| (0, event.id.clone()));
-    Ok(Json(Page { items: events.iter().map(|event| EventObject::from(&**event)).collect(), next, total }))
+    let (events, next) = asked.cut(events, super::paging::DEFAULT_LIMIT, true, |event| {
+        (0, event.id.clone())
+    });
+    Ok(Json(Page {
+        items: events.iter().map(|event| EventObject::from(&**event)).collect(),
+        next,
+        total,
+    }))
 }

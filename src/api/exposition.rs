@@ -39,7 +39,11 @@ impl Exposition {
             if self.families.len() >= MAX_FAMILIES {
                 return None;
             }
-            let head = format!("# HELP {name} {}\n# TYPE {name} {}\n", help.replace('\\', "\\\\").replace('\n', "\\n"), sort.as_str());
+            let head = format!(
+                "# HELP {name} {}\n# TYPE {name} {}\n",
+                help.replace('\\', "\\\\").replace('\n', "\\n"),
+                sort.as_str()
+            );
             self.families.insert(name.to_owned(), head);
         }
         let (name, text) = self.families.get_mut(name).map(|text| (name.to_owned(), text))?;
@@ -111,7 +115,9 @@ fn escape(out: &mut String, value: &str) {
 
 /// A text as part of a metric name: what may not stand there becomes `_`.
 pub(super) fn metric_name(text: &str) -> String {
-    text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+    text.chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+        .collect()
 }
 
 #[cfg(test)]

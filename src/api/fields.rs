@@ -121,12 +121,21 @@ mod tests {
     #[test]
     fn whole_numbers_are_written_as_integers_and_nothing_breaks_json() {
         let text = |n: f64| serde_json::to_string(&Num(n)).unwrap();
-        assert_eq!([text(200.0), text(1.5), text(f64::NAN), text(f64::INFINITY), text(-0.25)], ["200", "1.5", "null", "null", "-0.25"]);
+        assert_eq!(
+            [text(200.0), text(1.5), text(f64::NAN), text(f64::INFINITY), text(-0.25)],
+            ["200", "1.5", "null", "null", "-0.25"]
+        );
     }
 
     #[test]
     fn a_name_that_a_plug_in_repeats_is_written_once() {
-        let fact = |value| Fact { name: "x".into(), value };
-        assert_eq!(serde_json::to_string(&Facts(&[fact(1.0), fact(2.0)])).unwrap(), r#"{"x":2}"#);
+        let fact = |value| Fact {
+            name: "x".into(),
+            value,
+        };
+        assert_eq!(
+            serde_json::to_string(&Facts(&[fact(1.0), fact(2.0)])).unwrap(),
+            r#"{"x":2}"#
+        );
     }
 }

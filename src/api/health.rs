@@ -44,8 +44,17 @@ impl Health {
     /// Not ready yet.
     #[must_use]
     pub fn new(backend: &'static str, path: Option<String>) -> Self {
-        let store = StoreStatus { backend, state: JOINED, detail: None, path };
-        Self(Arc::new(Mutex::new(Inner { ready: false, store, last_trouble: None })))
+        let store = StoreStatus {
+            backend,
+            state: JOINED,
+            detail: None,
+            path,
+        };
+        Self(Arc::new(Mutex::new(Inner {
+            ready: false,
+            store,
+            last_trouble: None,
+        })))
     }
 
     /// Whether it serves: false at the start and as the first step of a stop.
@@ -64,12 +73,12 @@ impl Health {
         }
     }
 
-    /// How the store is; what the recorder says of it counts, too.
-    pub(super) fn store(&self, recorder_trouble: Option<String>) -> StoreStatus {
+    /// How the store is; what it said of its own last write counts, too.
+    pub(super) fn store(&self, trouble: Option<String>) -> StoreStatus {
         let inner = self.0.lock();
         let mut store = inner.store.clone();
         if store.state == JOINED
-            && let Some(trouble) = recorder_trouble
+            && let Some(trouble) = trouble
         {
             store.state = "store-refuses";
             store.detail = Some(trouble);
@@ -78,8 +87,8 @@ impl Health {
     }
 
     /// `Err` while something is wrong; the text of what was wrong before, once it is over.
-    fn status(&self, recorder_trouble: Option<String>) -> Result<Option<String>, String> {
-        let store = self.store(recorder_trouble);
+    fn status(&self, trouble: Option<String>) -> Result<Option<String>, String> {
+        let store = self.store(trouble);
         let mut inner = self.0.lock();
         if store.state == JOINED {
             return Ok(inner.last_trouble.clone());
@@ -106,14 +115,21 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 /// Where to read on.
 #[utoipa::path(get, path = "/", tag = "health", responses((status = 200, body = String, content_type = "text/plain")))]
 async fn root() -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], "Refer to README.md for 9volt API usage").into_response()
+    (
+        [(header::CONTENT_TYPE, "text/plain; charset=utf-8")],
+        "Refer to README.md for 9volt API usage",
+    )
+        .into_response()
 }
 
 /// The version of this member.
 #[utoipa::path(get, path = "/version", tag = "health", responses((status = 200, body = StatusBody)))]
 async fn version(State(api): State<ApiState>) -> Json<StatusBody> {
     let message = format!("9volt {} - {}", api.member.version, api.member.commit);
-    Json(StatusBody { message, status: "version".to_owned() })
+    Json(StatusBody {
+        message,
+        status: "version".to_owned(),
+    })
 }
 
 /// Whether this member works, as the original tells it: 500 while the store takes nothing.
@@ -121,7 +137,7 @@ async fn version(State(api): State<ApiState>) -> Json<StatusBody> {
     responses((status = 200, body = StatusBody), (status = 500, body = StatusBody, description = "`status` says what is wrong")))]
 async fn check(State(api): State<ApiState>) -> (StatusCode, Json<StatusBody>) {
     let message = format!("MemberID {}", api.member.id);
-    let (code, status) = match api.health.status(api.recorder.trouble()) {
+    let (code, status) = match api.health.status(api.store.trouble()) {
         Ok(None) => (StatusCode::OK, "OK".to_owned()),
         Ok(Some(before)) => (StatusCode::OK, format!("Recovered from previous error: '{before}'")),
         Err(trouble) => (StatusCode::INTERNAL_SERVER_ERROR, trouble),
@@ -144,6 +160,12 @@ async fn ready(State(api): State<ApiState>) -> (StatusCode, Json<StatusBody>) {
     if api.health.ready() {
         (StatusCode::OK, Json(StatusBody::ok(message)))
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, Json(StatusBody { message, status: "starting or stopping".to_owned() }))
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            Json(StatusBody {
+                message,
+                status: "starting or stopping".to_owned(),
+            }),
+        )
     }
 }

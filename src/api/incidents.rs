@@ -82,13 +82,22 @@ async fn list(State(api): State<ApiState>, params: Params) -> Result<Json<Page<I
         found.extend(past(&api, monitor).await?);
     }
     // Open ones are newer than any that ended.
-    let rank = |found: &Found| (if found.open { i64::MIN / 2 - found.at } else { -found.at }, found.entry.key.to_string());
+    let rank = |found: &Found| {
+        (
+            if found.open { i64::MIN / 2 - found.at } else { -found.at },
+            found.entry.key.to_string(),
+        )
+    };
     found.sort_by_cached_key(rank);
     let deriver = Deriver::new(&api, WallMs::now());
     let page = asked.page(found, rank);
     let total = page.total;
     let next = page.next;
-    let items = page.items.iter().filter_map(|found| incident(&api, &deriver, found)).collect();
+    let items = page
+        .items
+        .iter()
+        .filter_map(|found| incident(&api, &deriver, found))
+        .collect();
     Ok(Json(Page { items, next, total }))
 }
 
@@ -101,7 +110,12 @@ async fn open(api: &ApiState, monitor: Option<&str>) -> Result<Vec<Found>, Store
     let found = entries.into_iter().filter_map(|entry| {
         let monitor = MonitorName::parse(&keys::last_segment(&entry.key)?).ok()?;
         let at = decode::<Checkpoint>(&entry).ok()?.value.since.0;
-        Some(Found { entry, monitor, open: true, at })
+        Some(Found {
+            entry,
+            monitor,
+            open: true,
+            at,
+        })
     });
     Ok(found.collect())
 }
@@ -111,7 +125,12 @@ async fn past(api: &ApiState, monitor: Option<&str>) -> Result<Vec<Found>, Store
     let found = entries.into_iter().filter_map(|entry| {
         let (at, name) = past_key(entry.key.as_str())?;
         let wanted = monitor.is_none_or(|monitor| monitor == name.as_str());
-        wanted.then_some(Found { entry, monitor: name, open: false, at })
+        wanted.then_some(Found {
+            entry,
+            monitor: name,
+            open: false,
+            at,
+        })
     });
     Ok(found.collect())
 }
@@ -163,7 +182,14 @@ fn incident(api: &ApiState, deriver: &Deriver, found: &Found) -> Option<Incident
 }
 
 fn trail(entries: Vec<TrailEntry>) -> Vec<Trail> {
-    entries.into_iter().map(|e| Trail { at: Time(e.at), status: e.status.as_str(), message: e.message }).collect()
+    entries
+        .into_iter()
+        .map(|e| Trail {
+            at: Time(e.at),
+            status: e.status.as_str(),
+            message: e.message,
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -15,7 +15,10 @@ const RUNS_COMMANDS: &str = "exec";
 /// Puts the stored secrets in where the definition has masks; the masks that stand for nothing.
 pub(super) fn unmasked(section: Section, name: &str, spec: &mut Value, stored: Option<&Value>) -> Vec<Problem> {
     let entry = format!("{} {name}", section.name());
-    unmask(spec, stored).into_iter().map(|problem| problem.of(entry.as_str())).collect()
+    unmask(spec, stored)
+        .into_iter()
+        .map(|problem| problem.of(entry.as_str()))
+        .collect()
 }
 
 /// Judges one definition, with the problems found so far; the warnings.
@@ -35,10 +38,10 @@ pub(super) fn judge(
     }
     problems.extend(Kinds::built_in().judge(section, name, spec, Strictness::Lenient).0);
     if problems.iter().any(|problem| problem.severity == Severity::Error) {
-        return Err(ApiError::invalid(format!("the definition of '{name}' has errors"), problems));
-    }
-    if section == Section::Monitor {
-        problems.extend(strangers(api, name, spec));
+        return Err(ApiError::invalid(
+            format!("the definition of '{name}' has errors"),
+            problems,
+        ));
     }
     Ok(problems)
 }
@@ -51,7 +54,11 @@ pub(super) fn may_run(api: &ApiState, name: &str, spec: &Value, stored: Option<&
     if api.options.allow_exec_from_api || !runs_commands(spec) {
         return Ok(());
     }
-    let measured = |spec: &Value| definition::monitor(name, spec).value.map(|def: MonitorDef| def.measured);
+    let measured = |spec: &Value| {
+        definition::monitor(name, spec)
+            .value
+            .map(|def: MonitorDef| def.measured)
+    };
     let known = stored.filter(|stored| runs_commands(stored)).and_then(measured);
     if known.is_some() && known == measured(spec) {
         return Ok(());
@@ -66,14 +73,24 @@ pub(super) fn may_run(api: &ApiState, name: &str, spec: &Value, stored: Option<&
 fn runs_commands(spec: &Value) -> bool {
     let keys = spec.as_object().into_iter().flatten();
     keys.filter(|(key, _)| key.eq_ignore_ascii_case("type"))
-        .any(|(_, kind)| kind.as_str().is_some_and(|kind| kind.eq_ignore_ascii_case(RUNS_COMMANDS)))
+        .any(|(_, kind)| {
+            kind.as_str()
+                .is_some_and(|kind| kind.eq_ignore_ascii_case(RUNS_COMMANDS))
+        })
 }
 
-/// Alerters that are named and do not exist.
-fn strangers(api: &ApiState, name: &str, spec: &Value) -> Vec<Problem> {
-    let Some(def) = definition::monitor(name, spec).value else { return Vec::new() };
-    let lists = [("warning-alerter", &def.settings.warning_alerter), ("critical-alerter", &def.settings.critical_alerter)];
-    let named = lists.into_iter().flat_map(|(field, list)| list.iter().map(move |alerter| (field, alerter)));
+/// Warnings about alerters that a monitor names and that do not exist.
+pub(super) fn strangers(api: &ApiState, name: &str, spec: &Value) -> Vec<Problem> {
+    let Some(def) = definition::monitor(name, spec).value else {
+        return Vec::new();
+    };
+    let lists = [
+        ("warning-alerter", &def.settings.warning_alerter),
+        ("critical-alerter", &def.settings.critical_alerter),
+    ];
+    let named = lists
+        .into_iter()
+        .flat_map(|(field, list)| list.iter().map(move |alerter| (field, alerter)));
     named
         .filter(|(_, alerter)| api.catalog.alerter(alerter.as_str()).is_none())
         .map(|(field, alerter)| {

@@ -52,7 +52,10 @@ static KINDS: LazyLock<String> = LazyLock::new(|| {
         example: kind.example,
         schema: with_options(kind.name, (kind.schema)()),
     });
-    let kinds = Kinds { monitors: monitors.collect(), alerters: alerters.collect() };
+    let kinds = Kinds {
+        monitors: monitors.collect(),
+        alerters: alerters.collect(),
+    };
     // Plain data: writing it cannot fail.
     serde_json::to_string(&kinds).unwrap_or_default()
 });
@@ -84,7 +87,11 @@ fn with_options(kind: &str, own: schemars::Schema) -> Value {
     let mut options = own.to_value();
     // References point to the root of the whole schema.
     let defs = take_map(&mut options, "$defs");
-    let mut whole = whole(kind, schemars::Schema::default(), schemars::schema_for!(AlerterSettings));
+    let mut whole = whole(
+        kind,
+        schemars::Schema::default(),
+        schemars::schema_for!(AlerterSettings),
+    );
     whole["properties"]["options"] = options;
     if let Some(all) = whole["$defs"].as_object_mut() {
         all.extend(defs);

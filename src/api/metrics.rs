@@ -41,13 +41,23 @@ async fn show(State(api): State<ApiState>) -> Response {
     }
     let pieces = out.into_pieces().map(Ok::<_, Infallible>);
     let body = Body::from_stream(stream::iter(pieces));
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], body).into_response()
+    (
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+        body,
+    )
+        .into_response()
 }
 
 fn own(api: &ApiState, out: &mut Exposition) {
     let member = &api.member;
     let labels = [("version", member.version.as_str()), ("commit", member.commit.as_str())];
-    out.one("ninevolt_build_info", Sort::Gauge, "The program that runs.", &labels, 1.0);
+    out.one(
+        "ninevolt_build_info",
+        Sort::Gauge,
+        "The program that runs.",
+        &labels,
+        1.0,
+    );
 
     let counts = api.measured().counts(api);
     let by_status = [
@@ -62,39 +72,121 @@ fn own(api: &ApiState, out: &mut Exposition) {
         let help = "Monitors by status; each is counted once.";
         out.one("ninevolt_monitors", Sort::Gauge, help, &[("status", status)], n as f64);
     }
-    let flagged = [("unwatched", counts.unwatched), ("silenced", counts.silenced), ("orphaned", counts.orphaned)];
+    let flagged = [
+        ("unwatched", counts.unwatched),
+        ("silenced", counts.silenced),
+        ("orphaned", counts.orphaned),
+    ];
     for (flag, n) in flagged {
         let help = "Monitors that nobody can judge, that a silence mutes, that no member may run.";
-        out.one("ninevolt_monitors_flagged", Sort::Gauge, help, &[("flag", flag)], n as f64);
+        out.one(
+            "ninevolt_monitors_flagged",
+            Sort::Gauge,
+            help,
+            &[("flag", flag)],
+            n as f64,
+        );
     }
     let help = "Monitors that run on this member.";
-    out.one("ninevolt_monitors_scheduled", Sort::Gauge, help, &[], api.lanes.monitors() as f64);
-    out.one("ninevolt_incidents_open", Sort::Gauge, "Open incidents.", &[], counts.open as f64);
+    out.one(
+        "ninevolt_monitors_scheduled",
+        Sort::Gauge,
+        help,
+        &[],
+        api.lanes.monitors() as f64,
+    );
+    out.one(
+        "ninevolt_incidents_open",
+        Sort::Gauge,
+        "Open incidents.",
+        &[],
+        counts.open as f64,
+    );
 
     let (ledger, lateness, outcomes) = api.lanes.totals();
     for (outcome, n) in outcomes {
         let labels = [("outcome", outcome.as_str())];
-        out.one("ninevolt_runs_total", Sort::Counter, "Runs that ended, by outcome.", &labels, n as f64);
+        out.one(
+            "ninevolt_runs_total",
+            Sort::Counter,
+            "Runs that ended, by outcome.",
+            &labels,
+            n as f64,
+        );
     }
     for (why, n) in Skip::ALL.iter().zip(ledger.skipped) {
         let labels = [("reason", why.as_str())];
-        out.one("ninevolt_runs_skipped_total", Sort::Counter, "Due runs that were not made, by reason.", &labels, n as f64);
+        out.one(
+            "ninevolt_runs_skipped_total",
+            Sort::Counter,
+            "Due runs that were not made, by reason.",
+            &labels,
+            n as f64,
+        );
     }
-    out.one("ninevolt_runs_due_total", Sort::Counter, "Runs that were due.", &[], ledger.due() as f64);
-    out.one("ninevolt_runs_late_total", Sort::Counter, "Runs that began late.", &[], ledger.late as f64);
-    out.one("ninevolt_runs_missed_total", Sort::Counter, "Runs that were due while nobody watched.", &[], ledger.missed as f64);
+    out.one(
+        "ninevolt_runs_due_total",
+        Sort::Counter,
+        "Runs that were due.",
+        &[],
+        ledger.due() as f64,
+    );
+    out.one(
+        "ninevolt_runs_late_total",
+        Sort::Counter,
+        "Runs that began late.",
+        &[],
+        ledger.late as f64,
+    );
+    out.one(
+        "ninevolt_runs_missed_total",
+        Sort::Counter,
+        "Runs that were due while nobody watched.",
+        &[],
+        ledger.missed as f64,
+    );
     histogram(&lateness, out);
 
     let help = "Monitors with changes that are not recorded yet.";
-    out.one("ninevolt_commits_pending", Sort::Gauge, help, &[], api.recorder.pending() as f64);
-    out.one("ninevolt_commits_total", Sort::Counter, "Changes recorded.", &[], api.recorder.commits() as f64);
-    let store = api.health.store(api.recorder.trouble());
+    out.one(
+        "ninevolt_commits_pending",
+        Sort::Gauge,
+        help,
+        &[],
+        api.recorder.pending() as f64,
+    );
+    out.one(
+        "ninevolt_commits_total",
+        Sort::Counter,
+        "Changes recorded.",
+        &[],
+        api.recorder.commits() as f64,
+    );
+    let store = api.health.store(api.store.trouble());
     let trouble = f64::from(u8::from(store.state != JOINED));
-    out.one("ninevolt_store_trouble", Sort::Gauge, "1 while the store takes nothing.", &[("backend", store.backend)], trouble);
+    out.one(
+        "ninevolt_store_trouble",
+        Sort::Gauge,
+        "1 while the store takes nothing.",
+        &[("backend", store.backend)],
+        trouble,
+    );
     notifications(api, out);
-    out.one("ninevolt_api_streams", Sort::Gauge, "Open event streams.", &[], api.clients().count() as f64);
+    out.one(
+        "ninevolt_api_streams",
+        Sort::Gauge,
+        "Open event streams.",
+        &[],
+        api.clients().count() as f64,
+    );
     let help = "Events that are remembered here only.";
-    out.one("ninevolt_events_unwritten_total", Sort::Counter, help, &[], api.events.unwritten() as f64);
+    out.one(
+        "ninevolt_events_unwritten_total",
+        Sort::Counter,
+        help,
+        &[],
+        api.events.unwritten() as f64,
+    );
 }
 
 fn notifications(api: &ApiState, out: &mut Exposition) {
@@ -108,26 +200,52 @@ fn notifications(api: &ApiState, out: &mut Exposition) {
     ];
     for (state, n) in states {
         let help = "Messages by state, of incidents that are open.";
-        out.one("ninevolt_notifications", Sort::Gauge, help, &[("state", state)], n as f64);
+        out.one(
+            "ninevolt_notifications",
+            Sort::Gauge,
+            help,
+            &[("state", state)],
+            n as f64,
+        );
     }
     for (alerter, facts) in api.notifier.alerters() {
         for (result, n) in facts.attempts {
             let labels = [("alerter", alerter.as_str()), ("result", result)];
             let help = "Attempts to deliver, by what came of them.";
-            out.one("ninevolt_notification_attempts_total", Sort::Counter, help, &labels, n as f64);
+            out.one(
+                "ninevolt_notification_attempts_total",
+                Sort::Counter,
+                help,
+                &labels,
+                n as f64,
+            );
         }
         for (reason, n) in facts.gave_up {
             let labels = [("alerter", alerter.as_str()), ("reason", reason)];
             let help = "Messages that were given up, by reason.";
-            out.one("ninevolt_notifications_given_up_total", Sort::Counter, help, &labels, n as f64);
+            out.one(
+                "ninevolt_notifications_given_up_total",
+                Sort::Counter,
+                help,
+                &labels,
+                n as f64,
+            );
         }
     }
     let help = "Messages told although the store could not record them first.";
-    out.one("ninevolt_notifications_without_store_total", Sort::Counter, help, &[], api.notifier.told_without_store() as f64);
+    out.one(
+        "ninevolt_notifications_without_store_total",
+        Sort::Counter,
+        help,
+        &[],
+        api.notifier.told_without_store() as f64,
+    );
 }
 
 fn histogram(lateness: &Lateness, out: &mut Exposition) {
-    let Some(mut family) = out.family("ninevolt_run_lateness_seconds", Sort::Histogram, "How late runs begin.") else { return };
+    let Some(mut family) = out.family("ninevolt_run_lateness_seconds", Sort::Histogram, "How late runs begin.") else {
+        return;
+    };
     for (bound, count) in lateness.cumulative() {
         family.sample("_bucket", &[("le", &bound.to_string())], count as f64);
     }
@@ -140,11 +258,31 @@ fn process(api: &ApiState, out: &mut Exposition) {
     let usage = Usage::now();
     let started = api.member.started.0 as f64 / 1000.0;
     let numbers = [
-        ("process_cpu_seconds_total", Sort::Counter, "User and system time.", usage.cpu_seconds),
-        ("process_resident_memory_bytes", Sort::Gauge, "Resident memory.", usage.resident_bytes),
+        (
+            "process_cpu_seconds_total",
+            Sort::Counter,
+            "User and system time.",
+            usage.cpu_seconds,
+        ),
+        (
+            "process_resident_memory_bytes",
+            Sort::Gauge,
+            "Resident memory.",
+            usage.resident_bytes,
+        ),
         ("process_open_fds", Sort::Gauge, "Open descriptors.", usage.open_fds),
-        ("process_max_fds", Sort::Gauge, "Descriptors that may be open.", usage.max_fds),
-        ("process_start_time_seconds", Sort::Gauge, "When the process started, in Unix time.", Some(started)),
+        (
+            "process_max_fds",
+            Sort::Gauge,
+            "Descriptors that may be open.",
+            usage.max_fds,
+        ),
+        (
+            "process_start_time_seconds",
+            Sort::Gauge,
+            "When the process started, in Unix time.",
+            Some(started),
+        ),
     ];
     for (name, sort, help, value) in numbers {
         if let Some(value) = value {
@@ -161,7 +299,11 @@ fn monitor(entry: &MonitorEntry, out: &mut Exposition) {
         return;
     }
     let target = def.check.target();
-    let labels = [("monitor", entry.name.as_str()), ("type", def.kind.name), ("instance", target.as_str())];
+    let labels = [
+        ("monitor", entry.name.as_str()),
+        ("type", def.kind.name),
+        ("instance", target.as_str()),
+    ];
     let status = match live.health.status {
         Status::Pending => -1.0,
         Status::Ok => 0.0,
@@ -174,21 +316,43 @@ fn monitor(entry: &MonitorEntry, out: &mut Exposition) {
 }
 
 fn last_run(live: &LiveState, kind: &str, labels: &[(&str, &str); 3], out: &mut Exposition) {
-    let Some(sample) = live.results.samples().last() else { return };
+    let Some(sample) = live.results.samples().last() else {
+        return;
+    };
     // A run that could not be made says nothing of the target.
     if sample.outcome != Outcome::Unknown {
         let success = f64::from(u8::from(sample.outcome != Outcome::Fail));
-        out.one("probe_success", Sort::Gauge, "Whether the last run found the target working.", labels, success);
+        out.one(
+            "probe_success",
+            Sort::Gauge,
+            "Whether the last run found the target working.",
+            labels,
+            success,
+        );
     }
     let help = "How long the last run took.";
-    out.one("probe_duration_seconds", Sort::Gauge, help, labels, sample.took().as_secs_f64());
+    out.one(
+        "probe_duration_seconds",
+        Sort::Gauge,
+        help,
+        labels,
+        sample.took().as_secs_f64(),
+    );
     let name = format!("probe_{}_duration_seconds", metric_name(kind));
     for (phase, took) in sample.phases.iter() {
         let [monitor, kind, instance] = *labels;
         let labels = [monitor, kind, instance, ("phase", phase_label(phase))];
-        out.one(&name, Sort::Gauge, "How long the phases of the last run took.", &labels, took.as_secs_f64());
+        out.one(
+            &name,
+            Sort::Gauge,
+            "How long the phases of the last run took.",
+            &labels,
+            took.as_secs_f64(),
+        );
     }
-    let Some((_, verdict)) = live.results.last() else { return };
+    let Some((_, verdict)) = live.results.last() else {
+        return;
+    };
     // Two facts whose names become one would be the same sample twice, and the scrape would be refused for it.
     let mut seen = HashSet::new();
     for Fact { name, value } in &verdict.facts {

@@ -64,7 +64,6 @@ pub const MAX_BULK_BODY: usize = 64 << 20;
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// All routes, with what guards them.
-#[must_use]
 pub fn router(state: ApiState) -> axum::Router {
     let (routes, _) = routes().split_for_parts();
     routes
@@ -98,7 +97,10 @@ fn routes() -> OpenApiRouter<ApiState> {
         .merge(metrics::routes())
         .merge(openapi::routes())
         .merge(stream::routes())
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_WITHIN));
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::SERVICE_UNAVAILABLE,
+            ANSWER_WITHIN,
+        ));
     OpenApiRouter::with_openapi(openapi::head())
         .merge(quick)
         .merge(monitors::slow_routes())

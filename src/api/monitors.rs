@@ -29,12 +29,17 @@ use crate::store::{Commit, Guard, Op, decode};
 const SECTION: Section = Section::Monitor;
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(show, put, remove))
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(show, put, remove))
 }
 
 /// Routes that may take longer than an ordinary answer.
 pub(super) fn slow_routes() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(post)).layer(DefaultBodyLimit::max(MAX_BULK_BODY)).routes(routes!(run))
+    OpenApiRouter::new()
+        .routes(routes!(post))
+        .layer(DefaultBodyLimit::max(MAX_BULK_BODY))
+        .routes(routes!(run))
 }
 
 /// All definitions, by their full keys (`/<prefix>/monitor/<name>`).
@@ -64,7 +69,8 @@ async fn show(
     match params.get("disable") {
         None => resource::show(&api, SECTION, &name, &headers).await,
         Some(value) => {
-            let disable = parse_bool(value).ok_or_else(|| ApiError::bad_request(format!("Invalid bool value '{value}'")))?;
+            let disable =
+                parse_bool(value).ok_or_else(|| ApiError::bad_request(format!("Invalid bool value '{value}'")))?;
             Ok(set_disabled(&api, &name, disable).await?.into_response())
         }
     }
@@ -76,7 +82,9 @@ async fn set_disabled(api: &ApiState, name: &str, disable: bool) -> Result<Json<
         let stored = spec_of(&entry);
         let mut spec = stored.clone();
         let Some(map) = spec.as_object_mut() else {
-            return Err(ApiError::internal(format!("the stored record of '{name}' cannot be read; write it again")));
+            return Err(ApiError::internal(format!(
+                "the stored record of '{name}' cannot be read; write it again"
+            )));
         };
         let key = map.keys().find(|key| key.eq_ignore_ascii_case("disable")).cloned();
         map.insert(key.unwrap_or_else(|| "disable".to_owned()), disable.into());
@@ -86,11 +94,23 @@ async fn set_disabled(api: &ApiState, name: &str, disable: bool) -> Result<Json<
         }
         // Where it came from stays: a file that defines it goes on defining it.
         let origin = decode::<Definition>(&entry).map_or_else(|_| resource::ORIGIN.to_owned(), |at| at.value.origin);
-        let op = Op::Put(entry.key.clone(), resource::record(&spec, &origin, WallMs::now())?, None);
-        let commit = Commit { guards: vec![Guard::Rev(entry.key.clone(), entry.rev)], ops: vec![op] };
+        let op = Op::Put(
+            entry.key.clone(),
+            resource::record(&spec, &origin, WallMs::now())?,
+            None,
+        );
+        let commit = Commit {
+            guards: vec![Guard::Rev(entry.key.clone(), entry.rev)],
+            ops: vec![op],
+        };
         if let Some(rev) = settle(api, commit).await? {
             seen_by_catalog(api, || revision_in_catalog(api, SECTION, name) >= Some(rev)).await;
-            tell(api, SECTION, Some(name), format!("Check '{name}' has been set to '{disable}'"));
+            tell(
+                api,
+                SECTION,
+                Some(name),
+                format!("Check '{name}' has been set to '{disable}'"),
+            );
             let text = format!("Successfully updated disable check state to '{disable}' for check '{name}'");
             return Ok(Json(StatusBody::ok(text)));
         }
@@ -139,11 +159,16 @@ struct RunResult<'a> {
 #[utoipa::path(post, path = "/api/v1/monitor/{check}/run", tag = "monitor", params(("check" = String, Path)),
     responses((status = 200, body = RunResult), (status = 404, body = ErrorBody), (status = 422, body = ErrorBody)))]
 async fn run(State(api): State<ApiState>, Path(name): Path<String>) -> Result<Response, ApiError> {
-    let Some(entry) = api.catalog.monitor(&name) else { return Err(resource::missing(SECTION, &name)) };
+    let Some(entry) = api.catalog.monitor(&name) else {
+        return Err(resource::missing(SECTION, &name));
+    };
     if entry.def.is_none() {
         let errors = |problem: &&Problem| problem.severity == Severity::Error;
         let problems = entry.problems.iter().filter(errors).cloned().collect();
-        return Err(ApiError::invalid(format!("the definition of '{name}' has errors"), problems));
+        return Err(ApiError::invalid(
+            format!("the definition of '{name}' has errors"),
+            problems,
+        ));
     }
     let (verdict, took) = api.lanes.ask(Arc::clone(&entry)).await;
     let result = RunResult {

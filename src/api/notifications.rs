@@ -75,8 +75,10 @@ const STATES: [NotificationState; 5] = [
     responses((status = 200, body = Page<NotificationObject>), (status = 400, body = ErrorBody)))]
 async fn list(State(api): State<ApiState>, params: Params) -> Result<Json<Page<NotificationObject>>, ApiError> {
     let asked = Asked::read(&params)?;
-    let states: Option<Vec<NotificationState>> =
-        params.given("state").map(|list| list.split(',').map(state).collect()).transpose()?;
+    let states: Option<Vec<NotificationState>> = params
+        .given("state")
+        .map(|list| list.split(',').map(state).collect())
+        .transpose()?;
     let (alerter, monitor) = (params.given("alerter"), params.given("monitor"));
     let mut items = api.notifier.items();
     items.retain(|item| {

@@ -4,7 +4,9 @@ use std::sync::OnceLock;
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -20,15 +22,27 @@ pub(super) fn head() -> OpenApi {
             "Everything about the checks of a 9volt cluster. Any member answers for all of it. \
              Where the server runs with access tokens, every call below /api/v1 needs one.",
         ))
-        .license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()));
+        .license(Some(
+            LicenseBuilder::new()
+                .name("Apache-2.0")
+                .identifier(Some("Apache-2.0"))
+                .build(),
+        ));
     let key = |value: ApiKey| SecurityScheme::ApiKey(value);
     let components = ComponentsBuilder::new()
         .security_scheme("token", key(ApiKey::Header(ApiKeyValue::new("X-Access-Token"))))
-        .security_scheme("bearer", SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build()))
+        .security_scheme(
+            "bearer",
+            SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build()),
+        )
         .security_scheme("cookie", key(ApiKey::Cookie(ApiKeyValue::new("ninevolt_token"))));
     let none: [&str; 0] = [];
     let any = ["token", "bearer", "cookie"].map(|name| SecurityRequirement::new(name, none));
-    OpenApiBuilder::new().info(info).components(Some(components.build())).security(Some(any)).build()
+    OpenApiBuilder::new()
+        .info(info)
+        .components(Some(components.build()))
+        .security(Some(any))
+        .build()
 }
 
 /// The description, as text: two spaces per level, a line break at the end.
@@ -36,11 +50,33 @@ pub(super) fn head() -> OpenApi {
 pub fn document() -> &'static str {
     static DOCUMENT: OnceLock<String> = OnceLock::new();
     DOCUMENT.get_or_init(|| {
-        let document = super::routes().into_openapi();
+        let mut document = super::routes().into_openapi();
+        name_operations(&mut document);
         // Plain data: writing it cannot fail.
         let text = serde_json::to_string_pretty(&document).unwrap_or_default();
         format!("{text}\n")
     })
+}
+
+/// Handlers are named within their files; an operation's id has to be unique in the whole description.
+fn name_operations(document: &mut OpenApi) {
+    for (path, item) in &mut document.paths.paths {
+        let words = path
+            .split(['/', '{', '}', '.'])
+            .filter(|word| !word.is_empty() && *word != "api" && *word != "v1");
+        let words = words.collect::<Vec<_>>().join("_");
+        let operations = [
+            ("get", &mut item.get),
+            ("put", &mut item.put),
+            ("post", &mut item.post),
+            ("delete", &mut item.delete),
+        ];
+        for (method, operation) in operations {
+            if let Some(operation) = operation {
+                operation.operation_id = Some(format!("{method}_{words}").trim_end_matches('_').to_owned());
+            }
+        }
+    }
 }
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {

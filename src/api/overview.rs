@@ -70,7 +70,10 @@ impl Measured {
 
     /// Runs per second lately.
     fn rate(&self, ran: u64) -> f64 {
-        let now = Mark { at: Instant::now(), ran };
+        let now = Mark {
+            at: Instant::now(),
+            ran,
+        };
         let mut marks = self.rate.lock();
         let (older, newer) = marks.get_or_insert((now, now));
         if now.at.duration_since(newer.at) >= RATE_OVER {
@@ -78,7 +81,11 @@ impl Measured {
             *newer = now;
         }
         let seconds = now.at.duration_since(older.at).as_secs_f64();
-        if seconds > 0.0 { now.ran.saturating_sub(older.ran) as f64 / seconds } else { 0.0 }
+        if seconds > 0.0 {
+            now.ran.saturating_sub(older.ran) as f64 / seconds
+        } else {
+            0.0
+        }
     }
 }
 
@@ -154,11 +161,11 @@ struct StoreObject {
     path: Option<String>,
 }
 
-/// How late runs begin.
+/// How late runs begin; 0 before the first.
 #[derive(Serialize, ToSchema)]
 struct Lateness {
-    p50: Option<Num>,
-    p99: Option<Num>,
+    p50: Num,
+    p99: Num,
 }
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
@@ -171,12 +178,16 @@ async fn overview(State(api): State<ApiState>) -> Json<Overview> {
     let (ledger, lateness, _) = api.lanes.totals();
     let monitors = api.measured().counts(&api);
     let waiting = api.notifier.counts();
-    let store = api.health.store(api.recorder.trouble());
+    let store = api.health.store(api.store.trouble());
     let rate = api.measured().rate(ledger.ran);
+    let quantile = |q| ms_of(lateness.quantile(q).unwrap_or_default());
     Json(Overview {
         monitors,
         incidents: Incidents { open: monitors.open },
-        notifications: Notifications { pending: waiting.pending + waiting.sending + waiting.muted, given_up: waiting.given_up },
+        notifications: Notifications {
+            pending: waiting.pending + waiting.sending,
+            given_up: waiting.given_up,
+        },
         member: Member {
             id: api.member.id.to_string(),
             hostname: api.member.hostname.clone(),
@@ -184,9 +195,17 @@ async fn overview(State(api): State<ApiState>) -> Json<Overview> {
             started: Time(api.member.started),
             listen: api.member.listen.clone(),
         },
-        store: StoreObject { backend: store.backend, state: store.state, detail: store.detail, path: store.path },
+        store: StoreObject {
+            backend: store.backend,
+            state: store.state,
+            detail: store.detail,
+            path: store.path,
+        },
         ledger: LedgerObject::from(&ledger),
         runs_per_second: Num((rate * 100.0).round() / 100.0),
-        lateness_ms: Lateness { p50: lateness.quantile(0.5).map(ms_of), p99: lateness.quantile(0.99).map(ms_of) },
+        lateness_ms: Lateness {
+            p50: quantile(0.5),
+            p99: quantile(0.99),
+        },
     })
 }

@@ -42,8 +42,15 @@ impl Asked {
         if limit == Some(0) {
             return Err(ApiError::bad_request("Invalid value '0' of `limit`"));
         }
-        let after = params.given("cursor").map(|cursor| decode(cursor).ok_or_else(|| ApiError::bad_request("Invalid `cursor`"))).transpose()?;
-        Ok(Self { limit, after, offset: params.parsed("offset")?.unwrap_or_default() })
+        let after = params
+            .given("cursor")
+            .map(|cursor| decode(cursor).ok_or_else(|| ApiError::bad_request("Invalid `cursor`")))
+            .transpose()?;
+        Ok(Self {
+            limit,
+            after,
+            offset: params.parsed("offset")?.unwrap_or_default(),
+        })
     }
 
     /// Whether a limit is set.
@@ -87,7 +94,11 @@ impl Asked {
 impl<T> Page<T> {
     /// The same page of something else.
     pub(super) fn map<U>(self, f: impl FnMut(T) -> U) -> Page<U> {
-        Page { items: self.items.into_iter().map(f).collect(), next: self.next, total: self.total }
+        Page {
+            items: self.items.into_iter().map(f).collect(),
+            next: self.next,
+            total: self.total,
+        }
     }
 }
 
@@ -142,7 +153,14 @@ mod tests {
 
     #[test]
     fn a_cursor_that_is_none_is_refused() {
-        for query in ["cursor=%00", "cursor=YWJj", "limit=0", "limit=-1", "limit=x", "offset=x"] {
+        for query in [
+            "cursor=%00",
+            "cursor=YWJj",
+            "limit=0",
+            "limit=-1",
+            "limit=x",
+            "offset=x",
+        ] {
             assert!(Asked::read(&Params::of(query)).is_err(), "{query}");
         }
     }

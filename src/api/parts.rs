@@ -1,5 +1,6 @@
 //! What the API answers from, put together by the app.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
@@ -72,6 +73,8 @@ pub struct Options {
     pub allow_exec_from_api: bool,
     /// First part of the key forms `/<prefix>/monitor/<name>`, without slashes.
     pub prefix: String,
+    /// Serve the page from this directory instead of the embedded one, for working on it.
+    pub page_dir: Option<PathBuf>,
 }
 
 /// A cheap handle to it.
@@ -91,8 +94,15 @@ impl ApiState {
     /// A handle.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let inner = Inner { parts, measured: Measured::default(), clients: Clients::default() };
-        Self { inner: Arc::new(inner), stop: CancellationToken::new() }
+        let inner = Inner {
+            parts,
+            measured: Measured::default(),
+            clients: Clients::default(),
+        };
+        Self {
+            inner: Arc::new(inner),
+            stop: CancellationToken::new(),
+        }
     }
 
     /// The same, whose streams end when `stop` is cancelled.

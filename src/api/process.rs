@@ -28,8 +28,15 @@ impl Usage {
         let pages = std::fs::read_to_string("/proc/self/statm").ok();
         let resident = pages.and_then(|pages| pages.split_whitespace().nth(1)?.parse::<f64>().ok());
         // One of them is the directory itself.
-        let fds = std::fs::read_dir("/proc/self/fd").ok().map(|fds| fds.count().saturating_sub(1) as f64);
+        let fds = std::fs::read_dir("/proc/self/fd")
+            .ok()
+            .map(|fds| fds.count().saturating_sub(1) as f64);
         let most = getrlimit(Resource::RLIMIT_NOFILE).ok().map(|(soft, _)| soft as f64);
-        Self { cpu_seconds: cpu, resident_bytes: resident.map(|pages| pages * PAGE), open_fds: fds, max_fds: most }
+        Self {
+            cpu_seconds: cpu,
+            resident_bytes: resident.map(|pages| pages * PAGE),
+            open_fds: fds,
+            max_fds: most,
+        }
     }
 }

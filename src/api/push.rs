@@ -29,7 +29,9 @@ const BREATHE: usize = 100;
 pub(super) async fn push(api: &ApiState, section: Section, body: &[u8]) -> Result<Json<StatusBody>, ApiError> {
     let Value::Object(given) = first_value(body)? else {
         let why = "expected an object of name to definition";
-        return Err(ApiError::bad_request(format!("Unable to complete config parsing: {why}")));
+        return Err(ApiError::bad_request(format!(
+            "Unable to complete config parsing: {why}"
+        )));
     };
     for _ in 0..ATTEMPTS {
         let plan = plan(api, section, &given).await?;
@@ -42,13 +44,22 @@ pub(super) async fn push(api: &ApiState, section: Section, body: &[u8]) -> Resul
                 seen_by_catalog(api, || revision_in_catalog(api, section, &name) > Some(before)).await;
             }
             if pushed > 0 {
-                tell(api, section, None, format!("{pushed} {}s were written through the API", noun(section)));
+                tell(
+                    api,
+                    section,
+                    None,
+                    format!("{pushed} {}s were written through the API", noun(section)),
+                );
             }
             let skipped = given.len() - pushed;
-            return Ok(Json(StatusBody::ok(format!("Pushed {pushed} configs; skipped {skipped} configs"))));
+            return Ok(Json(StatusBody::ok(format!(
+                "Pushed {pushed} configs; skipped {skipped} configs"
+            ))));
         }
     }
-    Err(ApiError::conflict("somebody else keeps changing these definitions; try again"))
+    Err(ApiError::conflict(
+        "somebody else keeps changing these definitions; try again",
+    ))
 }
 
 struct Plan {
@@ -60,7 +71,11 @@ struct Plan {
 
 async fn plan(api: &ApiState, section: Section, given: &Map<String, Value>) -> Result<Plan, ApiError> {
     let stored = stored(api, section, given).await?;
-    let mut plan = Plan { commits: Vec::new(), names: Vec::new(), at: Instant::now() };
+    let mut plan = Plan {
+        commits: Vec::new(),
+        names: Vec::new(),
+        at: Instant::now(),
+    };
     let mut problems: Vec<Problem> = Vec::new();
     for (i, (name, spec)) in given.iter().enumerate() {
         if i % BREATHE == BREATHE - 1 {
@@ -81,16 +96,25 @@ async fn plan(api: &ApiState, section: Section, given: &Map<String, Value>) -> R
                 Err(error) => return Err(error),
             },
         }
-        let Some(key) = key.filter(|_| before.is_none_or(|before| !same(&before, &spec))) else { continue };
+        let Some(key) = key.filter(|_| before.is_none_or(|before| !same(&before, &spec))) else {
+            continue;
+        };
         let rev = entry.map_or(Revision(0), |entry| entry.rev);
         let op = Op::Put(key.clone(), record(&spec, ORIGIN, WallMs::now())?, None);
-        plan.commits.push(Commit { guards: vec![Guard::Rev(key, rev)], ops: vec![op] });
+        plan.commits.push(Commit {
+            guards: vec![Guard::Rev(key, rev)],
+            ops: vec![op],
+        });
         plan.names.push((name.clone(), rev));
     }
     if problems.is_empty() {
         return Ok(plan);
     }
-    Err(ApiError::invalid("Unable to complete config parsing: nothing was stored, there are errors", problems).as_bad_request())
+    Err(ApiError::invalid(
+        "Unable to complete config parsing: nothing was stored, there are errors",
+        problems,
+    )
+    .as_bad_request())
 }
 
 async fn stored(api: &ApiState, section: Section, given: &Map<String, Value>) -> Result<HashMap<Key, Entry>, ApiError> {

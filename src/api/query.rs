@@ -47,21 +47,33 @@ impl Params {
 
     pub(super) fn flag(&self, name: &str) -> Result<Option<bool>, ApiError> {
         self.given(name)
-            .map(|value| parse_bool(value).ok_or_else(|| ApiError::bad_request(format!("Invalid bool value '{value}' of `{name}`"))))
+            .map(|value| {
+                parse_bool(value)
+                    .ok_or_else(|| ApiError::bad_request(format!("Invalid bool value '{value}' of `{name}`")))
+            })
             .transpose()
     }
 
     pub(super) fn parsed<T: FromStr>(&self, name: &str) -> Result<Option<T>, ApiError> {
         self.given(name)
-            .map(|value| value.parse().map_err(|_| ApiError::bad_request(format!("Invalid value '{value}' of `{name}`"))))
+            .map(|value| {
+                value
+                    .parse()
+                    .map_err(|_| ApiError::bad_request(format!("Invalid value '{value}' of `{name}`")))
+            })
             .transpose()
     }
 
     /// One of some words; without it, the first of them.
     pub(super) fn word(&self, name: &str, words: &'static [&'static str]) -> Result<&'static str, ApiError> {
-        let Some(value) = self.given(name) else { return Ok(words.first().copied().unwrap_or_default()) };
+        let Some(value) = self.given(name) else {
+            return Ok(words.first().copied().unwrap_or_default());
+        };
         words.iter().copied().find(|word| *word == value).ok_or_else(|| {
-            ApiError::bad_request(format!("Invalid value '{value}' of `{name}`; use one of {}", words.join(", ")))
+            ApiError::bad_request(format!(
+                "Invalid value '{value}' of `{name}`; use one of {}",
+                words.join(", ")
+            ))
         })
     }
 }
@@ -83,12 +95,22 @@ mod tests {
     fn the_first_of_a_name_counts_and_empty_is_a_value() {
         let params = Params::of("tags=a%2Cb,c&tags=x&q=");
         assert_eq!(params.list("tags"), Some(vec!["a", "b", "c"]));
-        assert_eq!((params.get("q"), params.given("q"), params.get("none")), (Some(""), None, None));
+        assert_eq!(
+            (params.get("q"), params.given("q"), params.get("none")),
+            (Some(""), None, None)
+        );
     }
 
     #[test]
     fn bools_are_those_of_go() {
-        for (text, value) in [("true", Some(true)), ("1", Some(true)), ("T", Some(true)), ("0", Some(false)), ("maybe", None), ("", None)] {
+        for (text, value) in [
+            ("true", Some(true)),
+            ("1", Some(true)),
+            ("T", Some(true)),
+            ("0", Some(false)),
+            ("maybe", None),
+            ("", None),
+        ] {
             assert_eq!(parse_bool(text), value, "{text}");
         }
     }

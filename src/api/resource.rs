@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::commits::{ATTEMPTS, Seen, etag, seen_by_catalog, settle};
 use super::definitions::{same, shown};
 use super::error::{ApiError, StatusBody};
-use super::judge::{judge, unmasked};
+use super::judge::{judge, strangers, unmasked};
 use super::parts::ApiState;
 use crate::config::mask::Section;
 use crate::config::report::ProblemJson;
@@ -63,16 +63,26 @@ pub(super) async fn read(api: &ApiState, section: Section, name: &str) -> Result
 /// What the user wrote; null where the record cannot be read.
 pub(super) fn spec_of(entry: &Entry) -> Value {
     let record = decode::<Definition>(entry).ok();
-    record.and_then(|record| serde_json::from_str(record.value.spec.get()).ok()).unwrap_or_default()
+    record
+        .and_then(|record| serde_json::from_str(record.value.spec.get()).ok())
+        .unwrap_or_default()
 }
 
 /// A record of a definition.
 pub(super) fn record(spec: &Value, origin: &str, at: WallMs) -> Result<Bytes, ApiError> {
     let spec = to_raw_value(spec).map_err(|error| ApiError::internal(error.to_string()))?;
-    let record = Definition { v: FORMAT, origin: origin.to_owned(), by: ORIGIN.to_owned(), at, spec };
+    let record = Definition {
+        v: FORMAT,
+        origin: origin.to_owned(),
+        by: ORIGIN.to_owned(),
+        at,
+        spec,
+    };
     let bytes = serde_json::to_vec(&record).map_err(|error| ApiError::internal(error.to_string()))?;
     if bytes.len() > MAX_DEFINITION {
-        return Err(ApiError::too_large(format!("a definition can have {MAX_DEFINITION} bytes at most")));
+        return Err(ApiError::too_large(format!(
+            "a definition can have {MAX_DEFINITION} bytes at most"
+        )));
     }
     Ok(bytes.into())
 }
@@ -88,27 +98,38 @@ pub(super) async fn map(api: &ApiState, section: Section) -> Result<Response, Ap
     /// Definitions written at a time.
     const PIECE: usize = 250;
     let pieces = entries.len().div_ceil(PIECE);
-    // Fused: compression asks once more after the end.
-    let pieces = stream::unfold((0, entries, names, true), move |(piece, entries, names, mut first)| async move {
-        if piece > pieces {
-            return None;
-        }
-        let mut out = if piece == 0 { vec![b'{'] } else { Vec::new() };
-        for entry in entries.iter().skip(piece * PIECE).take(PIECE) {
-            let Some((name, spec)) = named(section, entry, &names) else { continue };
-            if !std::mem::replace(&mut first, false) {
-                out.push(b',');
+    let pieces = stream::unfold(
+        (0, entries, names, true),
+        move |(piece, entries, names, mut first)| async move {
+            if piece > pieces {
+                return None;
             }
-            out.extend_from_slice(name.get().as_bytes());
-            out.push(b':');
-            out.extend_from_slice(spec.as_bytes());
-        }
-        if piece == pieces {
-            out.push(b'}');
-        }
-        Some((Ok::<_, std::convert::Infallible>(Bytes::from(out)), (piece + 1, entries, names, first)))
-    });
-    Ok(([(header::CONTENT_TYPE, "application/json")], Body::from_stream(pieces.fuse())).into_response())
+            let mut out = if piece == 0 { vec![b'{'] } else { Vec::new() };
+            for entry in entries.iter().skip(piece * PIECE).take(PIECE) {
+                let Some((name, spec)) = named(section, entry, &names) else {
+                    continue;
+                };
+                if !std::mem::replace(&mut first, false) {
+                    out.push(b',');
+                }
+                out.extend_from_slice(name.get().as_bytes());
+                out.push(b':');
+                out.extend_from_slice(spec.as_bytes());
+            }
+            if piece == pieces {
+                out.push(b'}');
+            }
+            Some((
+                Ok::<_, std::convert::Infallible>(Bytes::from(out)),
+                (piece + 1, entries, names, first),
+            ))
+        },
+    );
+    Ok((
+        [(header::CONTENT_TYPE, "application/json")],
+        Body::from_stream(pieces.fuse()),
+    )
+        .into_response())
 }
 
 fn named(section: Section, entry: &Entry, names: &str) -> Option<(Box<RawValue>, String)> {
@@ -132,7 +153,14 @@ pub(super) async fn show(
     let shown = shown(section, &entry.value)
         .ok_or_else(|| ApiError::internal(format!("the stored record of '{name}' cannot be read; write it again")))?;
     let body = shown.raw().get().to_owned();
-    Ok(([(header::CONTENT_TYPE, "application/json".to_owned()), (header::ETAG, tag)], body).into_response())
+    Ok((
+        [
+            (header::CONTENT_TYPE, "application/json".to_owned()),
+            (header::ETAG, tag),
+        ],
+        body,
+    )
+        .into_response())
 }
 
 /// Writes one whole definition.
@@ -155,19 +183,46 @@ pub(super) async fn put(
         let stored = entry.as_ref().map(spec_of);
         let mut spec = spec.clone();
         let problems = unmasked(section, name, &mut spec, stored.as_ref());
-        let warnings = judge(api, section, name, &spec, stored.as_ref(), problems)?;
+        let mut warnings = judge(api, section, name, &spec, stored.as_ref(), problems)?;
+        if section == Section::Monitor {
+            warnings.extend(strangers(api, name, &spec));
+        }
         // Names that cannot be keys do not get past judging.
-        let Some(key) = key.clone() else { return Err(missing(section, name)) };
+        let Some(key) = key.clone() else {
+            return Err(missing(section, name));
+        };
         if let Some(rev) = before.filter(|_| stored.is_some_and(|stored| same(&stored, &spec))) {
-            return Ok(written(StatusCode::OK, format!("{} '{name}' is unchanged", noun(section)), &warnings, rev));
+            return Ok(written(
+                StatusCode::OK,
+                format!("{} '{name}' is unchanged", noun(section)),
+                &warnings,
+                rev,
+            ));
         }
         let op = Op::Put(key.clone(), record(&spec, ORIGIN, WallMs::now())?, None);
-        let commit = Commit { guards: vec![Guard::Rev(key, before.unwrap_or_default())], ops: vec![op] };
+        let commit = Commit {
+            guards: vec![Guard::Rev(key, before.unwrap_or_default())],
+            ops: vec![op],
+        };
         if let Some(rev) = settle(api, commit).await? {
             seen_by_catalog(api, || revision_in_catalog(api, section, name) >= Some(rev)).await;
-            tell(api, section, Some(name), format!("{} '{name}' was written through the API", noun(section)));
-            let status = if before.is_some() { StatusCode::OK } else { StatusCode::CREATED };
-            return Ok(written(status, format!("Successfully stored {} '{name}'", noun(section)), &warnings, rev));
+            tell(
+                api,
+                section,
+                Some(name),
+                format!("{} '{name}' was written through the API", noun(section)),
+            );
+            let status = if before.is_some() {
+                StatusCode::OK
+            } else {
+                StatusCode::CREATED
+            };
+            return Ok(written(
+                status,
+                format!("Successfully stored {} '{name}'", noun(section)),
+                &warnings,
+                rev,
+            ));
         }
         if seen.conditional() {
             return Err(ApiError::stale("it was changed since you read it; read it again"));
@@ -178,7 +233,16 @@ pub(super) async fn put(
 
 fn written(status: StatusCode, message: String, warnings: &[Problem], rev: Revision) -> Response {
     let warnings = warnings.iter().map(ProblemJson::from).collect();
-    (status, [(header::ETAG, etag(rev))], axum::Json(Written { message, status: "ok", warnings })).into_response()
+    (
+        status,
+        [(header::ETAG, etag(rev))],
+        axum::Json(Written {
+            message,
+            status: "ok",
+            warnings,
+        }),
+    )
+        .into_response()
 }
 
 /// Removes one definition.
@@ -200,9 +264,20 @@ pub(super) async fn delete(
             retire(api, name, &entry, &mut commit).await?;
         }
         if settle(api, commit).await?.is_some() {
-            seen_by_catalog(api, || revision_in_catalog(api, section, name).is_none_or(|rev| rev > entry.rev)).await;
-            tell(api, section, Some(name), format!("{} '{name}' was removed through the API", noun(section)));
-            return Ok(axum::Json(StatusBody::ok(format!("Successfully removed {} '{name}'", noun(section)))));
+            seen_by_catalog(api, || {
+                revision_in_catalog(api, section, name).is_none_or(|rev| rev > entry.rev)
+            })
+            .await;
+            tell(
+                api,
+                section,
+                Some(name),
+                format!("{} '{name}' was removed through the API", noun(section)),
+            );
+            return Ok(axum::Json(StatusBody::ok(format!(
+                "Successfully removed {} '{name}'",
+                noun(section)
+            ))));
         }
         if seen.conditional() {
             return Err(ApiError::stale("it was changed since you read it; read it again"));
@@ -213,7 +288,9 @@ pub(super) async fn delete(
 
 /// An alerter that is removed may still have something to resolve: its last definition stays for that.
 async fn retire(api: &ApiState, name: &str, entry: &Entry, commit: &mut Commit) -> Result<(), StoreError> {
-    let Ok(name) = AlerterName::parse(name) else { return Ok(()) };
+    let Ok(name) = AlerterName::parse(name) else {
+        return Ok(());
+    };
     let key = keys::retired_alerter(&name);
     let before = api.store.get(&key).await?.map_or(Revision(0), |entry| entry.rev);
     commit.guards.push(Guard::Rev(key.clone(), before));
@@ -231,7 +308,9 @@ pub(super) fn revision_in_catalog(api: &ApiState, section: Section, name: &str) 
 
 /// Says that something was changed.
 pub(super) fn tell(api: &ApiState, section: Section, name: Option<&str>, message: String) {
-    let monitor = name.filter(|_| section == Section::Monitor).and_then(|name| MonitorName::parse(name).ok());
-    api.events.record(EventKind::Api, WallMs::now(), monitor.as_ref(), message);
+    let monitor = name
+        .filter(|_| section == Section::Monitor)
+        .and_then(|name| MonitorName::parse(name).ok());
+    api.events
+        .record(EventKind::Api, WallMs::now(), monitor.as_ref(), message);
 }
-

@@ -37,7 +37,13 @@ impl AccessTokens {
     /// These tokens; empty ones never let in.
     #[must_use]
     pub fn new<'a>(tokens: impl IntoIterator<Item = &'a Secret>) -> Self {
-        Self(tokens.into_iter().filter(|token| !token.is_empty()).map(|token| digest(token.reveal())).collect())
+        Self(
+            tokens
+                .into_iter()
+                .filter(|token| !token.is_empty())
+                .map(|token| digest(token.reveal()))
+                .collect(),
+        )
     }
 
     /// Whether a token is needed at all.
@@ -49,7 +55,9 @@ impl AccessTokens {
     fn admits(&self, token: &str) -> bool {
         let given = digest(token);
         // All are compared, always.
-        self.0.iter().fold(false, |found, known| found | bool::from(known.ct_eq(&given)))
+        self.0
+            .iter()
+            .fold(false, |found, known| found | bool::from(known.ct_eq(&given)))
     }
 
     /// Whether a request may come in.
@@ -61,7 +69,9 @@ impl AccessTokens {
             return Ok(());
         }
         let Some(token) = token_of(headers) else {
-            return Err(ApiError::unauthorized("No access token found; ensure you pass 'X-Access-Token' in header"));
+            return Err(ApiError::unauthorized(
+                "No access token found; ensure you pass 'X-Access-Token' in header",
+            ));
         };
         if self.admits(&token) {
             return Ok(());
@@ -86,7 +96,10 @@ fn token_of(headers: &HeaderMap) -> Option<String> {
             return Some(token.trim().to_owned());
         }
     }
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|cookies| cookies.to_str().ok());
+    let cookies = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|cookies| cookies.to_str().ok());
     let value = cookies
         .flat_map(|cookies| cookies.split(';'))
         .find_map(|cookie| cookie.trim().strip_prefix(COOKIE)?.strip_prefix('='))?;
@@ -120,7 +133,10 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 #[utoipa::path(get, path = "/api/v1/session", tag = "session", responses((status = 200, body = Session)))]
 async fn show(State(api): State<ApiState>, headers: HeaderMap) -> Json<Session> {
     let tokens = &api.options.access_tokens;
-    Json(Session { required: tokens.required(), signed_in: tokens.check(&headers).is_ok() })
+    Json(Session {
+        required: tokens.required(),
+        signed_in: tokens.check(&headers).is_ok(),
+    })
 }
 
 /// Signs a browser in: sets a cookie.
@@ -137,7 +153,10 @@ async fn sign_in(
         return Err(ApiError::unauthorized("Unauthorized request: invalid access token"));
     }
     let value = utf8_percent_encode(token.reveal(), NON_ALPHANUMERIC).to_string();
-    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie(&value, COOKIE_SECONDS, &headers))]))
+    Ok((
+        StatusCode::NO_CONTENT,
+        [(header::SET_COOKIE, cookie(&value, COOKIE_SECONDS, &headers))],
+    ))
 }
 
 /// Signs a browser out: clears the cookie.

@@ -29,7 +29,9 @@ const MAX_TEXT: usize = 2_000;
 const MAX_SILENCES: usize = 1_000;
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(show, replace, remove))
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(show, replace, remove))
 }
 
 /// A silence.
@@ -77,7 +79,11 @@ impl NewSilence {
             let read = WallMs::parse_rfc3339(text?);
             read.map_err(|_| {
                 let message = format!("`{}` is no time", text.map(String::as_str).unwrap_or_default());
-                problems.push(Problem::error(field, message, "write for example `2026-11-20T09:30:00Z`"));
+                problems.push(Problem::error(
+                    field,
+                    message,
+                    "write for example `2026-11-20T09:30:00Z`",
+                ));
             })
             .ok()
         };
@@ -85,7 +91,11 @@ impl NewSilence {
         let mut until = time("until", self.until.as_ref());
         match self.duration.as_deref().map(str::parse::<Dur>) {
             Some(_) if self.until.is_some() => {
-                problems.push(Problem::error("duration", "is given beside `until`", "write one of them"));
+                problems.push(Problem::error(
+                    "duration",
+                    "is given beside `until`",
+                    "write one of them",
+                ));
             }
             Some(Ok(duration)) => until = Some(from.plus(duration.0)),
             Some(Err(error)) => problems.push(Problem::error("duration", error.to_string(), "")),
@@ -96,7 +106,11 @@ impl NewSilence {
         }
         for (field, text) in [("author", &self.author), ("comment", &self.comment)] {
             if text.len() > MAX_TEXT {
-                problems.push(Problem::error(field, format!("has {} bytes", text.len()), format!("{MAX_TEXT} is the most")));
+                problems.push(Problem::error(
+                    field,
+                    format!("has {} bytes", text.len()),
+                    format!("{MAX_TEXT} is the most"),
+                ));
             }
         }
         // Where the end is not known, any end will do to find what is wrong with the rest.
@@ -124,7 +138,8 @@ fn shown(api: &ApiState, id: &str, record: SilenceRecord, now: WallMs) -> Silenc
     let matches = |silence: &Silence| {
         let monitors = api.catalog.monitors();
         let defs = monitors.iter().filter_map(|entry| entry.def.as_ref());
-        defs.filter(|def| silence.matches(def.name.as_str(), &def.settings.tags, def.kind.name)).count()
+        defs.filter(|def| silence.matches(def.name.as_str(), &def.settings.tags, def.kind.name))
+            .count()
     };
     SilenceObject {
         id: id.to_owned(),
@@ -150,12 +165,21 @@ async fn list(State(api): State<ApiState>, params: Params) -> Result<Json<Page<S
     let state = params.word("state", STATES)?;
     let now = WallMs::now();
     let (_, entries) = api.store.list(&keys::silences()).await?;
-    let read = |entry: Entry| Some((keys::last_segment(&entry.key)?, decode::<SilenceRecord>(&entry).ok()?.value));
+    let read = |entry: Entry| {
+        Some((
+            keys::last_segment(&entry.key)?,
+            decode::<SilenceRecord>(&entry).ok()?.value,
+        ))
+    };
     let wanted = |(_, record): &(String, SilenceRecord)| state == "all" || (record.until > now) == (state == "active");
     let mut silences: Vec<_> = entries.into_iter().filter_map(read).filter(wanted).collect();
     let rank = |(id, record): &(String, SilenceRecord)| (-record.until.0, id.clone());
     silences.sort_by_cached_key(rank);
-    Ok(Json(asked.page(silences, rank).map(|(id, record)| shown(&api, &id, record, now))))
+    Ok(Json(
+        asked
+            .page(silences, rank)
+            .map(|(id, record)| shown(&api, &id, record, now)),
+    ))
 }
 
 /// Adds a silence.
@@ -166,7 +190,9 @@ async fn create(State(api): State<ApiState>, RawBody(body): RawBody) -> Result<R
     let record = object::<NewSilence>(&body)?.record(now)?;
     let (_, entries) = api.store.list(&keys::silences()).await?;
     if entries.len() >= MAX_SILENCES {
-        return Err(ApiError::conflict(format!("there are {MAX_SILENCES} silences; remove some that have expired")));
+        return Err(ApiError::conflict(format!(
+            "there are {MAX_SILENCES} silences; remove some that have expired"
+        )));
     }
     // Ordered by time, so that a list of keys is in the order of their making.
     let id = uuid::Uuid::now_v7().simple().to_string();
@@ -221,7 +247,7 @@ async fn replace(
     Err(ApiError::conflict("somebody else keeps changing it; try again"))
 }
 
-/// Removes a silence: it ends now.
+/// Ends a silence: one that mutes ends now and stays in the list of the expired; any other is removed.
 #[utoipa::path(delete, path = "/api/v1/silence/{id}", tag = "silence",
     params(("id" = String, Path), ("If-Match" = Option<String>, Header)),
     responses((status = 200, body = StatusBody), (status = 404, body = ErrorBody), (status = 412, body = ErrorBody), (status = 503, body = ErrorBody)))]
@@ -231,26 +257,54 @@ async fn remove(
     headers: HeaderMap,
 ) -> Result<Json<StatusBody>, ApiError> {
     let seen = Seen::read(&headers);
+    let now = WallMs::now();
     for _ in 0..ATTEMPTS {
-        let (entry, _) = find(&api, &id).await?;
+        let (entry, mut record) = find(&api, &id).await?;
         seen.check(Some(entry.rev))?;
-        let guards = vec![Guard::Rev(entry.key.clone(), entry.rev)];
-        let commit = Commit { guards, ops: vec![Op::Delete(entry.key)] };
-        if settle(&api, commit).await?.is_some() {
-            told(&api, &id, "removed");
-            return Ok(Json(StatusBody::ok(format!("Successfully removed silence '{id}'"))));
+        let active = record.from < now && now < record.until;
+        let (done, word) = if active {
+            record.until = now;
+            (write(&api, &id, &record, entry.rev).await?.is_some(), "ended")
+        } else {
+            let guards = vec![Guard::Rev(entry.key.clone(), entry.rev)];
+            let commit = Commit {
+                guards,
+                ops: vec![Op::Delete(entry.key)],
+            };
+            (settle(&api, commit).await?.is_some(), "removed")
+        };
+        if done {
+            told(&api, &id, word);
+            return Ok(Json(StatusBody::ok(format!("Successfully {word} silence '{id}'"))));
         }
     }
     Err(ApiError::conflict("somebody else keeps changing it; try again"))
 }
 
-async fn write(api: &ApiState, id: &str, record: &SilenceRecord, before: Revision) -> Result<Option<Revision>, ApiError> {
+async fn write(
+    api: &ApiState,
+    id: &str,
+    record: &SilenceRecord,
+    before: Revision,
+) -> Result<Option<Revision>, ApiError> {
     let key = keys::silence(id);
     let op = Op::Put(key.clone(), encode(record)?, None);
-    settle(api, Commit { guards: vec![Guard::Rev(key, before)], ops: vec![op] }).await
+    settle(
+        api,
+        Commit {
+            guards: vec![Guard::Rev(key, before)],
+            ops: vec![op],
+        },
+    )
+    .await
 }
 
 fn told(api: &ApiState, id: &str, what: &str) {
     api.feed.tell(|| Signal::Silence(id.to_owned()));
-    api.events.record(EventKind::Api, WallMs::now(), None, format!("silence '{id}' was {what} through the API"));
+    api.events.record(
+        EventKind::Api,
+        WallMs::now(),
+        None,
+        format!("silence '{id}' was {what} through the API"),
+    );
 }

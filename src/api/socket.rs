@@ -17,7 +17,11 @@ pub(super) struct Patient<T> {
 
 impl<T> Patient<T> {
     pub(super) fn new(inner: T, patience: Duration) -> Self {
-        Self { inner, patience, stalled: None }
+        Self {
+            inner,
+            patience,
+            stalled: None,
+        }
     }
 
     fn judge<R>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<R>>) -> Poll<io::Result<R>> {
@@ -26,7 +30,9 @@ impl<T> Patient<T> {
             return polled;
         }
         let patience = self.patience;
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + patience)));
+        let stalled = self
+            .stalled
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + patience)));
         ready!(stalled.as_mut().poll(cx));
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer does not read")))
     }

@@ -57,7 +57,11 @@ async fn list(State(api): State<ApiState>, params: Params) -> Result<Response, A
     let rows = filter.apply(&api, &deriver);
     let total = rows.len();
     let (rows, next) = asked.cut(rows, usize::MAX, filter.falling(), Filter::rank);
-    let configs = if with_config { configs(&api, &rows).await? } else { HashMap::new() };
+    let configs = if with_config {
+        configs(&api, &rows).await?
+    } else {
+        HashMap::new()
+    };
     let wanted = Wanted { spark: asked.limited() };
     let mut response = Response::new(array(api, deriver, rows, configs, wanted));
     let headers = response.headers_mut();
@@ -87,38 +91,56 @@ async fn configs(api: &ApiState, rows: &[Row]) -> Result<HashMap<Key, Bytes>, St
 /// The array, written piece by piece as the client takes it.
 fn array(api: ApiState, deriver: Deriver, rows: Vec<Row>, configs: HashMap<Key, Bytes>, wanted: Wanted) -> Body {
     let pieces = rows.len().div_ceil(PIECE);
-    // Fused: compression asks once more after the end.
-    let stream = stream::unfold((0, rows, (api, deriver, configs)), move |(piece, rows, with)| async move {
-        if piece > pieces {
-            return None;
-        }
-        let mut out = Vec::new();
-        if piece == 0 {
-            out.push(b'[');
-        }
-        let (api, deriver, configs) = &with;
-        for (i, row) in rows.iter().enumerate().skip(piece * PIECE).take(PIECE) {
-            if i > 0 {
-                out.push(b',');
+    let stream = stream::unfold(
+        (0, rows, (api, deriver, configs)),
+        move |(piece, rows, with)| async move {
+            if piece > pieces {
+                return None;
             }
-            write(&mut out, api, deriver, configs, row, wanted);
-        }
-        if piece == pieces {
-            out.push(b']');
-        }
-        Some((Ok::<_, Infallible>(Bytes::from(out)), (piece + 1, rows, with)))
-    });
+            let mut out = Vec::new();
+            if piece == 0 {
+                out.push(b'[');
+            }
+            let (api, deriver, configs) = &with;
+            for (i, row) in rows.iter().enumerate().skip(piece * PIECE).take(PIECE) {
+                if i > 0 {
+                    out.push(b',');
+                }
+                write(&mut out, api, deriver, configs, row, wanted);
+            }
+            if piece == pieces {
+                out.push(b']');
+            }
+            Some((Ok::<_, Infallible>(Bytes::from(out)), (piece + 1, rows, with)))
+        },
+    );
     Body::from_stream(stream.fuse())
 }
 
-fn write(out: &mut Vec<u8>, api: &ApiState, deriver: &Deriver, configs: &HashMap<Key, Bytes>, row: &Row, wanted: Wanted) {
+fn write(
+    out: &mut Vec<u8>,
+    api: &ApiState,
+    deriver: &Deriver,
+    configs: &HashMap<Key, Bytes>,
+    row: &Row,
+    wanted: Wanted,
+) {
     let entry = &row.entry;
-    let config = configs.get(&keys::monitor(&entry.name)).and_then(|record| shown(Section::Monitor, record));
+    let config = configs
+        .get(&keys::monitor(&entry.name))
+        .and_then(|record| shown(Section::Monitor, record));
     let owner = (api.owner)(entry);
     let owner = owner.as_ref().map(|owner| owner.as_str());
     let live = entry.live.lock();
     let flags = deriver.flags(api, entry, &live);
-    let object = StateObject::of(entry, &live, flags, owner, config.as_ref().map(|config| config.raw()), wanted);
+    let object = StateObject::of(
+        entry,
+        &live,
+        flags,
+        owner,
+        config.as_ref().map(|config| config.raw()),
+        wanted,
+    );
     // Writing plain fields to memory cannot fail.
     let _ = serde_json::to_writer(out, &object);
 }
@@ -131,7 +153,9 @@ async fn one(State(api): State<ApiState>, Path(name): Path<String>) -> Result<Re
         return Err(ApiError::not_found(format!("Unable to find any check named '{name}'")));
     };
     let record = api.store.get(&keys::monitor(&entry.name)).await?;
-    let config = record.as_ref().and_then(|record| shown(Section::Monitor, &record.value));
+    let config = record
+        .as_ref()
+        .and_then(|record| shown(Section::Monitor, &record.value));
     let owner = (api.owner)(&entry);
     let owner = owner.as_ref().map(|owner| owner.as_str());
     let deriver = Deriver::new(&api, WallMs::now());

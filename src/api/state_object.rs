@@ -6,8 +6,8 @@ use utoipa::ToSchema;
 
 use super::fields::{Facts, Num, PhasesMs, Time, ms, ms_of};
 use super::state_query::Flags;
-use crate::config::report::ProblemJson;
 use crate::catalog::{LiveState, MonitorEntry};
+use crate::config::report::ProblemJson;
 use crate::model::{EpisodeId, MonitorName, Outcome, Problem, Reason};
 use crate::results::Sample;
 use crate::schedule::{Ledger, Skip};
@@ -61,7 +61,8 @@ pub(super) struct StateObject<'a> {
     invalid: bool,
     /// The open incident.
     episode: Option<String>,
-    interval_ms: Option<Num>,
+    /// 0 where the definition has errors.
+    interval_ms: Num,
     /// Milliseconds of the last runs, oldest first; null where one did not pass. Left out of a list without `limit`.
     #[serde(skip_serializing_if = "Option::is_none")]
     spark: Option<Vec<Option<Num>>>,
@@ -108,8 +109,12 @@ impl<'a> StateObject<'a> {
             disabled: flags.disabled,
             orphaned: flags.orphaned,
             invalid: flags.invalid,
-            episode: live.health.episode.as_ref().map(|episode| incident_id(&entry.name, episode.id)),
-            interval_ms: def.map(|def| ms_of(def.settings.interval.0)),
+            episode: live
+                .health
+                .episode
+                .as_ref()
+                .map(|episode| incident_id(&entry.name, episode.id)),
+            interval_ms: def.map_or(Num(0.0), |def| ms_of(def.settings.interval.0)),
             spark: wanted.spark.then(|| spark(live)),
         }
     }
@@ -118,7 +123,10 @@ impl<'a> StateObject<'a> {
 fn spark(live: &LiveState) -> Vec<Option<Num>> {
     let samples = live.results.samples();
     let skipped = samples.len().saturating_sub(SPARK);
-    samples.skip(skipped).map(|sample| (sample.outcome == Outcome::Pass).then(|| ms(sample.took_us))).collect()
+    samples
+        .skip(skipped)
+        .map(|sample| (sample.outcome == Outcome::Pass).then(|| ms(sample.took_us)))
+        .collect()
 }
 
 /// The id of an episode of a monitor, wherever one is named.
@@ -224,7 +232,11 @@ pub(super) struct DetailObject<'a> {
 impl<'a> DetailObject<'a> {
     pub(super) fn of(state: StateObject<'a>, live: &'a LiveState, problems: &[Problem], etag: String) -> Self {
         let verdict = |sample: &'a Sample| {
-            let last = live.results.last().filter(|(at, _)| *at == sample.at).map(|(_, verdict)| verdict);
+            let last = live
+                .results
+                .last()
+                .filter(|(at, _)| *at == sample.at)
+                .map(|(_, verdict)| verdict);
             let remembered = || live.results.message_at(sample.at).unwrap_or_default();
             VerdictObject {
                 at: Time(sample.at),

@@ -40,10 +40,17 @@ impl Deriver {
     }
 
     pub(super) fn flags(&self, api: &ApiState, entry: &MonitorEntry, live: &LiveState) -> Flags {
-        let Some(def) = &entry.def else { return Flags { invalid: true, ..Flags::default() } };
+        let Some(def) = &entry.def else {
+            return Flags {
+                invalid: true,
+                ..Flags::default()
+            };
+        };
         let disabled = def.settings.disable;
         let unwatched = !disabled
-            && live.known_at.is_some_and(|at| state::unwatched(self.now.since(at), def.settings.interval.0));
+            && live
+                .known_at
+                .is_some_and(|at| state::unwatched(self.now.since(at), def.settings.interval.0));
         Flags {
             unwatched,
             silenced: self.silenced(entry.name.as_str(), &def.settings.tags, def.kind.name),
@@ -143,7 +150,8 @@ impl Filter {
 
     fn by_definition(&self, entry: &MonitorEntry) -> bool {
         let def = entry.def.as_ref();
-        let tagged = |wanted: &[String]| def.is_some_and(|def| def.settings.tags.iter().any(|tag| wanted.contains(tag)));
+        let tagged =
+            |wanted: &[String]| def.is_some_and(|def| def.settings.tags.iter().any(|tag| wanted.contains(tag)));
         let of_kind = |wanted: &[String]| def.is_some_and(|def| wanted.iter().any(|kind| kind == def.kind.name));
         let with_text = |text: &str| {
             entry.name.as_str().to_lowercase().contains(text)
@@ -157,14 +165,34 @@ impl Filter {
     /// The sort key, if the monitor's present state is asked for.
     fn by_life(&self, api: &ApiState, deriver: &Deriver, entry: &MonitorEntry) -> Option<i64> {
         let live = entry.live.lock();
-        if self.statuses.as_ref().is_some_and(|wanted| !wanted.contains(&live.health.status)) {
+        if self
+            .statuses
+            .as_ref()
+            .is_some_and(|wanted| !wanted.contains(&live.health.status))
+        {
             return None;
         }
-        let asked = [self.silenced, self.disabled, self.unwatched, self.orphaned, self.invalid];
+        let asked = [
+            self.silenced,
+            self.disabled,
+            self.unwatched,
+            self.orphaned,
+            self.invalid,
+        ];
         if asked.iter().any(Option::is_some) {
             let flags = deriver.flags(api, entry, &live);
-            let has = [flags.silenced, flags.disabled, flags.unwatched, flags.orphaned, flags.invalid];
-            if asked.iter().zip(has).any(|(asked, has)| asked.is_some_and(|asked| asked != has)) {
+            let has = [
+                flags.silenced,
+                flags.disabled,
+                flags.unwatched,
+                flags.orphaned,
+                flags.invalid,
+            ];
+            if asked
+                .iter()
+                .zip(has)
+                .any(|(asked, has)| asked.is_some_and(|asked| asked != has))
+            {
                 return None;
             }
         }
@@ -173,7 +201,11 @@ impl Filter {
             // Worst first.
             Order::Status => -(live.health.status as i64),
             Order::Since => live.health.since.0,
-            Order::Took => live.results.samples().last().map_or(-1, |sample| i64::from(sample.took_us)),
+            Order::Took => live
+                .results
+                .samples()
+                .last()
+                .map_or(-1, |sample| i64::from(sample.took_us)),
         };
         Some(if self.descending { -key } else { key })
     }

@@ -13,7 +13,8 @@ use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt, stream};
 use serde::Serialize;
 use serde_json::json;
-use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::{Instant, sleep_until};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -33,6 +34,8 @@ const COALESCE: Duration = Duration::from_millis(250);
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Names in one event; of more, none are named and everything is to be asked again.
 const NAMES: usize = 1_000;
+/// Signals taken in at once, at most: as many as the feed keeps for a listener.
+const DRAIN: usize = 4_096;
 /// Runs of one monitor within [`COALESCE`] that are sent, the newest; a monitor may run every millisecond.
 const RUNS: usize = 20;
 
@@ -46,7 +49,9 @@ impl Clients {
     }
 
     fn enter(&self) -> Option<Place> {
-        self.0.fetch_update(Relaxed, Relaxed, |n| (n < CLIENTS).then_some(n + 1)).ok()?;
+        self.0
+            .fetch_update(Relaxed, Relaxed, |n| (n < CLIENTS).then_some(n + 1))
+            .ok()?;
         Some(Place(self.0.clone()))
     }
 }
@@ -88,8 +93,18 @@ async fn open(State(api): State<ApiState>, params: Params) -> Result<Response, A
     };
     let sse = Sse::new(teller.into_stream()).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
     // Some proxies hold answers back until they are complete; this one never is.
-    let unbuffered = (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
-    Ok(([unbuffered, (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], sse).into_response())
+    let unbuffered = (
+        HeaderName::from_static("x-accel-buffering"),
+        HeaderValue::from_static("no"),
+    );
+    Ok((
+        [
+            unbuffered,
+            (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        ],
+        sse,
+    )
+        .into_response())
 }
 
 struct Teller {
@@ -138,7 +153,11 @@ impl Names {
     }
 
     fn into_names(self) -> Vec<String> {
-        if self.too_many { Vec::new() } else { self.names.into_iter().collect() }
+        if self.too_many {
+            Vec::new()
+        } else {
+            self.names.into_iter().collect()
+        }
     }
 }
 
@@ -150,7 +169,10 @@ struct Run<'a> {
 
 impl Teller {
     fn into_stream(self) -> impl Stream<Item = Result<Event, Infallible>> {
-        stream::unfold(self, |mut teller| async move { teller.next().await.map(|event| (Ok(event), teller)) }).fuse()
+        stream::unfold(self, |mut teller| async move {
+            teller.next().await.map(|event| (Ok(event), teller))
+        })
+        .fuse()
     }
 
     async fn next(&mut self) -> Option<Event> {
@@ -162,17 +184,37 @@ impl Teller {
             tokio::select! {
                 biased;
                 () = self.api.stop().cancelled() => return None,
-                () = async { sleep_until(flush_at.unwrap_or_else(Instant::now)).await }, if flush_at.is_some() => self.flush(),
+                () = async { sleep_until(flush_at.unwrap_or_else(Instant::now)).await }, if flush_at.is_some() => {
+                    self.drain();
+                    self.flush();
+                }
                 signal = self.signals.recv() => match signal {
                     Ok(signal) => self.take(signal),
-                    Err(RecvError::Lagged(_)) => {
-                        self.waiting = Waiting { resync: true, ..Waiting::default() };
-                        self.soon();
-                    }
+                    Err(RecvError::Lagged(_)) => self.lagged(),
                     Err(RecvError::Closed) => return None,
                 },
             }
         }
+    }
+
+    /// Takes in what has been said already: it travels along.
+    fn drain(&mut self) {
+        for _ in 0..DRAIN {
+            match self.signals.try_recv() {
+                Ok(signal) => self.take(signal),
+                Err(TryRecvError::Lagged(_)) => self.lagged(),
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return,
+            }
+        }
+    }
+
+    /// Nobody knows what was missed.
+    fn lagged(&mut self) {
+        self.waiting = Waiting {
+            resync: true,
+            ..Waiting::default()
+        };
+        self.soon();
     }
 
     /// Sends what waits at once if nothing was sent for a while, else when that while is over.
@@ -214,7 +256,8 @@ impl Teller {
         }
         for (sort, names) in SORTS.into_iter().zip(waiting.others) {
             if names.any {
-                self.ready.push(event(sort, &json!({"names": names.into_names()}).to_string()));
+                self.ready
+                    .push(event(sort, &json!({"names": names.into_names()}).to_string()));
             }
         }
         if waiting.states.any {
@@ -225,8 +268,12 @@ impl Teller {
         }
         let monitor = self.monitor.as_deref().unwrap_or_default();
         for sample in waiting.runs.iter().rev() {
-            let run = Run { monitor, sample: sample.into() };
-            self.ready.extend(serde_json::to_string(&run).ok().map(|data| event("run", &data)));
+            let run = Run {
+                monitor,
+                sample: sample.into(),
+            };
+            self.ready
+                .extend(serde_json::to_string(&run).ok().map(|data| event("run", &data)));
         }
     }
 }

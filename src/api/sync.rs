@@ -20,7 +20,9 @@ use crate::model::{MonitorName, WallMs};
 use crate::store::keys;
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(sync)).layer(DefaultBodyLimit::max(MAX_BULK_BODY))
+    OpenApiRouter::new()
+        .routes(routes!(sync))
+        .layer(DefaultBodyLimit::max(MAX_BULK_BODY))
 }
 
 /// Makes the store hold these definitions: a plan, and unless `options.dryrun` what came of it.
@@ -33,7 +35,10 @@ async fn sync(State(api): State<ApiState>, BulkBody(body): BulkBody) -> Result<J
         may_sync(&api, name, spec).await?;
     }
     let (origin, dryrun) = (request.origin.clone(), request.options.dryrun);
-    let author = Author { by: ORIGIN.to_owned(), at: WallMs::now() };
+    let author = Author {
+        by: ORIGIN.to_owned(),
+        at: WallMs::now(),
+    };
     let report = apply_request(&api.store, Kinds::built_in(), request, &author, |_, _| ()).await?;
     if !dryrun {
         let text = format!("definitions of `{origin}` were synchronised through the API");

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::path::Component;
 
 use axum::Router;
-use axum::extract::Path;
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
@@ -47,38 +48,62 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::from(page)
 }
 
-async fn index(headers: HeaderMap) -> Response {
-    page(&headers)
+/// A file of the page: the embedded one, or where the server was told so the one that lies in a directory now.
+fn find(api: &ApiState, path: &str) -> Option<EmbeddedFile> {
+    let Some(dir) = &api.options.page_dir else {
+        return Page::get(path);
+    };
+    let inside = std::path::Path::new(path)
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)));
+    // For development only: reading a small file in place holds nobody up for long.
+    inside
+        .then(|| rust_embed::utils::read_file_from_fs(&dir.join(path)).ok())
+        .flatten()
 }
 
-async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Response {
-    match Page::get(&path) {
-        Some(_) if path == INDEX => page(&headers),
+async fn index(State(api): State<ApiState>, headers: HeaderMap) -> Response {
+    page(&api, &headers)
+}
+
+async fn asset(State(api): State<ApiState>, Path(path): Path<String>, headers: HeaderMap) -> Response {
+    match find(&api, &path) {
+        Some(_) if path == INDEX => page(&api, &headers),
         Some(file) => {
-            let caching = if path.starts_with("assets/") { FOREVER } else { "no-cache" };
-            let mut response = file_response(&path, file, &headers);
-            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
+            let caching = if path.starts_with("assets/") {
+                FOREVER
+            } else {
+                "no-cache"
+            };
+            let mut response = file_response(&api, &path, file, &headers);
+            response
+                .headers_mut()
+                .insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
             response
         }
         // An asset of an older page that is still open somewhere: a page in its place would only be run as a script.
         None if path.starts_with("assets/") => door::not_found().await,
-        None => page(&headers),
+        None => page(&api, &headers),
     }
 }
 
 /// A file, or word that the browser has it; the compressed one next to it, where there is one and the browser takes it.
-fn file_response(path: &str, file: EmbeddedFile, asked: &HeaderMap) -> Response {
+fn file_response(api: &ApiState, path: &str, file: EmbeddedFile, asked: &HeaderMap) -> Response {
     let etag = etag(&file);
     let mut headers = HeaderMap::new();
     headers.insert(header::ETAG, value(&etag));
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
-    if asked.get(header::IF_NONE_MATCH).and_then(|seen| seen.to_str().ok()).is_some_and(|seen| seen.contains(&etag)) {
+    if asked
+        .get(header::IF_NONE_MATCH)
+        .and_then(|seen| seen.to_str().ok())
+        .is_some_and(|seen| seen.contains(&etag))
+    {
         return (StatusCode::NOT_MODIFIED, headers).into_response();
     }
     headers.insert(header::CONTENT_TYPE, value(file.metadata.mimetype()));
     for (name, ending) in [("br", ".br"), ("gzip", ".gz")] {
         if accepts(asked, name)
-            && let Some(compressed) = Page::get(&format!("{path}{ending}"))
+            && let Some(compressed) = find(api, &format!("{path}{ending}"))
         {
             headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(name));
             return (headers, compressed.data).into_response();
@@ -88,8 +113,8 @@ fn file_response(path: &str, file: EmbeddedFile, asked: &HeaderMap) -> Response 
 }
 
 /// The page itself: never taken from a cache without asking, run under a policy that names its inline scripts.
-fn page(asked: &HeaderMap) -> Response {
-    let Some(file) = Page::get(INDEX) else {
+fn page(api: &ApiState, asked: &HeaderMap) -> Response {
+    let Some(file) = find(api, INDEX) else {
         let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
         let headers = [
             (header::CONTENT_TYPE, "text/html; charset=utf-8"),
@@ -99,7 +124,7 @@ fn page(asked: &HeaderMap) -> Response {
         return (headers, NOT_BUILT).into_response();
     };
     let policy = policy(&String::from_utf8_lossy(&file.data));
-    let mut response = file_response(INDEX, file, asked);
+    let mut response = file_response(api, INDEX, file, asked);
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(header::CONTENT_SECURITY_POLICY, value(&policy));
@@ -118,7 +143,10 @@ fn etag(file: &EmbeddedFile) -> String {
 }
 
 fn accepts(asked: &HeaderMap, encoding: &str) -> bool {
-    let values = asked.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    let values = asked
+        .get_all(header::ACCEPT_ENCODING)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|item| {
         let (name, weight) = item.split_once(';').unwrap_or((item, ""));
         name.trim() == encoding && weight.replace(' ', "") != "q=0"
@@ -141,10 +169,17 @@ fn policy(html: &str) -> String {
 
 /// The contents of `<script>` elements without attributes.
 fn inline_scripts(html: &str) -> impl Iterator<Item = Cow<'_, str>> {
-    html.split("<script>").skip(1).filter_map(|rest| rest.split_once("</script>")).map(|(script, _)| {
-        // The parser of a browser turns CRLF into LF before the script is hashed.
-        if script.contains('\r') { Cow::Owned(script.replace("\r\n", "\n")) } else { Cow::Borrowed(script) }
-    })
+    html.split("<script>")
+        .skip(1)
+        .filter_map(|rest| rest.split_once("</script>"))
+        .map(|(script, _)| {
+            // The parser of a browser turns CRLF into LF before the script is hashed.
+            if script.contains('\r') {
+                Cow::Owned(script.replace("\r\n", "\n"))
+            } else {
+                Cow::Borrowed(script)
+            }
+        })
 }
 
 /// A header's value; empty where it could not be one (none of ours).

@@ -44,26 +44,32 @@ async fn once(dir: &std::path::Path, store: &Store) -> anyhow::Result<(Report, V
     let mut reading = Tasks::child_of(&CancellationToken::new());
     let path = dir.to_owned();
     reading.spawn_blocking(move || files::load(&path, Kinds::built_in(), Strictness::Lenient));
-    let Some(loaded) = reading.next().await else { anyhow::bail!("reading was interrupted") };
+    let Some(loaded) = reading.next().await else {
+        anyhow::bail!("reading was interrupted")
+    };
     let loaded = loaded??;
     // The directory is this server's only source by the operator's own word; but one that has become empty is more likely unmounted.
     let yes = loaded.files > 0;
-    let options = Options { yes, ..Options::default() };
-    let author = Author { by: "server --configs".to_owned(), at: WallMs::now() };
+    let options = Options {
+        yes,
+        ..Options::default()
+    };
+    let author = Author {
+        by: "server --configs".to_owned(),
+        at: WallMs::now(),
+    };
     let report = sync::apply_loaded(store, Kinds::built_in(), &loaded, options, &author, |_, _| {}).await?;
     Ok((report, loaded.problems))
 }
 
 /// Says what was done, and each problem once.
-fn tell(
-    dir: &std::path::Path,
-    events: &Events,
-    report: &Report,
-    problems: &[Problem],
-    told: &mut Option<Vec<String>>,
-) {
+fn tell(dir: &std::path::Path, events: &Events, report: &Report, problems: &[Problem], told: &mut Option<Vec<String>>) {
     let dir = dir.display();
-    let texts: Vec<String> = problems.iter().map(ToString::to_string).chain(report.errors.iter().cloned()).collect();
+    let texts: Vec<String> = problems
+        .iter()
+        .map(ToString::to_string)
+        .chain(report.errors.iter().cloned())
+        .collect();
     for text in &texts {
         if !told.as_ref().is_some_and(|told| told.contains(text)) {
             tracing::warn!("{text}");
@@ -73,7 +79,12 @@ fn tell(
     *told = Some(texts);
     if let Some(refusal) = &report.plan.refusal {
         tracing::warn!(%dir, refusal, "not synchronised");
-        events.record(EventKind::Config, WallMs::now(), None, format!("{dir} was not synchronised: {refusal}"));
+        events.record(
+            EventKind::Config,
+            WallMs::now(),
+            None,
+            format!("{dir} was not synchronised: {refusal}"),
+        );
     } else if report.pushed.sum() + report.removed.sum() > 0 {
         let (pushed, removed) = (report.pushed, report.removed);
         tracing::info!(%dir, monitors = pushed.monitor, alerters = pushed.alerter, removed = removed.sum(), "synchronised");

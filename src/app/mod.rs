@@ -24,7 +24,7 @@ use crate::cluster::identity::{Identity, IdentityError, LastAlive};
 use crate::cluster::tenures::Tenures;
 use crate::cluster::{Cluster, Rights, Tables, event_log};
 use crate::config::kinds::Kinds;
-use crate::director::Director;
+use crate::director::{Director, prune};
 use crate::events::{EventKind, Events};
 use crate::feed::{Feed, Signal};
 use crate::manager::alarm::Alarm;
@@ -259,6 +259,15 @@ impl App {
             rights: self.cluster.rights.subscribe(),
             events: self.events.clone(),
         };
+        let (token, store, rights) = (
+            belonging.stop().clone(),
+            self.store.clone(),
+            self.cluster.rights.subscribe(),
+        );
+        belonging.spawn(async move {
+            prune::run(store, rights, token).await;
+            Ended::Quietly("pruning")
+        });
         let token = belonging.stop().clone();
         belonging.spawn(async move {
             director.run(token).await;
@@ -290,10 +299,19 @@ impl App {
             soft::run(store, member, rights_now, catalog, work, token).await;
             Ended::Quietly("soft failures")
         });
-        let (token, alive) = (recording.stop().clone(), self.alive);
+        let (token, alive, store, session) = (
+            recording.stop().clone(),
+            self.alive,
+            self.store.clone(),
+            self.session.clone(),
+        );
         recording.spawn(async move {
             while tokio::time::timeout(ALIVE, token.cancelled()).await.is_err() {
                 alive.note(WallMs::now());
+                if store.trouble().is_some() {
+                    // Asks by writing something harmless: otherwise the trouble would be told until somebody happens to write.
+                    let _ = session.update(|_| {}).await;
+                }
             }
             alive.note(WallMs::now());
             Ended::Quietly("sign of life")
@@ -335,6 +353,7 @@ impl App {
                 access_tokens: AccessTokens::new(&self.options.access_tokens),
                 allow_exec_from_api: self.options.allow_exec_from_api,
                 prefix: self.options.cluster.clone(),
+                page_dir: self.options.debug_ui.then(|| PathBuf::from("ui/dist")),
             },
         });
         let mut serving: Tasks<Ended> = Tasks::child_of(&never);
@@ -482,16 +501,7 @@ fn member_record(options: &ServerOptions, identity: &Identity, listener: &TcpLis
 
 /// Who judges a monitor, by the tables.
 fn owner(tables: Tables) -> api::OwnerView {
-    Arc::new(move |entry| {
-        let table = tables.of(&entry.group()?)?;
-        let slot = crate::director::slot(entry.name.as_str());
-        table
-            .runs
-            .iter()
-            .find(|run| (run.first..=run.last).contains(&slot))?
-            .judge
-            .clone()
-    })
+    Arc::new(move |entry| tables.judge(&entry.group()?, crate::director::slot(entry.name.as_str())))
 }
 
 fn member_info(record: &MemberRecord) -> MemberInfo {

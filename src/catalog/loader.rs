@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{AlerterEntry, Catalog, Live, MonitorEntry};
-use crate::config::definition::{Read, Strictness};
+use crate::config::definition::{MonitorDef, Read, Strictness};
 use crate::config::kinds::Kinds;
 use crate::feed::{Feed, Signal};
 use crate::model::{AlerterName, MonitorName, Problem};
@@ -68,8 +68,9 @@ fn take_monitors(catalog: &Catalog, kinds: &Kinds, feed: &Feed, followed: Follow
     match followed {
         Followed::Snapshot { entries, .. } => {
             let mut there = HashSet::with_capacity(entries.len());
-            for entry in &entries {
-                if let Some(name) = put_monitor(catalog, kinds, entry, &mut changed) {
+            // Each is dropped when it is read: what the next one needs goes where it was.
+            for entry in entries {
+                if let Some(name) = put_monitor(catalog, kinds, &entry, &mut changed) {
                     there.insert(name);
                 }
             }
@@ -115,16 +116,37 @@ fn put_monitor(catalog: &Catalog, kinds: &Kinds, entry: &Entry, changed: &mut Ch
             problems: vec![problem],
         },
     };
+    let mut def = read.value;
+    if let Some(def) = &mut def {
+        trim(def, &name);
+    }
     let monitor = Arc::new(MonitorEntry {
         live: before.map_or_else(|| Arc::new(Live::default()), |known| known.live.clone()),
         name: name.clone(),
         rev: entry.rev,
-        def: read.value,
+        def,
         problems: read.problems,
     });
     catalog.put_monitor(monitor.clone());
     changed.put.push(monitor);
     Some(name)
+}
+
+/// Gives back what reading has left over: there may be a hundred thousand of these.
+fn trim(def: &mut MonitorDef, name: &MonitorName) {
+    def.name = name.clone();
+    let settings = &mut def.settings;
+    for text in settings.tags.iter_mut().chain([
+        &mut settings.kind,
+        &mut settings.description,
+        &mut settings.member_tag,
+        &mut settings.runbook,
+    ]) {
+        text.shrink_to_fit();
+    }
+    settings.tags.shrink_to_fit();
+    settings.warning_alerter.shrink_to_fit();
+    settings.critical_alerter.shrink_to_fit();
 }
 
 fn take_alerters(catalog: &Catalog, kinds: &Kinds, feed: &Feed, followed: Followed) {

@@ -23,7 +23,11 @@ pub(super) fn run(global: &Global, args: &CfgArgs) -> anyhow::Result<u8> {
         yes: args.yes,
         strict: args.strict,
     };
-    let strictness = if args.strict { Strictness::Strict } else { Strictness::Lenient };
+    let strictness = if args.strict {
+        Strictness::Strict
+    } else {
+        Strictness::Lenient
+    };
     let loaded = files::load(&args.dir, Kinds::built_in(), strictness)?;
     let request = SyncRequest::new(&loaded, &args.dir.display().to_string(), options);
     if !args.json {
@@ -31,7 +35,11 @@ pub(super) fn run(global: &Global, args: &CfgArgs) -> anyhow::Result<u8> {
             complain(&line);
         }
     }
-    let colour = if std::io::stderr().is_terminal() { Colour::On } else { Colour::Off };
+    let colour = if std::io::stderr().is_terminal() {
+        Colour::On
+    } else {
+        Colour::Off
+    };
     let problems = render(&loaded.problems, colour);
     if !problems.is_empty() {
         complain(problems.trim_end());
@@ -40,9 +48,14 @@ pub(super) fn run(global: &Global, args: &CfgArgs) -> anyhow::Result<u8> {
         // A data directory that is named is opened itself: for a server that is stopped.
         Some(dir) => block_on(async {
             let store = crate::store::open_embedded(dir).await?;
-            let author = Author { by: author(), at: WallMs::now() };
+            let author = Author {
+                by: author(),
+                at: WallMs::now(),
+            };
             let progress = Progress::new();
-            let report = sync::apply_loaded(&store, Kinds::built_in(), &loaded, options, &author, |n, of| progress.at(n, of));
+            let report = sync::apply_loaded(&store, Kinds::built_in(), &loaded, options, &author, |n, of| {
+                progress.at(n, of)
+            });
             anyhow::Ok(report.await?)
         })??,
         None => block_on(async {
@@ -50,14 +63,24 @@ pub(super) fn run(global: &Global, args: &CfgArgs) -> anyhow::Result<u8> {
             if !args.json {
                 complain(&format!("Pushing 9volt configs to {}", global.server));
             }
-            let answer = client.ask(Method::POST, "/api/v1/sync", Some(&serde_json::to_value(&request)?)).await?;
-            serde_json::from_value::<Report>(answer).context("the server's answer is not a plan; is it another version?")
+            let answer = client
+                .ask(Method::POST, "/api/v1/sync", Some(&serde_json::to_value(&request)?))
+                .await?;
+            serde_json::from_value::<Report>(answer)
+                .context("the server's answer is not a plan; is it another version?")
         })??,
     };
     if args.json {
         print(&format!("{}\n", serde_json::to_string_pretty(&report)?));
     } else {
-        print(&sync::render_plan(&report.plan, if std::io::stdout().is_terminal() { Colour::On } else { Colour::Off }));
+        print(&sync::render_plan(
+            &report.plan,
+            if std::io::stdout().is_terminal() {
+                Colour::On
+            } else {
+                Colour::Off
+            },
+        ));
         for line in sync::lines(&report, options) {
             complain(&line);
         }
@@ -72,7 +95,10 @@ pub(super) fn run(global: &Global, args: &CfgArgs) -> anyhow::Result<u8> {
 }
 
 fn author() -> String {
-    format!("cfg by {}", std::env::var("USER").unwrap_or_else(|_| "somebody".to_owned()))
+    format!(
+        "cfg by {}",
+        std::env::var("USER").unwrap_or_else(|_| "somebody".to_owned())
+    )
 }
 
 /// A bar on a terminal, nothing elsewhere.

@@ -36,6 +36,8 @@ pub(super) fn run(global: &Global, args: ServerArgs) -> anyhow::Result<u8> {
             data_dir.display()
         ));
         complain(&format!("page and API on http://{}/ui", app.address()?));
+        // Nobody listens where no service manager started us.
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
         let stop = CancellationToken::new();
         let asked = stop.clone();
         let signals = async move {

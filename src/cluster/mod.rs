@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::events::{EventKind, Events};
-use crate::model::{Group, WallMs};
+use crate::model::{Group, MemberId, WallMs};
 use crate::store::records::{MemberRecord, Table};
 use crate::store::{Change, Entry, Followed, Key, Lost, Session, SessionError, Store, StoreError, Term, decode, keys};
 use tenures::Tenures;
@@ -39,19 +39,12 @@ pub struct Rights {
 pub struct Tables(Arc<RwLock<HashMap<Group, Table>>>);
 
 impl Tables {
-    /// A group's table.
+    /// Who judges a slot of a group.
     #[must_use]
-    pub fn of(&self, group: &Group) -> Option<Table> {
-        self.0.read().get(group).cloned()
-    }
-
-    /// Whether a group has a table that gives its slots to nobody: its monitors are orphans.
-    #[must_use]
-    pub fn orphaned(&self, group: &Group) -> bool {
-        self.0
-            .read()
-            .get(group)
-            .is_some_and(|table| table.runs.iter().any(|run| run.judge.is_none()))
+    pub fn judge(&self, group: &Group, slot: u16) -> Option<MemberId> {
+        let tables = self.0.read();
+        let runs = &tables.get(group)?.runs;
+        runs.get(runs.partition_point(|run| run.last < slot))?.judge.clone()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The elected one: keeps a table for every placement group in use. It holds no rule; [`plan`] does.
 
 pub mod plan;
+pub mod prune;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

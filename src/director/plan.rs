@@ -10,25 +10,26 @@ use crate::store::records::{FORMAT, SLOTS, SlotRun, Table};
 /// `None` when the table that is there says the same.
 #[must_use]
 pub fn plan(eligible: &BTreeSet<MemberId>, before: Option<&Table>, epoch: &str) -> Option<Table> {
+    let was = before.map_or_else(|| vec![None; SLOTS.into()], spread);
     let mut runs: Vec<SlotRun> = Vec::new();
-    for slot in 0..SLOTS {
-        let was = before.and_then(|table| table.runs.iter().find(|run| (run.first..=run.last).contains(&slot)));
-        let kept = was.filter(|run| run.judge.as_ref().is_some_and(|judge| eligible.contains(judge)));
-        let judge = match kept {
-            Some(run) => run.judge.clone(),
-            None => eligible.iter().max_by_key(|member| weight(member, slot)).cloned(),
+    let mut losers: BTreeSet<&MemberId> = BTreeSet::new();
+    for (slot, was) in (0..SLOTS).zip(&was) {
+        let before = was.and_then(|run| run.judge.as_ref());
+        let judge = match before.filter(|judge| eligible.contains(*judge)) {
+            Some(kept) => Some(kept),
+            None => eligible.iter().max_by_key(|member| weight(member, slot)),
         };
-        let since = match was {
-            Some(run) if run.judge == judge => run.since.clone(),
-            _ => epoch.to_owned(),
-        };
+        if judge != before {
+            losers.extend(before);
+        }
+        let since = was.filter(|_| judge == before).map_or(epoch, |run| run.since.as_str());
         match runs.last_mut() {
-            Some(run) if run.judge == judge && run.since == since => run.last = slot,
+            Some(run) if run.judge.as_ref() == judge && run.since == since => run.last = slot,
             _ => runs.push(SlotRun {
                 first: slot,
                 last: slot,
-                judge,
-                since,
+                judge: judge.cloned(),
+                since: since.to_owned(),
                 runners: Vec::new(),
             }),
         }
@@ -36,12 +37,25 @@ pub fn plan(eligible: &BTreeSet<MemberId>, before: Option<&Table>, epoch: &str) 
     if before.is_some_and(|table| table.runs == runs) {
         return None;
     }
+    let stamps = stamps(&runs, before, &losers, epoch);
     Some(Table {
         v: FORMAT,
         epoch: epoch.to_owned(),
-        stamps: stamps(&runs, before, epoch),
         runs,
+        stamps,
     })
+}
+
+/// The run of each slot.
+fn spread(table: &Table) -> Vec<Option<&SlotRun>> {
+    let mut slots = vec![None; SLOTS.into()];
+    for run in &table.runs {
+        let last = run.last.min(SLOTS - 1);
+        for slot in run.first..=last {
+            slots[usize::from(slot)] = Some(run);
+        }
+    }
+    slots
 }
 
 fn weight(member: &MemberId, slot: u16) -> u64 {
@@ -49,31 +63,22 @@ fn weight(member: &MemberId, slot: u16) -> u64 {
 }
 
 /// Whoever lost a slot gets a new stamp, whoever only gained keeps its own, whoever holds nothing has none.
-fn stamps(runs: &[SlotRun], before: Option<&Table>, epoch: &str) -> BTreeMap<MemberId, String> {
-    let judge = |runs: &[SlotRun], slot: u16| {
-        runs.iter()
-            .find(|run| (run.first..=run.last).contains(&slot))
-            .and_then(|run| run.judge.clone())
+fn stamps(
+    runs: &[SlotRun],
+    before: Option<&Table>,
+    losers: &BTreeSet<&MemberId>,
+    epoch: &str,
+) -> BTreeMap<MemberId, String> {
+    let holders: BTreeSet<&MemberId> = runs.iter().filter_map(|run| run.judge.as_ref()).collect();
+    let stamp = |member: &MemberId| {
+        let kept = before
+            .and_then(|table| table.stamps.get(member))
+            .filter(|_| !losers.contains(member));
+        kept.cloned().unwrap_or_else(|| epoch.to_owned())
     };
-    let mut losers = BTreeSet::new();
-    if let Some(table) = before {
-        for slot in 0..SLOTS {
-            let was = judge(&table.runs, slot);
-            if was != judge(runs, slot) {
-                losers.extend(was);
-            }
-        }
-    }
-    let holders: BTreeSet<MemberId> = runs.iter().filter_map(|run| run.judge.clone()).collect();
     holders
         .into_iter()
-        .map(|member| {
-            let kept = before
-                .and_then(|table| table.stamps.get(&member))
-                .filter(|_| !losers.contains(&member));
-            let stamp = kept.cloned().unwrap_or_else(|| epoch.to_owned());
-            (member, stamp)
-        })
+        .map(|member| (member.clone(), stamp(member)))
         .collect()
 }
 

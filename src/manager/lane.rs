@@ -72,7 +72,6 @@ pub struct Limits {
 struct Job {
     entry: Arc<MonitorEntry>,
     hash: u64,
-    grid: Grid,
     interval: Duration,
     in_flight: bool,
     /// The last run did not pass.
@@ -81,6 +80,13 @@ struct Job {
     first: bool,
     /// Due at this wall time (Unix nanoseconds), too far away for the wheel: it wakes us to look at the wall clock again, not to run.
     far: Option<i128>,
+}
+
+impl Job {
+    /// Made anew each time: a remainder costs less than 32 bytes of every monitor.
+    fn grid(&self) -> Grid {
+        Grid::new(self.hash, self.interval)
+    }
 }
 
 struct Done {
@@ -145,7 +151,7 @@ impl Lane {
     /// Runs until `stop`, or until nobody can send commands any more. Runs in flight then have `grace` to end; their verdicts still count.
     pub async fn run(
         mut self,
-        alarm: Alarm,
+        mut alarm: Alarm,
         mut inbox: mpsc::Receiver<Command>,
         stop: CancellationToken,
         grace: Duration,
@@ -162,7 +168,7 @@ impl Lane {
                         self.ended(ended);
                     }
                 }
-                () = wait(&alarm, next) => {}
+                () = wait(&mut alarm, next) => {}
                 taken = inbox.recv_many(&mut burst, BURST) => {
                     if taken == 0 {
                         break;
@@ -210,7 +216,6 @@ impl Lane {
             };
             if job.interval != interval {
                 job.interval = interval;
-                job.grid = Grid::new(job.hash, interval);
                 self.place(slot, now, Duration::ZERO);
             } else if measured_before != Some(measured) {
                 // What is measured is new: the operator waits for its first verdict.
@@ -226,7 +231,6 @@ impl Lane {
         };
         let job = Job {
             hash,
-            grid: Grid::new(hash, interval),
             interval,
             in_flight: false,
             failing,
@@ -326,7 +330,7 @@ impl Lane {
         }
         let late = Duration::from_nanos(now.saturating_sub(due));
         let due_wall = wall - i128::from(now.saturating_sub(due));
-        let distance = job.grid.distance(due_wall);
+        let distance = job.grid().distance(due_wall);
         let mut next = if std::mem::take(&mut job.first) {
             // From where the first run came the second goes to the grid; one that would follow at once is left out.
             now.saturating_add(nanos(on_grid(job, wall, job.interval / 2)))
@@ -496,7 +500,7 @@ impl Lane {
     }
 }
 
-async fn wait(alarm: &Alarm, next: Option<tokio::time::Instant>) {
+async fn wait(alarm: &mut Alarm, next: Option<tokio::time::Instant>) {
     match next {
         Some(at) => alarm.until(at).await,
         None => std::future::pending().await,
@@ -508,7 +512,7 @@ fn on_grid(job: &Job, wall: i128, after: Duration) -> Duration {
     if job.interval < FINE {
         return job.interval;
     }
-    let wait = job.grid.until_next(wall);
+    let wait = job.grid().until_next(wall);
     if wait < after {
         wait.saturating_add(job.interval)
     } else {

@@ -434,6 +434,11 @@ monitor:
                 .unwrap_or_else(Verdict::pass),
         };
         verdict.phases = phases;
+        // Kept until the next run: no more room than there are facts.
+        let facts = [opened.ip.is_some(), opened.expires.is_some(), plan.content.has_regex()];
+        verdict
+            .facts
+            .reserve_exact(facts.iter().filter(|known| **known).count());
         opened.facts(&mut verdict);
         if plan.content.has_regex() {
             verdict.fact("failed_due_to_regex", f64::from(u8::from(by_regex)));

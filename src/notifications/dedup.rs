@@ -168,3 +168,133 @@ fn adopt(wanted: &OutboxEntry, told: Option<&Told>) -> Step {
 fn expired(at: WallMs, now: WallMs) -> bool {
     now.since(at).max(at.since(now)) >= GIVE_UP_AFTER
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{EpisodeId, Status};
+    use crate::store::records::FORMAT;
+
+    const NOW: WallMs = WallMs(1_000_000_000);
+
+    fn wanted(episode: i64, seq: u32, status: Status) -> OutboxEntry {
+        OutboxEntry {
+            v: FORMAT,
+            episode: EpisodeId(episode),
+            seq,
+            status,
+            from: Status::Ok,
+            closed: None,
+            since: NOW,
+            at: NOW,
+            count: 1,
+            message: String::new(),
+            trail: Vec::new(),
+            kind: String::new(),
+            description: String::new(),
+            tags: Vec::new(),
+            runbook: String::new(),
+            displaced: None,
+            told: false,
+        }
+    }
+
+    fn told(state: ToldState, episode: i64, seq: u32, status: Status, arrived: bool) -> Told {
+        Told {
+            v: FORMAT,
+            state,
+            episode: EpisodeId(episode),
+            seq,
+            status,
+            at: NOW,
+            attempts: 1,
+            reference: None,
+            arrived,
+            response: String::new(),
+        }
+    }
+
+    #[test]
+    fn each_pair_of_wanted_and_told_has_its_step_and_reason() {
+        use Status::{Critical as C, Ok, Warning as W};
+        use ToldState::{GivenUp, Sending, Told as Done};
+        let (bad1, bad2) = (wanted(1, 1, W), wanted(1, 2, C));
+        let (ok, other) = (wanted(1, 3, Ok), wanted(2, 1, C));
+        let table = [
+            (&bad1, None, Step::Tell(Telling::First)),
+            (&ok, None, Step::Drop(Dropped::NeverTold)),
+            (&bad1, Some(told(Sending, 1, 1, W, false)), Step::Tell(Telling::Again)),
+            (&bad1, Some(told(Done, 1, 1, W, true)), Step::Drop(Dropped::Level)),
+            (&bad2, Some(told(Done, 1, 1, W, true)), Step::Tell(Telling::Update)),
+            (&bad2, Some(told(Sending, 1, 1, W, false)), Step::Tell(Telling::Update)),
+            (&bad2, Some(told(Sending, 1, 2, Ok, true)), Step::Tell(Telling::First)),
+            (&ok, Some(told(Done, 1, 2, C, true)), Step::Resolve(Ending::Over)),
+            (&ok, Some(told(Sending, 1, 2, C, false)), Step::Resolve(Ending::Over)),
+            (&ok, Some(told(Sending, 1, 3, Ok, true)), Step::Resolve(Ending::Again)),
+            (
+                &other,
+                Some(told(Done, 1, 2, C, true)),
+                Step::Resolve(Ending::OtherEpisode),
+            ),
+            (
+                &other,
+                Some(told(Sending, 1, 3, Ok, true)),
+                Step::Resolve(Ending::Again),
+            ),
+            (&bad1, Some(told(GivenUp, 1, 1, W, false)), Step::Rest(Rest::GivenUp)),
+            (&bad2, Some(told(GivenUp, 1, 1, W, false)), Step::Tell(Telling::First)),
+            (&bad2, Some(told(GivenUp, 1, 1, W, true)), Step::Tell(Telling::Update)),
+            (&ok, Some(told(GivenUp, 1, 2, C, false)), Step::Drop(Dropped::GivenUp)),
+            (&ok, Some(told(GivenUp, 1, 2, C, true)), Step::Resolve(Ending::Over)),
+            (&ok, Some(told(GivenUp, 1, 3, Ok, true)), Step::Rest(Rest::GivenUp)),
+            (
+                &other,
+                Some(told(GivenUp, 1, 2, C, true)),
+                Step::Resolve(Ending::OtherEpisode),
+            ),
+            (&other, Some(told(GivenUp, 1, 2, C, false)), Step::Tell(Telling::First)),
+            (&other, Some(told(GivenUp, 1, 3, Ok, true)), Step::Tell(Telling::First)),
+        ];
+        for (n, (wanted, told, step)) in table.iter().enumerate() {
+            assert_eq!(decide(Some(wanted), told.as_ref(), false, NOW), *step, "row {n}");
+        }
+        assert_eq!(decide(None, None, false, NOW), Step::Rest(Rest::NothingWanted));
+    }
+
+    #[test]
+    fn what_was_given_up_is_tried_again_after_an_edit_and_dropped_after_a_day() {
+        let (bad, ok) = (wanted(1, 1, Status::Critical), wanted(1, 2, Status::Ok));
+        let refused = told(ToldState::GivenUp, 1, 1, Status::Critical, false);
+        assert_eq!(
+            decide(Some(&bad), Some(&refused), true, NOW),
+            Step::Tell(Telling::Edited)
+        );
+        let end = told(ToldState::GivenUp, 1, 2, Status::Ok, true);
+        assert_eq!(decide(Some(&ok), Some(&end), true, NOW), Step::Resolve(Ending::Edited));
+        let later = NOW.plus(GIVE_UP_AFTER);
+        assert_eq!(
+            decide(Some(&ok), Some(&end), false, later),
+            Step::Drop(Dropped::Expired)
+        );
+        assert_eq!(
+            decide(Some(&bad), Some(&refused), false, later),
+            Step::Rest(Rest::GivenUp)
+        );
+    }
+
+    #[test]
+    fn what_was_told_without_the_store_is_recorded_and_not_told() {
+        let without_store = |status| OutboxEntry {
+            told: true,
+            ..wanted(1, 2, status)
+        };
+        let (bad, ok) = (without_store(Status::Critical), without_store(Status::Ok));
+        assert_eq!(decide(Some(&bad), None, false, NOW), Step::Adopt);
+        let level = told(ToldState::Told, 1, 2, Status::Critical, true);
+        assert_eq!(decide(Some(&bad), Some(&level), false, NOW), Step::Drop(Dropped::Level));
+        assert_eq!(
+            decide(Some(&ok), Some(&level), false, NOW),
+            Step::Drop(Dropped::EndTold)
+        );
+    }
+}

@@ -105,7 +105,7 @@ async fn deliver(
 ) -> Result<Receipt, DeliveryError> {
     let deadline = Instant::now() + ATTEMPT_DEADLINE;
     let cx = DeliveryCx { http, deadline };
-    let attempt = AssertUnwindSafe(alerter.deliver(&cx, &note)).catch_unwind();
+    let attempt = AssertUnwindSafe(async { alerter.deliver(&cx, &note).await }).catch_unwind();
     match timeout_at(deadline, attempt).await {
         Ok(Ok(result)) => result,
         Ok(Err(_panic)) => Err(DeliveryError::soon("the alerter panicked; this is a defect of 9volt")),

@@ -1,6 +1,6 @@
 //! What the pipeline shows to others: states, counters, the last messages. Written by the worker, read by anybody.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -124,7 +124,7 @@ struct State {
     lanes: BTreeMap<LaneKey, (Standing, Option<NotificationItem>)>,
     sent: VecDeque<NotificationItem>,
     alerters: BTreeMap<AlerterName, AlerterFacts>,
-    definitions: BTreeMap<AlerterName, Arc<AlerterDef>>,
+    defined: BTreeSet<AlerterName>,
     silences: Arc<SilenceSet>,
     without_store: u64,
 }
@@ -181,7 +181,7 @@ impl NotifierView {
     pub fn alerters(&self) -> BTreeMap<AlerterName, AlerterFacts> {
         let state = self.state.lock();
         let mut all = state.alerters.clone();
-        for name in state.definitions.keys() {
+        for name in &state.defined {
             all.entry(name.clone()).or_default();
         }
         for ((alerter, _), (standing, _)) in &state.lanes {
@@ -207,15 +207,17 @@ impl NotifierView {
         self.state.lock().silences.clone()
     }
 
-    /// Sends a marked test message, outside of the outbox. `None`: there is no usable alerter of this name.
-    pub async fn send_test(&self, alerter: &AlerterName) -> Option<Result<Receipt, DeliveryError>> {
-        let definition = self.state.lock().definitions.get(alerter).cloned()?;
+    /// Sends a marked test message by this definition, outside of the outbox.
+    ///
+    /// # Errors
+    /// What the far end said, or why it could not be asked.
+    pub async fn send_test(&self, definition: &AlerterDef) -> Result<Receipt, DeliveryError> {
         // Any name does: the message says that it is a test, and its keys are its own.
-        let monitor = MonitorName::parse("test").ok()?;
-        let note = self.sender.test(alerter, monitor, WallMs::now());
+        let monitor = MonitorName::parse("test").map_err(|error| DeliveryError::never(error.to_string()))?;
+        let note = self.sender.test(&definition.name, monitor, WallMs::now());
         let result = deliver(definition.alerter.clone(), self.http.clone(), note).await;
-        self.attempted(alerter, &result, WallMs::now());
-        Some(result)
+        self.attempted(&definition.name, &result, WallMs::now());
+        result
     }
 
     pub(crate) fn show(&self, key: &LaneKey, shown: Option<(Standing, Option<NotificationItem>)>) {
@@ -271,19 +273,16 @@ impl NotifierView {
         self.state.lock().silences = Arc::new(silences);
     }
 
-    pub(crate) fn set_definition(&self, name: &AlerterName, definition: Option<Arc<AlerterDef>>) {
+    pub(crate) fn set_defined(&self, name: &AlerterName, defined: bool) {
         let mut state = self.state.lock();
-        match definition {
-            Some(definition) => {
-                state.definitions.insert(name.clone(), definition);
-            }
-            None => {
-                state.definitions.remove(name);
-                // What was counted of an alerter that is gone would be kept for every name that ever was.
-                if !state.lanes.keys().any(|(alerter, _)| alerter == name) {
-                    state.alerters.remove(name);
-                }
-            }
+        if defined {
+            state.defined.insert(name.clone());
+            return;
+        }
+        state.defined.remove(name);
+        // What was counted of an alerter that is gone would be kept for every name that ever was.
+        if !state.lanes.keys().any(|(alerter, _)| alerter == name) {
+            state.alerters.remove(name);
         }
     }
 }

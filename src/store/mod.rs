@@ -53,6 +53,8 @@ const SETTLE_LONGEST_WAIT: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub struct Store {
     backend: Arc<dyn Backend>,
+    /// Why the last call that wanted to write could not, until one can.
+    trouble: Arc<parking_lot::Mutex<Option<String>>>,
 }
 
 impl std::fmt::Debug for Store {
@@ -106,7 +108,10 @@ impl Store {
     /// A handle over a backend.
     #[must_use]
     pub fn new(backend: Arc<dyn Backend>) -> Self {
-        Self { backend }
+        Self {
+            backend,
+            trouble: Arc::default(),
+        }
     }
 
     /// Everything below a prefix, all at one revision.
@@ -188,12 +193,13 @@ impl Store {
             .filter(|(_, checked)| checked.is_ok())
             .map(|(commit, _)| commit)
             .collect();
-        let mut answers = if allowed.is_empty() {
+        let answers = if allowed.is_empty() {
             Vec::new()
         } else {
             self.backend.commit_all(shared, allowed).await
-        }
-        .into_iter();
+        };
+        self.note(&answers);
+        let mut answers = answers.into_iter();
         checked
             .into_iter()
             .map(|checked| match checked {
@@ -203,6 +209,24 @@ impl Store {
                     .unwrap_or_else(|| Outcome::Unknown(StoreError::Unavailable("no outcome".to_owned()))),
             })
             .collect()
+    }
+
+    /// Why the store takes nothing, while it does not: the last call that wanted to write failed.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.lock().clone()
+    }
+
+    fn note(&self, outcomes: &[Outcome]) {
+        let failed = outcomes.iter().find_map(|outcome| match outcome {
+            Outcome::Failed(StoreError::Invalid(_)) | Outcome::Done(_) | Outcome::Refused(_) => None,
+            Outcome::Failed(error) | Outcome::Unknown(error) => Some(error.to_string()),
+        });
+        if failed.is_some() {
+            *self.trouble.lock() = failed;
+        } else if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Done(_))) {
+            *self.trouble.lock() = None;
+        }
     }
 
     /// One commit until it is known what became of it, or `deadline`.

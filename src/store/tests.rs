@@ -446,3 +446,20 @@ proptest! {
         prop_assert_eq!(cut.into_iter().flatten().flatten().collect::<Vec<_>>(), commits);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_takes_nothing_says_why_until_it_takes_something() {
+    let (store, faults) = in_memory();
+    let put = || Commit {
+        guards: Vec::new(),
+        ops: vec![Op::Put(keys::config(), Bytes::from_static(b"{}"), None)],
+    };
+    assert!(matches!(store.commit(put()).await, Outcome::Done(_)));
+    assert_eq!(store.trouble(), None);
+    faults.set_full(true);
+    assert!(matches!(store.commit(put()).await, Outcome::Failed(_)));
+    assert!(store.trouble().is_some_and(|why| why.contains("full")));
+    faults.set_full(false);
+    assert!(matches!(store.commit(put()).await, Outcome::Done(_)));
+    assert_eq!(store.trouble(), None);
+}

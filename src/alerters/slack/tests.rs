@@ -209,7 +209,7 @@ async fn no_error_shows_the_token_or_the_webhook() {
         .deliver(&cx(), &critical())
         .await
         .unwrap_err();
-    assert_eq!(err.retry, Retry::Soon);
+    assert_eq!(err.retry, Retry::Unreachable);
     assert!(err.message.contains("refused"), "{}", err.message);
     assert!(!err.message.contains("hunter2"), "{}", err.message);
 }

@@ -36,7 +36,18 @@ pub(super) struct Seen {
 impl Seen {
     /// Named so that they become the usual metrics once `probe_` stands in front of them.
     pub(super) fn facts(&self, plan: &Plan, verdict: &mut Verdict) {
-        verdict.facts.reserve_exact(8);
+        // Kept until the next run: no more room than there are facts.
+        let single = [
+            self.content_length.is_some(),
+            self.body_length.is_some(),
+            self.opened.ip.is_some(),
+            self.opened.expires.is_some(),
+            plan.content.has_regex(),
+        ];
+        let answered = if self.answer.is_some() { 4 } else { 0 };
+        verdict
+            .facts
+            .reserve_exact(answered + single.iter().filter(|known| **known).count());
         if let Some((status, version)) = self.answer {
             verdict.fact("http_status_code", f64::from(status.as_u16()));
             verdict.fact("http_version", number_of(version));

@@ -68,7 +68,9 @@ fn brief(told: &Told) -> Brief {
     (sending, given_up, change, told.at, told.arrived, told.attempts)
 }
 
-fn short(write: &Write) -> (Option<(Revision, Option<Brief>)>, Option<Revision>, Option<Revision>) {
+type Short = (Option<(Revision, Option<Brief>)>, Option<Revision>, Option<Revision>);
+
+fn short(write: &Write) -> Short {
     let told = write.told.as_ref().map(|(rev, told)| (*rev, told.as_ref().map(brief)));
     (told, write.while_entry, write.drop)
 }

@@ -20,8 +20,6 @@ pub(super) enum Answer {
     TakenSilently,
     /// It is not taken.
     Fails(Retry),
-    /// Nothing is ever said.
-    Hangs,
 }
 
 #[derive(Default)]
@@ -73,7 +71,7 @@ impl Far {
         self
     }
 
-    pub(super) fn from_now_on(&self, answer: Answer) {
+    pub(super) fn henceforth(&self, answer: Answer) {
         self.state.lock().always = Some(answer);
     }
 
@@ -129,7 +127,7 @@ impl Far {
                 retry,
                 message: format!("as told: {retry:?}"),
             }),
-            Answer::TakenSilently | Answer::Hangs => std::future::pending().await,
+            Answer::TakenSilently => std::future::pending().await,
         }
     }
 

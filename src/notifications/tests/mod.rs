@@ -151,15 +151,7 @@ impl World {
             read: Arc::new(move |name, definition| {
                 let spec: String = serde_json::from_str(definition.spec.get()).ok()?;
                 let far = fars.lock().get(&spec)?.clone();
-                Some(Arc::new(AlerterDef {
-                    name: name.clone(),
-                    settings: AlerterSettings {
-                        kind: "far".to_owned(),
-                        description: String::new(),
-                    },
-                    kind: &KIND,
-                    alerter: far,
-                }))
+                Some(Arc::new(far_def(name.as_str(), &far)))
             }),
             events: Arc::new(move |event| events.lock().push(event)),
         });
@@ -206,6 +198,18 @@ impl World {
         open.filter(|item| item.monitor.as_str() == about)
             .map(|item| item.state)
             .next()
+    }
+}
+
+fn far_def(alerter: &str, far: &Arc<Far>) -> AlerterDef {
+    AlerterDef {
+        name: name(alerter),
+        settings: AlerterSettings {
+            kind: "far".to_owned(),
+            description: String::new(),
+        },
+        kind: &KIND,
+        alerter: far.clone(),
     }
 }
 
@@ -266,7 +270,8 @@ macro_rules! until {
         let began = Instant::now();
         while !$what {
             assert!(began.elapsed() < LONG, "never: {}", stringify!($what));
-            sleep(Duration::from_millis(20)).await;
+            // The longer it takes, the coarser: a day in steps of 20 ms is a long time even when it is paused.
+            sleep(Duration::from_millis(20).max(began.elapsed() / 300)).await;
         }
     }};
 }

@@ -13,7 +13,7 @@ const STEP: Duration = Duration::from_millis(10);
 
 #[tokio::test(start_paused = true)]
 async fn killed_at_any_instant_a_keyed_far_end_has_one_incident_and_one_end() {
-    for kill_at in (0..260).step_by(2) {
+    for kill_at in (0..260).step_by(4) {
         let mut world = World::new().await;
         let far = world.alerter("ops", "far", Far::keyed().taking(STEP * 2)).await;
         world.faults.set_delay(STEP);
@@ -41,7 +41,7 @@ async fn killed_at_any_instant_a_keyed_far_end_has_one_incident_and_one_end() {
 
 #[tokio::test(start_paused = true)]
 async fn killed_at_any_instant_with_the_recovery_close_by_nothing_stays_open() {
-    for kill_at in (0..260).step_by(2) {
+    for kill_at in (0..260).step_by(4) {
         let mut world = World::new().await;
         let far = world.alerter("ops", "far", Far::keyed().taking(STEP * 2)).await;
         world.faults.set_delay(STEP);

@@ -89,7 +89,7 @@ async fn a_far_end_that_cannot_be_reached_is_tried_ever_more_rarely_and_told_whe
     assert_eq!(world.events.lock().iter().filter(|event| fails(event)).count(), 1);
     // Over before it could be told: surely nothing of it arrived.
     world.change("ops", "m0", 100, 2, OK).await;
-    far.from_now_on(Answer::Taken);
+    far.henceforth(Answer::Taken);
     until!(far.heard().len() == 99);
     until!(world.keys(&keys::outbox()).await.is_empty());
     assert!(
@@ -157,7 +157,7 @@ async fn after_a_day_of_failures_it_is_given_up_visibly() {
     let facts = &world.view().alerters()[&name("ops")];
     assert_eq!(facts.gave_up.get("deadline"), Some(&1));
     // It may have arrived, so its end has to be told.
-    far.from_now_on(Answer::Taken);
+    far.henceforth(Answer::Taken);
     world.change("ops", "a", 100, 2, OK).await;
     until!(world.is_level().await);
     assert_eq!(far.lines(), ["a ok"]);
@@ -198,7 +198,7 @@ async fn an_alerter_that_panics_harms_nobody_else() {
             panic!("on purpose")
         }
     }
-    let note = message::Sender {
+    let note = Sender {
         cluster: "main".to_owned(),
         member: "a".to_owned(),
         base_url: None,

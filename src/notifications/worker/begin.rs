@@ -9,12 +9,14 @@ use super::super::lane::{Lane, Now};
 use super::super::limits::{LIST_AGAIN, TENURE_RECHECK};
 use super::super::view::LaneKey;
 use super::commits::{Job, told_in};
-use super::desk::Retired;
 use super::feeds::Feeds;
 use super::{Grant, Slot, Worker};
 use crate::model::AlerterName;
 use crate::store::records::{At, OutboxEntry, Told};
 use crate::store::{Entry, Followed, Revision, keys};
+
+/// What was told and what is wanted.
+type Pair = (Option<At<Told>>, Option<At<OutboxEntry>>);
 
 impl Worker {
     /// Waits for the right to work, then learns how everything stands.
@@ -68,7 +70,7 @@ impl Worker {
         (self.in_flight, self.reading, self.committing) = (0, 0, false);
         self.desks.values_mut().for_each(super::Desk::clear);
         let now = self.now();
-        let mut all: HashMap<LaneKey, (Option<At<Told>>, Option<At<OutboxEntry>>)> = HashMap::new();
+        let mut all: HashMap<LaneKey, Pair> = HashMap::new();
         // What this process has told and could not record is not forgotten.
         for key in self.lanes.keys() {
             all.insert(key.clone(), (None, None));
@@ -103,15 +105,13 @@ impl Worker {
             .desks
             .iter()
             .filter(|(name, desk)| {
-                // One that is older than the removal is about to be seen to go.
-                let again = |retired: &Retired| desk.current.as_ref().is_some_and(|known| known.rev > retired.known.rev);
-                let unused = || desk.current.is_none() && !self.lanes.keys().any(|key| key.0 == **name);
-                desk.retired.as_ref().is_some_and(|retired| again(retired) || unused())
+                desk.retired.is_some() && (desk.is_back() || !self.lanes.keys().any(|key| key.0 == **name))
             })
             .map(|(name, _)| name.clone())
             .collect();
         for name in over {
-            if let Some(retired) = self.desks.get_mut(&name).and_then(|desk| desk.retired.take()) {
+            let retired = self.desks.get_mut(&name).and_then(|desk| desk.retired.take());
+            if let Some(retired) = retired.filter(|retired| retired.stored) {
                 self.jobs.push_back(Job::Retired(name, retired.known.rev));
             }
         }

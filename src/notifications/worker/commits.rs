@@ -133,12 +133,12 @@ impl Worker {
             let store = self.options.store.clone();
             self.tasks.spawn(async move {
                 let stands = timeout(STORE_PATIENCE, read(&store, &key)).await;
-                Done::Read(key, stands.ok().and_then(Result::ok))
+                Done::Read(key, stands.ok().and_then(Result::ok).map(Box::new))
             });
         }
     }
 
-    pub(super) fn was_read(&mut self, key: &LaneKey, stands: Option<Stands>) {
+    pub(super) fn was_read(&mut self, key: &LaneKey, stands: Option<Box<Stands>>) {
         self.reading = self.reading.saturating_sub(1);
         let now = self.now();
         if stands.is_none() {

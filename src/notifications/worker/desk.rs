@@ -22,6 +22,8 @@ pub(super) struct Retired {
     pub(super) known: Known,
     /// When whatever is still open there is given up.
     pub(super) until: Duration,
+    /// Whether the store keeps it; else it is only remembered here.
+    pub(super) stored: bool,
 }
 
 #[derive(Default)]
@@ -54,6 +56,25 @@ impl Desk {
             has_key: known.def.as_ref()?.alerter.has_key(),
             retired: self.current.is_none(),
         })
+    }
+
+    /// The alerter was removed. The feed of removed alerters may say so a moment later.
+    pub(super) fn retire(&mut self, until: Duration) {
+        let Some(known) = self.current.take() else { return };
+        if self
+            .retired
+            .as_ref()
+            .is_none_or(|retired| retired.known.rev < known.rev)
+        {
+            let stored = false;
+            self.retired = Some(Retired { known, until, stored });
+        }
+    }
+
+    /// Whether the last definition is not needed, because the alerter is there again.
+    pub(super) fn is_back(&self) -> bool {
+        let rev = |known: &Known| known.rev;
+        self.current.as_ref().map(rev) > self.retired.as_ref().map(|retired| retired.known.rev)
     }
 
     pub(super) fn enqueue(&mut self, monitor: &MonitorName) {

@@ -149,7 +149,7 @@ impl Worker {
                 Change::Put(entry) => Some((entry.rev, self.decoded::<Definition>(entry))),
                 Change::Deleted(_) => None,
             };
-            // Counted from when this process heard of it: nothing says when that was, only when the definition was written.
+            // Counted from when this process hears of a removal: what is written down is only when the definition was.
             let until = self.now().mono + GIVE_UP_AFTER;
             let known = written.map(|(rev, record)| {
                 let def = record
@@ -158,17 +158,19 @@ impl Worker {
                 Known { rev, def }
             });
             let desk = self.desks.entry(name.clone()).or_default();
-            if retired {
-                desk.retired = known.map(|known| Retired { known, until });
-            } else {
-                let before = std::mem::replace(&mut desk.current, known);
-                if let (None, None, Some(known)) = (&desk.current, &desk.retired, before) {
-                    // Its last definition is retired in the same commit, but that is another watch's to say: nothing is given up meanwhile.
-                    desk.retired = Some(Retired { known, until });
+            match (retired, known) {
+                (true, Some(known)) => {
+                    let stored = true;
+                    desk.retired = Some(Retired { known, until, stored });
                 }
+                (true, None) => desk.retired = None,
+                (false, Some(known)) => desk.current = Some(known),
+                (false, None) => desk.retire(until),
+            }
+            if !retired {
                 desk.pace.forget();
-                let def = desk.current.as_ref().and_then(|known| known.def.clone());
-                self.view.set_definition(&name, def);
+                let defined = desk.current.as_ref().is_some_and(|known| known.def.is_some());
+                self.view.set_defined(&name, defined);
             }
             let lanes: Vec<_> = self.lanes.keys().filter(|key| key.0 == name).cloned().collect();
             for key in lanes {

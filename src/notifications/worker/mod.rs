@@ -49,7 +49,7 @@ enum Grant {
 /// What a task of the worker brings back.
 enum Done {
     Committed(Made),
-    Read(LaneKey, Option<Stands>),
+    Read(LaneKey, Option<Box<Stands>>),
     Delivered(Delivered),
 }
 

@@ -42,8 +42,7 @@ pub(super) struct Bed {
     pub(super) feed: Feed,
     pub(super) health: Health,
     pub(super) notifier: NotifierView,
-    pub(super) session: Arc<Session>,
-    pub(super) stop: CancellationToken,
+    _session: Arc<Session>,
     _tasks: Tasks,
 }
 
@@ -77,12 +76,22 @@ pub(super) fn me() -> MemberId {
 
 impl Bed {
     pub(super) async fn new() -> Self {
-        Self::with(Options { prefix: "9volt".into(), allow_exec_from_api: true, ..Options::default() }).await
+        Self::with(Options {
+            prefix: "9volt".into(),
+            allow_exec_from_api: true,
+            ..Options::default()
+        })
+        .await
     }
 
     pub(super) async fn with_tokens(tokens: &[&str]) -> Self {
         let tokens: Vec<_> = tokens.iter().map(|token| Secret::new(*token)).collect();
-        Self::with(Options { access_tokens: AccessTokens::new(&tokens), prefix: "9volt".into(), ..Options::default() }).await
+        Self::with(Options {
+            access_tokens: AccessTokens::new(&tokens),
+            prefix: "9volt".into(),
+            ..Options::default()
+        })
+        .await
     }
 
     pub(super) async fn with(options: Options) -> Self {
@@ -95,14 +104,32 @@ impl Bed {
 
         let (changes, mut changed) = mpsc::channel(loader::WAITING);
         tasks.spawn(async move { while changed.recv().await.is_some() {} });
-        tasks.spawn(loader::run(catalog.clone(), store.clone(), feed.clone(), changes, stop.clone()));
+        tasks.spawn(loader::run(
+            catalog.clone(),
+            ninevolt::config::kinds::Kinds::built_in(),
+            store.clone(),
+            feed.clone(),
+            changes,
+            stop.clone(),
+        ));
 
         let recorder = Recorder::new();
         let (inbox, commands) = mpsc::channel(INBOX);
         let stats = Arc::new(LaneStats::default());
         let cx = Arc::new(CheckCx::new(CheckOptions::default()));
-        let limits = Limits { in_flight: 100, failing: 100, per_kind: 100 };
-        let lane = Lane::new(Clock::system(), limits, cx, recorder.clone(), stats.clone(), feed.clone());
+        let limits = Limits {
+            in_flight: 100,
+            failing: 100,
+            per_kind: 100,
+        };
+        let lane = Lane::new(
+            Clock::system(),
+            limits,
+            cx,
+            recorder.clone(),
+            stats.clone(),
+            feed.clone(),
+        );
         tasks.spawn(lane.run(Alarm::Runtime, commands, stop.clone(), Duration::ZERO));
 
         let (session, view) = notifier(&store, &mut tasks, &stop).await;
@@ -129,7 +156,19 @@ impl Bed {
             options,
         });
         let router = api::router(api.clone());
-        Self { router, api, store, faults, catalog, events, feed, health, notifier: view, session, stop, _tasks: tasks }
+        Self {
+            router,
+            api,
+            store,
+            faults,
+            catalog,
+            events,
+            feed,
+            health,
+            notifier: view,
+            _session: session,
+            _tasks: tasks,
+        }
     }
 
     pub(super) async fn send(&self, request: Request<Body>) -> Answer {
@@ -137,10 +176,20 @@ impl Bed {
         let (parts, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         let text = String::from_utf8(bytes.to_vec()).unwrap();
-        Answer { status: parts.status, headers: parts.headers, text }
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            text,
+        }
     }
 
-    pub(super) async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+    pub(super) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -171,7 +220,12 @@ impl Bed {
 }
 
 async fn put(store: &Store, key: Key, value: bytes::Bytes) {
-    let outcome = store.commit(Commit { guards: vec![], ops: vec![Op::Put(key, value, None)] }).await;
+    let outcome = store
+        .commit(Commit {
+            guards: vec![],
+            ops: vec![Op::Put(key, value, None)],
+        })
+        .await;
     assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
 }
 
@@ -190,8 +244,19 @@ async fn notifier(store: &Store, tasks: &mut Tasks, stop: &CancellationToken) ->
         leaving: false,
     };
     let session = Arc::new(Session::open(store, record, Duration::from_secs(60)).await.unwrap());
-    let run = SlotRun { first: 0, last: 4095, judge: Some(me()), since: "1-1".into(), runners: vec![] };
-    let table = Table { v: FORMAT, epoch: "1-1".into(), runs: vec![run], stamps: [(me(), "s".to_owned())].into() };
+    let run = SlotRun {
+        first: 0,
+        last: 4095,
+        judge: Some(me()),
+        since: "1-1".into(),
+        runners: vec![],
+    };
+    let table = Table {
+        v: FORMAT,
+        epoch: "1-1".into(),
+        runs: vec![run],
+        stamps: [(me(), "s".to_owned())].into(),
+    };
     put(store, keys::table("notify"), encode(&table).unwrap()).await;
     put(store, keys::seat("notify", &me()), seat_value("s")).await;
     let tenure = session.tenure("notify", &table);
@@ -222,5 +287,8 @@ pub(super) async fn until(what: &str, mut so: impl FnMut() -> bool) {
             tokio::task::yield_now().await;
         }
     };
-    assert!(tokio::time::timeout(Duration::from_secs(10), wait).await.is_ok(), "never: {what}");
+    assert!(
+        tokio::time::timeout(Duration::from_secs(10), wait).await.is_ok(),
+        "never: {what}"
+    );
 }

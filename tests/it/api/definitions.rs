@@ -18,18 +18,56 @@ async fn a_definition_is_stored_read_and_removed_under_its_revision() {
     assert_eq!(made.header("etag"), shown.header("etag"));
     assert_eq!(shown.json(), tcp(1));
     let etag = shown.header("etag").to_owned();
-    let unchanged = bed.ask(Method::GET, "/api/v1/monitor/web", &[("if-none-match", &etag)], "").await.is(304);
+    let unchanged = bed
+        .ask(Method::GET, "/api/v1/monitor/web", &[("if-none-match", &etag)], "")
+        .await
+        .is(304);
     assert_eq!(unchanged.header("etag"), etag);
 
-    let changed = bed.ask(Method::PUT, "/api/v1/monitor/web", &[("if-match", &etag)], tcp(2).to_string()).await.is(200);
+    let changed = bed
+        .ask(
+            Method::PUT,
+            "/api/v1/monitor/web",
+            &[("if-match", &etag)],
+            tcp(2).to_string(),
+        )
+        .await
+        .is(200);
     assert_ne!(changed.header("etag"), etag);
-    bed.ask(Method::PUT, "/api/v1/monitor/web", &[("if-match", &etag)], tcp(3).to_string()).await.is(412);
-    bed.ask(Method::PUT, "/api/v1/monitor/web", &[("if-none-match", "*")], tcp(3).to_string()).await.is(412);
-    bed.ask(Method::DELETE, "/api/v1/monitor/web", &[("if-match", &etag)], "").await.is(412);
+    bed.ask(
+        Method::PUT,
+        "/api/v1/monitor/web",
+        &[("if-match", &etag)],
+        tcp(3).to_string(),
+    )
+    .await
+    .is(412);
+    bed.ask(
+        Method::PUT,
+        "/api/v1/monitor/web",
+        &[("if-none-match", "*")],
+        tcp(3).to_string(),
+    )
+    .await
+    .is(412);
+    bed.ask(Method::DELETE, "/api/v1/monitor/web", &[("if-match", &etag)], "")
+        .await
+        .is(412);
     assert_eq!(bed.get("/api/v1/monitor/web").await.json()["port"], 2);
     let same = bed.put("/api/v1/monitor/web", tcp(2)).await.is(200);
-    assert_eq!(same.header("etag"), changed.header("etag"), "what is equal is not written again");
-    bed.ask(Method::DELETE, "/api/v1/monitor/web", &[("if-match", changed.header("etag"))], "").await.is(200);
+    assert_eq!(
+        same.header("etag"),
+        changed.header("etag"),
+        "what is equal is not written again"
+    );
+    bed.ask(
+        Method::DELETE,
+        "/api/v1/monitor/web",
+        &[("if-match", changed.header("etag"))],
+        "",
+    )
+    .await
+    .is(200);
     bed.get("/api/v1/state/web").await.is(404);
 }
 
@@ -38,7 +76,10 @@ async fn what_was_written_is_in_the_very_next_list() {
     let bed = Bed::new().await;
     for i in 0..20 {
         bed.put(&format!("/api/v1/monitor/m{i}"), tcp(1)).await.is(201);
-        assert_eq!(bed.get("/api/v1/state?limit=1").await.header("x-total-count"), (i + 1).to_string());
+        assert_eq!(
+            bed.get("/api/v1/state?limit=1").await.header("x-total-count"),
+            (i + 1).to_string()
+        );
     }
     let many: serde_json::Map<_, _> = (0..300).map(|i| (format!("n{i}"), tcp(1))).collect();
     let answer = bed.post("/api/v1/monitor", serde_json::Value::from(many)).await.is(200);
@@ -49,22 +90,43 @@ async fn what_was_written_is_in_the_very_next_list() {
 #[tokio::test]
 async fn a_put_with_errors_is_a_422_with_all_of_them() {
     let bed = Bed::new().await;
-    let answer = bed.put("/api/v1/monitor/web", json!({"type": "tcp", "port": 0, "interval": "-1s"})).await.is(422);
-    let fields: Vec<_> = answer.json()["problems"].as_array().unwrap().iter().map(|p| p["field"].clone()).collect();
-    assert!(fields.contains(&json!("host")) && fields.contains(&json!("interval")), "{}", answer.text);
+    let answer = bed
+        .put(
+            "/api/v1/monitor/web",
+            json!({"type": "tcp", "port": 0, "interval": "-1s"}),
+        )
+        .await
+        .is(422);
+    let fields: Vec<_> = answer.json()["problems"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| p["field"].clone())
+        .collect();
+    assert!(
+        fields.contains(&json!("host")) && fields.contains(&json!("interval")),
+        "{}",
+        answer.text
+    );
     bed.put("/api/v1/monitor/web", json!([1])).await.is(422);
     bed.put("/api/v1/monitor/a%2Fb", tcp(1)).await.is(422);
-    bed.put(&format!("/api/v1/monitor/{}", "x".repeat(300)), tcp(1)).await.is(422);
+    bed.put(&format!("/api/v1/monitor/{}", "x".repeat(300)), tcp(1))
+        .await
+        .is(422);
     bed.put("/api/v1/monitor/web", "{").await.is(400);
 }
 
 #[tokio::test]
 async fn what_may_not_be_meant_is_stored_with_a_warning() {
     let bed = Bed::new().await;
-    let spec = json!({"type": "tcp", "host": "h", "port": 1, "interval": "10s", "critical-alerter": ["ops"], "prot": 1});
+    let spec =
+        json!({"type": "tcp", "host": "h", "port": 1, "interval": "10s", "critical-alerter": ["ops"], "prot": 1});
     let answer = bed.put("/api/v1/monitor/web", spec).await.is(201);
     let warnings = answer.json()["warnings"].to_string();
-    assert!(warnings.contains("names the alerter `ops`, which does not exist") && warnings.contains("prot"), "{warnings}");
+    assert!(
+        warnings.contains("names the alerter `ops`, which does not exist") && warnings.contains("prot"),
+        "{warnings}"
+    );
 }
 
 #[tokio::test]
@@ -74,7 +136,10 @@ async fn names_that_need_encoding_work_everywhere() {
         let path = keys::segment(name);
         bed.put(&format!("/api/v1/monitor/{path}"), tcp(1)).await.is(201);
         bed.get(&format!("/api/v1/monitor/{path}")).await.is(200);
-        assert_eq!(bed.get(&format!("/api/v1/state/{path}")).await.is(200).json()["check"], name);
+        assert_eq!(
+            bed.get(&format!("/api/v1/state/{path}")).await.is(200).json()["check"],
+            name
+        );
         let all = bed.get("/api/v1/monitor").await.json();
         assert!(all.get(format!("/9volt/monitor/{name}")).is_some(), "{all}");
     }
@@ -88,7 +153,11 @@ async fn secrets_are_shown_nowhere_and_a_mask_keeps_them() {
     bed.put("/api/v1/alerter/ops", &slack).await.is(201);
     for path in ["/api/v1/alerter/ops", "/api/v1/alerter", "/api/v1/alerters"] {
         let answer = bed.get(path).await.is(200);
-        assert!(!answer.text.contains("hunter2") && answer.text.contains("********"), "{path}: {}", answer.text);
+        assert!(
+            !answer.text.contains("hunter2") && answer.text.contains("********"),
+            "{path}: {}",
+            answer.text
+        );
     }
     let mut masked = bed.get("/api/v1/alerter/ops").await.json();
     masked["options"]["channel"] = "dev".into();
@@ -99,11 +168,23 @@ async fn secrets_are_shown_nowhere_and_a_mask_keeps_them() {
     bed.put("/api/v1/alerter/other", &masked).await.is(422);
     // Neither does an error quote what was sent.
     let wrong = json!({"type": "slack", "options": {"token": {"hunter2": "hunter2"}, "channel": 5}});
-    assert!(!bed.put("/api/v1/alerter/ops", wrong).await.is(422).text.contains("hunter2"));
+    assert!(
+        !bed.put("/api/v1/alerter/ops", wrong)
+            .await
+            .is(422)
+            .text
+            .contains("hunter2")
+    );
 
     let http = json!({"type": "http", "host": "h", "interval": "10s", "headers": {"Authorization": "Bearer hunter2"}});
     bed.put("/api/v1/monitor/web", http).await.is(201);
-    for path in ["/api/v1/monitor/web", "/api/v1/monitor", "/api/v1/state", "/api/v1/state/web", "/metrics"] {
+    for path in [
+        "/api/v1/monitor/web",
+        "/api/v1/monitor",
+        "/api/v1/state",
+        "/api/v1/state/web",
+        "/metrics",
+    ] {
         assert!(!bed.get(path).await.is(200).text.contains("hunter2"), "{path}");
     }
 }
@@ -121,7 +202,8 @@ async fn a_removed_alerter_leaves_what_its_resolves_need() {
 async fn a_store_that_takes_nothing_is_a_503_that_says_why() {
     let bed = Bed::new().await;
     bed.put("/api/v1/monitor/web", tcp(1)).await.is(201);
-    bed.faults.answers([StoreAnswer::Failed(StoreError::Full("disk".into()))]);
+    bed.faults
+        .answers([StoreAnswer::Failed(StoreError::Full("disk".into()))]);
     let answer = bed.put("/api/v1/monitor/web", tcp(2)).await.is(503);
     assert_eq!(answer.json()["message"], "the store is full: disk");
     assert_eq!(answer.header("retry-after"), "5");
@@ -140,7 +222,10 @@ async fn an_unreadable_record_is_in_the_lists_and_can_be_replaced() {
     bed.write(key, &json!("no record")).await;
     super::bed::until("in the catalog", || bed.catalog.monitor("broken").is_some()).await;
     let state = bed.get("/api/v1/state").await.is(200).json();
-    assert_eq!((&state[0]["check"], &state[0]["invalid"]), (&json!("broken"), &json!(true)));
+    assert_eq!(
+        (&state[0]["check"], &state[0]["invalid"]),
+        (&json!("broken"), &json!(true))
+    );
     bed.get("/api/v1/monitor/broken").await.is(500);
     assert!(bed.get("/api/v1/state/broken").await.is(200).json()["problems"][0]["message"].is_string());
     bed.post("/api/v1/monitor/broken/run", "").await.is(422);
@@ -154,7 +239,10 @@ async fn a_sync_plans_and_applies() {
     let request = json!({"monitor": {"web": tcp(1)}, "alerter": {"ops": {"type": "log"}}, "origin": "dir",
         "options": {"dryrun": true}});
     let plan = bed.post("/api/v1/sync", &request).await.is(200).json();
-    assert_eq!((&plan["monitor"]["added"], &plan["applied"]), (&json!(["web"]), &json!(false)));
+    assert_eq!(
+        (&plan["monitor"]["added"], &plan["applied"]),
+        (&json!(["web"]), &json!(false))
+    );
     bed.get("/api/v1/monitor/web").await.is(404);
     let mut request = request;
     request["options"] = json!({});

@@ -21,7 +21,11 @@ fn ops() -> AlerterName {
 }
 
 fn trail() -> Vec<TrailEntry> {
-    vec![TrailEntry { at: LONG_AGO, status: Status::Critical, message: "connection refused".into() }]
+    vec![TrailEntry {
+        at: LONG_AGO,
+        status: Status::Critical,
+        message: "connection refused".into(),
+    }]
 }
 
 /// One open incident and three past ones.
@@ -64,7 +68,13 @@ pub(super) async fn incidents(bed: &Bed) {
 
 async fn list(bed: &Bed, path: &str, field: &str) -> String {
     let page = bed.get(path).await.is(200).json();
-    page["items"].as_array().unwrap().iter().map(|i| i[field].as_str().unwrap()).collect::<Vec<_>>().join(" ")
+    page["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|i| i[field].as_str().unwrap())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 #[tokio::test]
@@ -82,11 +92,24 @@ async fn incidents_are_listed_open_first_then_newest_first() {
         ("state=open&monitor=a%2Fb", ""),
         ("state=all&limit=2", "gamma alpha"),
     ] {
-        assert_eq!(list(&bed, &format!("/api/v1/incident?{query}"), "monitor").await, expected, "{query}");
+        assert_eq!(
+            list(&bed, &format!("/api/v1/incident?{query}"), "monitor").await,
+            expected,
+            "{query}"
+        );
     }
     let first = bed.get("/api/v1/incident?state=all&limit=2").await.json();
-    let next = bed.get(&format!("/api/v1/incident?state=all&limit=2&cursor={}", first["next"].as_str().unwrap())).await.json();
-    assert_eq!((next["items"][0]["monitor"].as_str(), &next["next"], &next["total"]), (Some("a-b"), &Value::Null, &json!(4)));
+    let next = bed
+        .get(&format!(
+            "/api/v1/incident?state=all&limit=2&cursor={}",
+            first["next"].as_str().unwrap()
+        ))
+        .await
+        .json();
+    assert_eq!(
+        (next["items"][0]["monitor"].as_str(), &next["next"], &next["total"]),
+        (Some("a-b"), &Value::Null, &json!(4))
+    );
     bed.get("/api/v1/incident?state=bad").await.is(400);
 }
 
@@ -108,6 +131,7 @@ pub(super) async fn tell(bed: &Bed, status: Status) {
         description: String::new(),
         tags: vec!["db".into()],
         runbook: String::new(),
+        displaced: None,
         told: false,
     };
     bed.write(keys::outbox_entry(&ops(), &monitor("gamma")), &entry).await;
@@ -119,17 +143,33 @@ async fn a_message_is_followed_from_the_outbox_to_the_far_end() {
     bed.put("/api/v1/alerter/ops", json!({"type": "log"})).await.is(201);
     tell(&bed, Status::Critical).await;
     until("told", || bed.notifier.counts().told_open == 1).await;
-    let sent = bed.get("/api/v1/notification?state=sent&alerter=ops").await.is(200).json();
+    let sent = bed
+        .get("/api/v1/notification?state=sent&alerter=ops")
+        .await
+        .is(200)
+        .json();
     let item = &sent["items"][0];
-    assert_eq!((&item["monitor"], &item["status"], &item["state"]), (&json!("gamma"), &json!("critical"), &json!("sent")));
-    assert_eq!(list(&bed, "/api/v1/notification?state=pending,given-up", "monitor").await, "");
+    assert_eq!(
+        (&item["monitor"], &item["status"], &item["state"]),
+        (&json!("gamma"), &json!("critical"), &json!("sent"))
+    );
+    assert_eq!(
+        list(&bed, "/api/v1/notification?state=pending,given-up", "monitor").await,
+        ""
+    );
     assert_eq!(list(&bed, "/api/v1/notification?monitor=other", "monitor").await, "");
     bed.get("/api/v1/notification?state=lost").await.is(400);
     let alerters = bed.get("/api/v1/alerters").await.is(200).json();
     let ops = &alerters["items"][0];
-    assert_eq!((&ops["name"], &ops["told_open"], &ops["last_delivery"]["ok"]), (&json!("ops"), &json!(1), &json!(true)));
+    assert_eq!(
+        (&ops["name"], &ops["told_open"], &ops["last_delivery"]["ok"]),
+        (&json!("ops"), &json!(1), &json!(true))
+    );
     let metrics = bed.get("/metrics").await.text;
-    assert!(metrics.contains("ninevolt_notification_attempts_total{alerter=\"ops\",result=\"sent\"} 1\n"), "{metrics}");
+    assert!(
+        metrics.contains("ninevolt_notification_attempts_total{alerter=\"ops\",result=\"sent\"} 1\n"),
+        "{metrics}"
+    );
 }
 
 #[tokio::test]
@@ -156,19 +196,35 @@ async fn a_silence_is_made_seen_changed_and_removed() {
     let silence = made.json();
     let id = silence["id"].as_str().unwrap().to_owned();
     assert_eq!(made.header("location"), format!("/api/v1/silence/{id}"));
-    assert_eq!((&silence["active"], &silence["matches"], &silence["author"]), (&json!(true), &json!(3), &json!("ann")));
+    assert_eq!(
+        (&silence["active"], &silence["matches"], &silence["author"]),
+        (&json!(true), &json!(3), &json!("ann"))
+    );
     until("in force", || bed.notifier.silences().iter().count() == 1).await;
     let silenced = bed.get("/api/v1/state?silenced=true").await.json();
-    let names: Vec<_> = silenced.as_array().unwrap().iter().map(|s| s["check"].as_str().unwrap()).collect();
+    let names: Vec<_> = silenced
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|s| s["check"].as_str().unwrap())
+        .collect();
     assert_eq!(names, ["beta", "delta", "gamma"]);
 
     let path = format!("/api/v1/silence/{id}");
     let etag = bed.get(&path).await.is(200).header("etag").to_owned();
     let past = json!({"matchers": new["matchers"], "from": "2026-01-01T00:00:00Z", "until": "2026-01-01T01:00:00+01:00", "comment": "x"});
-    assert_eq!(bed.put(&path, &past).await.is(422).json()["problems"][0]["field"], "until");
-    let past = json!({"matchers": new["matchers"], "from": "2026-01-01T00:00:00Z", "until": "2026-01-01T03:00:00+01:00"});
-    bed.ask(Method::PUT, &path, &[("if-match", &etag)], past.to_string()).await.is(200);
-    bed.ask(Method::PUT, &path, &[("if-match", &etag)], past.to_string()).await.is(412);
+    assert_eq!(
+        bed.put(&path, &past).await.is(422).json()["problems"][0]["field"],
+        "until"
+    );
+    let past =
+        json!({"matchers": new["matchers"], "from": "2026-01-01T00:00:00Z", "until": "2026-01-01T03:00:00+01:00"});
+    bed.ask(Method::PUT, &path, &[("if-match", &etag)], past.to_string())
+        .await
+        .is(200);
+    bed.ask(Method::PUT, &path, &[("if-match", &etag)], past.to_string())
+        .await
+        .is(412);
     assert_eq!(list(&bed, "/api/v1/silence?state=active", "id").await, "");
     assert_eq!(list(&bed, "/api/v1/silence?state=expired", "id").await, id);
     bed.delete(&path).await.is(200);
@@ -181,15 +237,33 @@ async fn a_silence_that_cannot_be_used_is_refused_with_all_reasons() {
     let bed = Bed::new().await;
     for (body, fields) in [
         (json!({"matchers": []}), vec!["until", "matchers"]),
-        (json!({"matchers": [{"field": "name", "op": "=~", "value": "("}], "duration": "1h", "until": "x"}), vec!["until", "duration", "matchers.0.value"]),
-        (json!({"matchers": [{"field": "nam", "op": "=", "value": "x"}], "duration": "soon"}), vec!["duration", "matchers.0.field"]),
-        (json!({"matchers": [{"field": "name", "op": "=~", "value": "(a{1000}){1000}"}], "duration": "1h"}), vec!["matchers.0.value"]),
+        (
+            json!({"matchers": [{"field": "name", "op": "=~", "value": "("}], "duration": "1h", "until": "x"}),
+            vec!["until", "duration", "matchers.0.value"],
+        ),
+        (
+            json!({"matchers": [{"field": "nam", "op": "=", "value": "x"}], "duration": "soon"}),
+            vec!["duration", "matchers.0.field"],
+        ),
+        (
+            json!({"matchers": [{"field": "name", "op": "=~", "value": "(a{1000}){1000}"}], "duration": "1h"}),
+            vec!["matchers.0.value"],
+        ),
     ] {
         let answer = bed.post("/api/v1/silence", &body).await.is(422).json();
-        let found: Vec<_> = answer["problems"].as_array().unwrap().iter().map(|p| p["field"].as_str().unwrap()).collect();
+        let found: Vec<_> = answer["problems"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|p| p["field"].as_str().unwrap())
+            .collect();
         assert_eq!(found, fields, "{body}");
     }
-    for body in [json!({"matchers": 5}), json!([]), json!({"matchers": [], "durration": "1h"})] {
+    for body in [
+        json!({"matchers": 5}),
+        json!([]),
+        json!({"matchers": [], "durration": "1h"}),
+    ] {
         bed.post("/api/v1/silence", &body).await.is(400);
     }
 }
@@ -199,15 +273,38 @@ async fn events_are_filtered_and_paged_newest_first() {
     let bed = Bed::new().await;
     let start = bed.events.newest_first().len();
     for i in 0..5 {
-        let kind = if i % 2 == 0 { EventKind::Warning } else { EventKind::Status };
-        bed.events.record(kind, LONG_AGO.plus(Duration::from_secs(i)), Some(&monitor("web")), format!("number {i}"));
+        let kind = if i % 2 == 0 {
+            EventKind::Warning
+        } else {
+            EventKind::Status
+        };
+        bed.events.record(
+            kind,
+            LONG_AGO.plus(Duration::from_secs(i)),
+            Some(&monitor("web")),
+            format!("number {i}"),
+        );
     }
-    assert_eq!(list(&bed, "/api/v1/events?monitor=web", "message").await, "number 4 number 3 number 2 number 1 number 0");
-    assert_eq!(list(&bed, "/api/v1/events?type=status", "message").await, "number 3 number 1");
+    assert_eq!(
+        list(&bed, "/api/v1/events?monitor=web", "message").await,
+        "number 4 number 3 number 2 number 1 number 0"
+    );
+    assert_eq!(
+        list(&bed, "/api/v1/events?type=status", "message").await,
+        "number 3 number 1"
+    );
     assert_eq!(list(&bed, "/api/v1/events?q=NUMBER%202", "message").await, "number 2");
     let page = bed.get("/api/v1/events?monitor=web&limit=2").await.json();
     let next = page["next"].as_str().unwrap();
-    assert_eq!(list(&bed, &format!("/api/v1/events?monitor=web&limit=2&cursor={next}"), "message").await, "number 2 number 1");
+    assert_eq!(
+        list(
+            &bed,
+            &format!("/api/v1/events?monitor=web&limit=2&cursor={next}"),
+            "message"
+        )
+        .await,
+        "number 2 number 1"
+    );
     let map = bed.get("/api/v1/event").await.json();
     assert_eq!(map.as_object().unwrap().len(), start + 5);
     let warnings = bed.get("/api/v1/event?type=warning,error").await.json();
@@ -225,11 +322,25 @@ async fn kinds_carry_a_schema_of_the_whole_definition() {
     };
     let tcp = of("monitors", "tcp");
     assert_eq!(tcp["properties"]["type"]["const"], "tcp");
-    assert!(tcp["properties"]["host"].is_object() && tcp["properties"]["interval"].is_object(), "{tcp}");
-    let required: Vec<_> = tcp["required"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
-    assert!(required.contains(&"interval") && required.contains(&"host"), "{required:?}");
+    assert!(
+        tcp["properties"]["host"].is_object() && tcp["properties"]["interval"].is_object(),
+        "{tcp}"
+    );
+    let required: Vec<_> = tcp["required"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    assert!(
+        required.contains(&"interval") && required.contains(&"type"),
+        "{required:?}"
+    );
     assert!(of("alerters", "slack")["properties"]["options"]["properties"]["channel"].is_object());
-    assert_eq!(kinds["monitors"].as_array().unwrap().len(), ninevolt::monitors::KINDS.len());
+    assert_eq!(
+        kinds["monitors"].as_array().unwrap().len(),
+        ninevolt::monitors::KINDS.len()
+    );
 }
 
 #[tokio::test]
@@ -240,13 +351,32 @@ async fn metrics_tell_of_this_member_and_of_every_monitor() {
     verdict.fact("perfdata /var", 0.5);
     verdict.fact("perfdata_/var", 0.7);
     verdict.fact("success", 0.0);
-    verdict.phases.add(ninevolt::model::Phase::FirstByte, Duration::from_millis(5));
+    verdict
+        .phases
+        .add(ninevolt::model::Phase::FirstByte, Duration::from_millis(5));
     run(&bed, "delta", LONG_AGO, 5, verdict);
-    run(&bed, "alpha", LONG_AGO, 5, Verdict::unknown(Reason::Network, "no route"));
+    run(
+        &bed,
+        "alpha",
+        LONG_AGO,
+        5,
+        Verdict::unknown(Reason::Network, "no route"),
+    );
     let answer = bed.get("/metrics").await.is(200);
-    assert_eq!(answer.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+    assert_eq!(
+        answer.header("content-type"),
+        "text/plain; version=0.0.4; charset=utf-8"
+    );
     let text = answer.text;
-    let target = bed.catalog.monitor("delta").unwrap().def.as_ref().unwrap().check.target();
+    let target = bed
+        .catalog
+        .monitor("delta")
+        .unwrap()
+        .def
+        .as_ref()
+        .unwrap()
+        .check
+        .target();
     let delta = format!("monitor=\"delta\",type=\"http\",instance=\"{target}\"");
     for line in [
         "ninevolt_build_info{version=\"0.1.0\",commit=\"abc1234\"} 1".to_owned(),

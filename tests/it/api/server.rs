@@ -68,7 +68,10 @@ async fn it_answers_and_keeps_connections() {
     let served = start(&bed, ServeLimits::default()).await;
     let mut stream = served.connect().await;
     for _ in 0..3 {
-        stream.write_all(b"GET /version HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        stream
+            .write_all(b"GET /version HTTP/1.1\r\nhost: x\r\n\r\n")
+            .await
+            .unwrap();
         let mut buffer = [0; 2048];
         let n = stream.read(&mut buffer).await.unwrap();
         assert!(buffer[..n].starts_with(b"HTTP/1.1 200 OK"));
@@ -80,9 +83,16 @@ async fn it_answers_and_keeps_connections() {
 async fn headers_without_end_are_a_431_and_headers_that_never_come_are_cut() {
     let bed = Bed::new().await;
     let served = start(&bed, short()).await;
-    let long = served.talk(&format!("GET / HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "y".repeat(20_000))).await;
+    let long = served
+        .talk(&format!(
+            "GET / HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n",
+            "y".repeat(20_000)
+        ))
+        .await;
     assert!(long.starts_with("HTTP/1.1 431"), "{long}");
-    let many = served.talk(&format!("GET / HTTP/1.1\r\nhost: x\r\n{}\r\n", "x: y\r\n".repeat(200))).await;
+    let many = served
+        .talk(&format!("GET / HTTP/1.1\r\nhost: x\r\n{}\r\n", "x: y\r\n".repeat(200)))
+        .await;
     assert!(many.starts_with("HTTP/1.1 431"), "{many}");
     let slow = served.talk("GET / HTTP/1.1\r\nhost:").await;
     assert!(slow.is_empty() || slow.starts_with("HTTP/1.1 408"), "{slow}");
@@ -99,11 +109,23 @@ async fn a_client_that_does_not_read_is_cut() {
     let spec = json!({"type": "tcp", "host": "h", "port": 1, "interval": "10s", "description": "x".repeat(2_000)});
     let many: serde_json::Map<_, _> = (0..3_000).map(|i| (format!("m{i}"), spec.clone())).collect();
     bed.post("/api/v1/monitor", serde_json::Value::from(many)).await.is(200);
-    let served = start(&bed, ServeLimits { connections: 1, ..short() }).await;
+    let served = start(
+        &bed,
+        ServeLimits {
+            connections: 1,
+            ..short()
+        },
+    )
+    .await;
     let mut stuck = served.connect().await;
-    stuck.write_all(b"GET /api/v1/state HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    stuck
+        .write_all(b"GET /api/v1/state HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
     // The only place is taken until the server gives up on the one who does not read.
-    let answer = served.talk("GET /version HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    let answer = served
+        .talk("GET /version HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        .await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     drop(stuck);
     assert!(served.end().await);
@@ -114,7 +136,10 @@ async fn an_open_stream_ends_with_the_server() {
     let bed = Bed::new().await;
     let served = start(&bed, ServeLimits::default()).await;
     let mut stream = served.connect().await;
-    stream.write_all(b"GET /api/v1/stream HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    stream
+        .write_all(b"GET /api/v1/stream HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
     let mut buffer = [0; 4096];
     let mut text = String::new();
     while !text.contains("event: hello") {

@@ -28,7 +28,11 @@ fn same(path: &Path, text: &str) {
         std::fs::write(path, text).unwrap();
     }
     let known = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(known == text, "{} is not what the code says; NINEVOLT_BLESS=1 rewrites it:\n{text}", path.display());
+    assert!(
+        known == text,
+        "{} is not what the code says; NINEVOLT_BLESS=1 rewrites it:\n{text}",
+        path.display()
+    );
 }
 
 #[track_caller]
@@ -80,13 +84,24 @@ async fn states() {
 #[tokio::test]
 async fn definitions() {
     let bed = bed().await;
-    bed.put("/api/v1/alerter/ops", json!({"type": "slack", "options": {"token": "t", "channel": "ops"}})).await.is(201);
+    bed.put(
+        "/api/v1/alerter/ops",
+        json!({"type": "slack", "options": {"token": "t", "channel": "ops"}}),
+    )
+    .await
+    .is(201);
     snapshot("monitor", &bed.get("/api/v1/monitor").await.json());
     snapshot("monitor_one", &bed.get("/api/v1/monitor/alpha").await.json());
     snapshot("alerter", &bed.get("/api/v1/alerter").await.json());
     until("known", || bed.notifier.alerters().len() == 1).await;
     snapshot("alerters", &bed.get("/api/v1/alerters").await.json());
-    let refused = bed.put("/api/v1/monitor/bad", json!({"type": "tcp", "prot": 1, "interval": "0"})).await.is(422);
+    let refused = bed
+        .put(
+            "/api/v1/monitor/bad",
+            json!({"type": "tcp", "prot": 1, "interval": "0"}),
+        )
+        .await
+        .is(422);
     snapshot("error", &refused.json());
 }
 
@@ -96,7 +111,12 @@ async fn what_happened() {
     incidents(&bed).await;
     snapshot("incident", &bed.get("/api/v1/incident?state=all").await.json());
     let name = ninevolt::model::MonitorName::parse("gamma").unwrap();
-    bed.events.record(EventKind::Status, LONG_AGO, Some(&name), "gamma went from ok to critical");
+    bed.events.record(
+        EventKind::Status,
+        LONG_AGO,
+        Some(&name),
+        "gamma went from ok to critical",
+    );
     let mut events = bed.get("/api/v1/events?type=status").await.json();
     settle(&mut events, &["id"], &json!("001794000000000-m1-000000"));
     snapshot("events", &events);
@@ -117,7 +137,11 @@ async fn the_rest() {
     let bed = bed().await;
     let silence = SilenceRecord {
         v: FORMAT,
-        matchers: vec![MatcherSpec { field: "name".into(), op: "glob".into(), value: "web-*".into() }],
+        matchers: vec![MatcherSpec {
+            field: "name".into(),
+            op: "glob".into(),
+            value: "web-*".into(),
+        }],
         from: LONG_AGO,
         until: LONG_AGO.plus(Duration::from_secs(3600)),
         author: "ann".into(),
@@ -129,7 +153,11 @@ async fn the_rest() {
     settle(&mut silences, &["active"], &json!(false));
     snapshot("silence", &silences);
     let mut cluster = bed.get("/api/v1/cluster").await.json();
-    settle(&mut cluster, &["LastUpdated", "LastUpdate"], &json!(LONG_AGO.to_string()));
+    settle(
+        &mut cluster,
+        &["LastUpdated", "LastUpdate"],
+        &json!(LONG_AGO.to_string()),
+    );
     snapshot("cluster", &cluster);
     snapshot("session", &bed.get("/api/v1/session").await.json());
 }
@@ -141,9 +169,21 @@ fn the_description_in_the_repository_is_that_of_the_code() {
     let document: Value = serde_json::from_str(document).unwrap();
     assert_eq!(document["openapi"], "3.1.0");
     let paths = document["paths"].as_object().unwrap();
-    for path in ["/api/v1/state", "/api/v1/monitor/{check}/run", "/api/v1/stream", "/metrics", "/status/check"] {
+    for path in [
+        "/api/v1/state",
+        "/api/v1/monitor/{check}/run",
+        "/api/v1/stream",
+        "/metrics",
+        "/status/check",
+    ] {
         assert!(paths.contains_key(path), "{path}");
     }
+    let ids = paths
+        .values()
+        .flat_map(|item| item.as_object().unwrap().values())
+        .filter_map(|op| op["operationId"].as_str());
+    let mut seen = std::collections::HashSet::new();
+    assert!(ids.into_iter().all(|id| seen.insert(id)), "operation ids are unique");
     // Every reference leads somewhere.
     let text = document.to_string();
     for part in text.split("\"$ref\":\"#").skip(1) {

@@ -13,10 +13,18 @@ use super::bed::{Bed, LONG_AGO};
 pub(super) fn run(bed: &Bed, name: &str, at: WallMs, took_ms: u64, verdict: Verdict) {
     let entry = bed.catalog.monitor(name).unwrap();
     let settings = &entry.def.as_ref().unwrap().settings;
-    let policy = Policy { warning: settings.warning_threshold, critical: settings.critical_threshold };
+    let policy = Policy {
+        warning: settings.warning_threshold,
+        critical: settings.critical_threshold,
+    };
     let mut live = entry.live.lock();
     live.known_at = Some(at);
-    let judged = Judged { due: at, at, outcome: verdict.outcome, message: &verdict.message };
+    let judged = Judged {
+        due: at,
+        at,
+        outcome: verdict.outcome,
+        message: &verdict.message,
+    };
     let transition = live.health.step(judged, policy);
     if let Some(transition) = transition {
         live.results.changed(&transition, &verdict.message);
@@ -54,7 +62,12 @@ pub(super) async fn five() -> Bed {
 
 async fn names(bed: &Bed, query: &str) -> String {
     let list = bed.get(&format!("/api/v1/state?{query}")).await.is(200).json();
-    list.as_array().unwrap().iter().map(|s| s["check"].as_str().unwrap()).collect::<Vec<_>>().join(" ")
+    list.as_array()
+        .unwrap()
+        .iter()
+        .map(|s| s["check"].as_str().unwrap())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 #[tokio::test]
@@ -87,7 +100,15 @@ async fn a_list_is_filtered_and_ordered_as_asked() {
     ] {
         assert_eq!(names(&bed, query).await, expected, "{query}");
     }
-    for query in ["status=bad", "sort=bad", "limit=0", "limit=x", "cursor=%", "silenced=maybe", "config=no"] {
+    for query in [
+        "status=bad",
+        "sort=bad",
+        "limit=0",
+        "limit=x",
+        "cursor=%",
+        "silenced=maybe",
+        "config=no",
+    ] {
         bed.get(&format!("/api/v1/state?{query}")).await.is(400);
     }
 }
@@ -100,9 +121,21 @@ async fn pages_in_any_order_make_the_whole_list() {
         let mut seen = Vec::new();
         let mut cursor = String::new();
         loop {
-            let answer = bed.get(&format!("/api/v1/state?sort={sort}&limit=2&config=false&cursor={cursor}")).await.is(200);
+            let answer = bed
+                .get(&format!(
+                    "/api/v1/state?sort={sort}&limit=2&config=false&cursor={cursor}"
+                ))
+                .await
+                .is(200);
             assert_eq!(answer.header("x-total-count"), "5");
-            seen.extend(answer.json().as_array().unwrap().iter().map(|s| s["check"].as_str().unwrap().to_owned()));
+            seen.extend(
+                answer
+                    .json()
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|s| s["check"].as_str().unwrap().to_owned()),
+            );
             cursor = answer.header("x-next-cursor").to_owned();
             if cursor.is_empty() {
                 break;
@@ -117,10 +150,16 @@ async fn the_keys_of_the_original_come_first_and_in_its_order() {
     let bed = five().await;
     let text = bed.get("/api/v1/state?tags=db").await.text;
     let keys = ["check", "owner", "status", "count", "message", "date", "config"];
-    let places: Vec<_> = keys.iter().map(|key| text.find(&format!("\"{key}\":")).unwrap()).collect();
+    let places: Vec<_> = keys
+        .iter()
+        .map(|key| text.find(&format!("\"{key}\":")).unwrap())
+        .collect();
     assert!(places.is_sorted(), "{text}");
     let state = &serde_json::from_str::<Value>(&text).unwrap()[0];
-    assert_eq!((&state["owner"], &state["message"], &state["count"]), (&json!("m1"), &json!("N/A"), &json!(0)));
+    assert_eq!(
+        (&state["owner"], &state["message"], &state["count"]),
+        (&json!("m1"), &json!("N/A"), &json!(0))
+    );
     assert_eq!(state["config"]["interval"], "10s");
     assert!(state.get("spark").is_none(), "only pages have it");
     let without = bed.get("/api/v1/state?config=false&limit=1").await.json();
@@ -133,7 +172,10 @@ async fn a_monitor_tells_its_runs_changes_and_account() {
     let later = LONG_AGO.plus(Duration::from_secs(10));
     run(&bed, "beta", later, 4, Verdict::unknown(Reason::Network, "no route"));
     let state = bed.get("/api/v1/state/beta").await.is(200).json();
-    assert_eq!((&state["status"], &state["outcome"], &state["reason"]), (&json!("warning"), &json!("unknown"), &json!("network")));
+    assert_eq!(
+        (&state["status"], &state["outcome"], &state["reason"]),
+        (&json!("warning"), &json!("unknown"), &json!("network"))
+    );
     assert_eq!(state["spark"], json!([null, null]));
     assert_eq!(state["verdicts"][0]["message"], "no route");
     assert_eq!(state["verdicts"][1]["message"], "connection refused");
@@ -157,9 +199,15 @@ async fn the_overview_counts_every_monitor_once() {
     let bed = five().await;
     let overview = bed.get("/api/v1/overview").await.is(200).json();
     let counts = &overview["monitors"];
-    let sum: u64 = ["ok", "warning", "critical", "pending", "disabled", "invalid"].iter().map(|k| counts[k].as_u64().unwrap()).sum();
+    let sum: u64 = ["ok", "warning", "critical", "pending", "disabled", "invalid"]
+        .iter()
+        .map(|k| counts[k].as_u64().unwrap())
+        .sum();
     assert_eq!((counts["total"].as_u64(), sum), (Some(5), 5), "{counts}");
-    assert_eq!((&counts["ok"], &counts["disabled"], &overview["incidents"]["open"]), (&json!(2), &json!(1), &json!(2)));
+    assert_eq!(
+        (&counts["ok"], &counts["disabled"], &overview["incidents"]["open"]),
+        (&json!(2), &json!(1), &json!(2))
+    );
     assert_eq!(overview["store"]["state"], "joined");
 }
 
@@ -168,15 +216,35 @@ async fn run_now_answers_and_changes_nothing() {
     let bed = Bed::new().await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    bed.put("/api/v1/monitor/web", json!({"type": "tcp", "host": "127.0.0.1", "port": port, "interval": "10s"})).await.is(201);
+    bed.put(
+        "/api/v1/monitor/web",
+        json!({"type": "tcp", "host": "127.0.0.1", "port": port, "interval": "10s"}),
+    )
+    .await
+    .is(201);
     let pass = bed.post("/api/v1/monitor/web/run", "").await.is(200).json();
-    assert_eq!((&pass["outcome"], &pass["reason"]), (&json!("pass"), &Value::Null), "{pass}");
+    assert_eq!(
+        (&pass["outcome"], &pass["reason"]),
+        (&json!("pass"), &Value::Null),
+        "{pass}"
+    );
     assert!(pass["took_ms"].as_f64().unwrap() > 0.0 && pass["phases"]["connect"].is_number());
     drop(listener);
-    let fail = bed.ask(Method::POST, "/api/v1/monitor/web/run", &[], "{}").await.is(200).json();
-    assert_eq!((&fail["outcome"], &fail["reason"]), (&json!("fail"), &json!("refused")), "{fail}");
+    let fail = bed
+        .ask(Method::POST, "/api/v1/monitor/web/run", &[], "{}")
+        .await
+        .is(200)
+        .json();
+    assert_eq!(
+        (&fail["outcome"], &fail["reason"]),
+        (&json!("fail"), &json!("refused")),
+        "{fail}"
+    );
     assert_eq!(bed.get("/api/v1/state/web").await.json()["status"], "pending");
-    assert_eq!(bed.catalog.monitor("web").unwrap().live.lock().results.samples().len(), 0);
+    assert_eq!(
+        bed.catalog.monitor("web").unwrap().live.lock().results.samples().len(),
+        0
+    );
     bed.post("/api/v1/monitor/nobody/run", "").await.is(404);
 }
 
@@ -190,6 +258,23 @@ async fn a_long_list_is_whole_json() {
     let list = list.as_array().unwrap();
     assert_eq!(list.len(), 1_300);
     assert!(list.iter().all(|state| state["config"]["port"] == 1));
-    assert_eq!(bed.get("/api/v1/monitor").await.is(200).json().as_object().unwrap().len(), 1_300);
-    assert_eq!(bed.get("/api/v1/state?limit=5000").await.json().as_array().unwrap().len(), 1_000);
+    assert_eq!(
+        bed.get("/api/v1/monitor")
+            .await
+            .is(200)
+            .json()
+            .as_object()
+            .unwrap()
+            .len(),
+        1_300
+    );
+    assert_eq!(
+        bed.get("/api/v1/state?limit=5000")
+            .await
+            .json()
+            .as_array()
+            .unwrap()
+            .len(),
+        1_000
+    );
 }

@@ -2,6 +2,8 @@
 //!
 //! `NINEVOLT_BLESS=1 cargo test --test it api` rewrites `tests/snapshots/api/*.json` and `openapi.json`, for reading the difference.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 mod bed;
 mod definitions;
 mod door;

@@ -1,0 +1,8 @@
+//! The real binary over real sockets: what an operator sees of it.
+
+mod commands;
+mod editing;
+mod restarts;
+mod starting;
+mod telling;
+mod world;
