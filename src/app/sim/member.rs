@@ -253,9 +253,21 @@ fn notifier(store: &Store, tenures: &Tenures, events: &Events) -> Notifier {
             read.value.map(Arc::new)
         }),
         events: Arc::new(move |event| {
-            if let NotifierEvent::ToldWithoutStore { alerter, monitor } = &event {
-                let about = (alerter.to_string(), monitor.to_string());
-                stage(|stage| stage.without_store.insert(about));
+            match &event {
+                NotifierEvent::ToldWithoutStore { alerter, monitor } => {
+                    let about = (alerter.to_string(), monitor.to_string());
+                    stage(|stage| stage.without_store.insert(about));
+                }
+                NotifierEvent::GivenUp {
+                    alerter,
+                    monitor,
+                    status,
+                    ..
+                } if !status.is_bad() => {
+                    let about = (alerter.to_string(), monitor.to_string());
+                    stage(|stage| stage.ends_given_up.insert(about));
+                }
+                _ => {}
             }
             events.record(EventKind::Alert, WallMs::now(), event.monitor(), event.to_string());
         }),

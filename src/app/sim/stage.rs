@@ -79,6 +79,8 @@ pub(super) struct Stage {
     pub(super) runs: BTreeMap<String, (u64, Instant)>,
     /// Alerter and monitor of what was told although the store could not record that it would be.
     pub(super) without_store: BTreeSet<(String, String)>,
+    /// Alerter and monitor of ends that were given up.
+    pub(super) ends_given_up: BTreeSet<(String, String)>,
 }
 
 thread_local! {
