@@ -114,6 +114,7 @@ impl World {
     pub(super) async fn try_start(&mut self) -> anyhow::Result<()> {
         assert!(self.member.is_none());
         self.boots += 1;
+        stage(|stage| stage.begun.push(WallMs::now()));
         let begin = Begin {
             store: self.store.clone(),
             tags: self.tags.clone(),
