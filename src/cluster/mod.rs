@@ -241,3 +241,7 @@ fn table(entry: &Entry) -> Option<Table> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "cluster_tests.rs"]
+mod tests;

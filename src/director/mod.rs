@@ -201,3 +201,7 @@ fn member(entry: &Entry) -> Option<(MemberId, MemberRecord)> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "director_tests.rs"]
+mod tests;

@@ -263,3 +263,7 @@ impl About<'_> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "commits_tests.rs"]
+mod tests;

@@ -160,6 +160,9 @@ impl Chaos {
             self.fail(&what).await;
         }
         self.done = true;
+        if std::env::var_os("NINEVOLT_SIM_TIMES").is_some() {
+            eprintln!("seed {}: {:?} of simulated time", self.seed, self.began.elapsed());
+        }
     }
 
     async fn settle(&mut self, what: &str) {

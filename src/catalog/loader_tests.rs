@@ -1,0 +1,124 @@
+//! The catalog against the store.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::json;
+
+use super::*;
+use crate::model::WallMs;
+use crate::store::records::FORMAT;
+use crate::store::{Commit, Faults, Op, Outcome, encode, in_memory};
+use crate::tasks::Tasks;
+
+struct Bench {
+    store: Store,
+    faults: Faults,
+    catalog: Catalog,
+    changes: mpsc::Receiver<Changed>,
+    _tasks: Tasks,
+}
+
+async fn following() -> Bench {
+    let (store, faults) = in_memory();
+    put(&store, "a", &definition(1)).await;
+    put(&store, "bad", &Bytes::from("{")).await;
+    let (to, changes) = mpsc::channel(WAITING);
+    let catalog = Catalog::default();
+    let mut tasks = Tasks::child_of(&CancellationToken::new());
+    let stop = tasks.stop().clone();
+    tasks.spawn(run(
+        catalog.clone(),
+        Kinds::built_in(),
+        store.clone(),
+        Feed::default(),
+        to,
+        stop,
+    ));
+    Bench {
+        store,
+        faults,
+        catalog,
+        changes,
+        _tasks: tasks,
+    }
+}
+
+fn definition(port: u16) -> Bytes {
+    let spec = json!({"type": "tcp", "host": "h", "port": port, "interval": "10s"});
+    encode(&Definition {
+        v: FORMAT,
+        origin: "api".to_owned(),
+        by: String::new(),
+        at: WallMs(0),
+        spec: serde_json::value::RawValue::from_string(spec.to_string()).unwrap(),
+    })
+    .unwrap()
+}
+
+fn key(name: &str) -> Key {
+    keys::monitor(&MonitorName::parse(name).unwrap())
+}
+
+async fn put(store: &Store, name: &str, value: &Bytes) {
+    write(store, Op::Put(key(name), value.clone(), None)).await;
+}
+
+async fn write(store: &Store, op: Op) {
+    let (guards, ops) = (Vec::new(), vec![op]);
+    assert!(matches!(store.commit(Commit { guards, ops }).await, Outcome::Done(_)));
+}
+
+/// `+a` put, `-a` removed, `!` the first; a `?` behind those that cannot be read.
+async fn next(bench: &mut Bench) -> String {
+    let Ok(Some(changed)) = tokio::time::timeout(Duration::from_secs(600), bench.changes.recv()).await else {
+        return "nothing".to_owned();
+    };
+    let mut text = String::from(if changed.first { "!" } else { "" });
+    for (sign, entries) in [('+', changed.put), ('-', changed.removed)] {
+        for entry in entries {
+            text.push(sign);
+            text.push_str(entry.name.as_str());
+            text.push_str(if entry.def.is_none() { "?" } else { "" });
+        }
+    }
+    text
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_good_ones_are_loaded_whatever_the_bad_ones_are() {
+    let mut bench = following().await;
+    assert_eq!(next(&mut bench).await, "!+a+bad?");
+    let bad = bench.catalog.monitor("bad").unwrap();
+    assert!(!bad.problems.is_empty() && !bad.disabled() && bad.group().is_none());
+    put(&bench.store, "bad", &definition(2)).await;
+    assert_eq!(next(&mut bench).await, "+bad");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_known_of_a_monitor_outlives_edits_and_not_its_removal() {
+    let mut bench = following().await;
+    next(&mut bench).await;
+    let live = |bench: &Bench| bench.catalog.monitor("a").unwrap().live.clone();
+    let before = live(&bench);
+    for value in [definition(2), Bytes::from("{"), definition(3)] {
+        put(&bench.store, "a", &value).await;
+        next(&mut bench).await;
+        assert!(Arc::ptr_eq(&before, &live(&bench)));
+    }
+    write(&bench.store, Op::Delete(key("a"))).await;
+    assert_eq!(next(&mut bench).await, "-a");
+    put(&bench.store, "a", &definition(1)).await;
+    assert_eq!(next(&mut bench).await, "+a");
+    assert!(!Arc::ptr_eq(&before, &live(&bench)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_listing_says_only_what_has_changed() {
+    let mut bench = following().await;
+    next(&mut bench).await;
+    bench.faults.set_watches_stalled(true);
+    put(&bench.store, "new", &definition(1)).await;
+    write(&bench.store, Op::Delete(key("bad"))).await;
+    assert_eq!(next(&mut bench).await, "+new-bad?");
+}

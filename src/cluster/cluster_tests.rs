@@ -1,0 +1,146 @@
+//! Sessions that are lost, and what stays.
+
+use tokio::time::sleep;
+
+use super::*;
+use crate::feed::Feed;
+use crate::model::MemberId;
+use crate::store::records::{FORMAT, SLOTS, SlotRun};
+use crate::store::{Commit, Faults, Op, Outcome, encode, in_memory, seat_value};
+use crate::tasks::Tasks;
+
+const TTL: Duration = Duration::from_secs(6);
+
+fn record(boot: &str) -> MemberRecord {
+    MemberRecord {
+        v: FORMAT,
+        id: MemberId::parse("m").unwrap(),
+        identity: "disk".to_owned(),
+        boot: boot.to_owned(),
+        hostname: "host".to_owned(),
+        listen: String::new(),
+        tags: Vec::new(),
+        version: String::new(),
+        started: WallMs(0),
+        leaving: false,
+    }
+}
+
+struct Bench {
+    store: Store,
+    faults: Faults,
+    tenures: Tenures,
+    rights: watch::Receiver<Rights>,
+    tasks: Tasks<Result<(), Lost>>,
+}
+
+/// A member that runs, with a table that gives it the group `untagged`.
+async fn running() -> Bench {
+    let (store, faults) = in_memory();
+    let member = MemberId::parse("m").unwrap();
+    let table = Table {
+        v: FORMAT,
+        epoch: "1-1".to_owned(),
+        runs: vec![SlotRun {
+            first: 0,
+            last: SLOTS - 1,
+            judge: Some(member.clone()),
+            since: "1-1".to_owned(),
+            runners: Vec::new(),
+        }],
+        stamps: [(member.clone(), "1-1".to_owned())].into(),
+    };
+    let ops = vec![
+        Op::Put(keys::table("untagged"), encode(&table).unwrap(), None),
+        Op::Put(keys::seat("untagged", &member), seat_value("1-1"), None),
+    ];
+    write(&store, ops).await;
+    let (rights, rights_now) = watch::channel(Rights::default());
+    let tenures = Tenures::default();
+    let cluster = Cluster {
+        store: store.clone(),
+        record: record("boot-1"),
+        ttl: TTL,
+        tenures: tenures.clone(),
+        tables: Tables::default(),
+        rights,
+        events: Events::new(member, Feed::default()).0,
+    };
+    let first = cluster.join().await.unwrap();
+    let mut tasks = Tasks::child_of(&CancellationToken::new());
+    let stop = tasks.stop().clone();
+    tasks.spawn(cluster.run(first, stop));
+    tenures.news().changed().await;
+    Bench {
+        store,
+        faults,
+        tenures,
+        rights: rights_now,
+        tasks,
+    }
+}
+
+async fn write(store: &Store, ops: Vec<Op>) {
+    let guards = Vec::new();
+    assert!(matches!(store.commit(Commit { guards, ops }).await, Outcome::Done(_)));
+}
+
+fn untagged() -> Group {
+    Group::of("")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_session_takes_no_tenure_away_and_the_next_one_proves_it_anew() {
+    let bench = running().await;
+    let before = bench.tenures.of(&untagged()).unwrap();
+    let mut news = bench.tenures.news();
+    let lease = bench.rights.borrow().session.as_ref().unwrap().lease();
+    bench.faults.set_full(true);
+    bench.faults.lose_lease(lease);
+    sleep(TTL * 3).await;
+    assert_eq!(
+        bench.tenures.of(&untagged()),
+        Some(before.clone()),
+        "nothing was given to anybody else"
+    );
+    assert!(bench.rights.borrow().session.is_none());
+    bench.faults.set_full(false);
+    news.changed().await;
+    let after = bench.tenures.of(&untagged()).unwrap();
+    assert_ne!(before.guards(), after.guards());
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_listener_hears_of_a_change_of_rights_even_if_it_was_busy() {
+    let tenures = Tenures::default();
+    let (mut busy, mut quick) = (tenures.news(), tenures.news());
+    let bench = running().await;
+    let held = [(untagged(), bench.tenures.of(&untagged()).unwrap())];
+    tenures.set(held.into());
+    quick.changed().await;
+    assert!(tokio::time::timeout(TTL, quick.changed()).await.is_err(), "heard once");
+    busy.changed().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_was_taken_over_ends_and_leaves_the_record_alone() {
+    let mut bench = running().await;
+    let other = Session::open(&bench.store, record("boot-2"), TTL).await.unwrap();
+    let ended = bench.tasks.next().await.unwrap().unwrap();
+    assert!(matches!(ended, Err(Lost::TakenOver { boot, .. }) if boot == "boot-2"));
+    let there = bench.store.get(&keys::member(other.member())).await.unwrap().unwrap();
+    assert_eq!(there.lease, Some(other.lease()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn tables_are_followed_while_the_election_cannot_be_held() {
+    let bench = running().await;
+    bench.faults.set_full(true);
+    // The director's key goes, and nobody can put it.
+    write(&bench.store, vec![Op::Delete(keys::director())]).await;
+    sleep(TTL).await;
+    let mut news = bench.tenures.news();
+    write(&bench.store, vec![Op::Delete(keys::table("untagged"))]).await;
+    news.changed().await;
+    assert_eq!(bench.tenures.of(&untagged()), None);
+}
