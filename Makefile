@@ -78,7 +78,7 @@ test-page: ui ## browser tests of the page against the real server
 .PHONY: deny
 deny: ## licences, bans and sources of all dependencies
 	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny --version $(CARGO_DENY_VERSION)
-	cargo deny --locked check licenses bans sources
+	cargo deny --locked check --hide-inclusion-graph licenses bans sources
 
 .PHONY: bench
 bench: ## the numbers of docs/benchmarks.md

@@ -3,6 +3,8 @@
 mod configs;
 mod limits;
 mod paths;
+#[cfg(test)]
+mod sim;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
