@@ -75,12 +75,12 @@ const ALIVE: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The address cannot be listened on.
-    #[error("cannot listen on {listen}: {source}{hint}")]
+    #[error("cannot listen on {listen}: {why}{hint}")]
     Listen {
         /// The address.
         listen: String,
-        /// Why.
-        source: std::io::Error,
+        /// Why. No `source`: whoever prints the chain would print it twice.
+        why: std::io::Error,
         /// What to do.
         hint: &'static str,
     },
@@ -149,14 +149,14 @@ impl App {
         }
         let listener = TcpListener::bind(&options.listen)
             .await
-            .map_err(|source| StartError::Listen {
-                hint: match source.kind() {
+            .map_err(|why| StartError::Listen {
+                hint: match why.kind() {
                     std::io::ErrorKind::AddrInUse => "; another process has that port, choose one with --listen",
                     std::io::ErrorKind::PermissionDenied => "; ports below 1024 need a capability",
                     _ => "",
                 },
                 listen: options.listen.clone(),
-                source,
+                why,
             })?;
         let store = crate::store::open_embedded(&options.data_dir).await?;
         let identity = Identity::of(&options.data_dir, options.member_id.clone())?;
