@@ -357,14 +357,22 @@ impl App {
             },
         });
         let mut serving: Tasks<Ended> = Tasks::child_of(&never);
-        let (token, listener) = (serving.stop().clone(), self.listener);
+        let (token, listener, catalog, ready) = (
+            serving.stop().clone(),
+            self.listener,
+            self.catalog.clone(),
+            health.clone(),
+        );
         serving.spawn(async move {
-            if !api::serve(listener, state, token, ServeLimits::default()).await {
-                tracing::info!("some answers were cut off");
+            // Whoever asks earlier waits a moment in the kernel's queue: better than hearing that a monitor does not exist.
+            if token.run_until_cancelled(catalog.loaded()).await.is_some() {
+                ready.set_ready(true);
+                if !api::serve(listener, state, token, ServeLimits::default()).await {
+                    tracing::info!("some answers were cut off");
+                }
             }
             Ended::Quietly("API")
         });
-        health.set_ready(true);
 
         let failed = tokio::select! {
             () = stop.cancelled() => None,
