@@ -3,6 +3,8 @@
 mod configs;
 mod limits;
 mod paths;
+#[cfg(test)]
+mod sim;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -79,7 +81,7 @@ pub enum StartError {
     Listen {
         /// The address.
         listen: String,
-        /// Why. No `source`: whoever prints the chain would print it twice.
+        /// Why. No `source`: whoever prints the chain would say it twice.
         why: std::io::Error,
         /// What to do.
         hint: &'static str,

@@ -23,4 +23,6 @@ pub use secret::{MASK, Secret};
 pub use settings::{AlerterSettings, MonitorSettings};
 pub use status::{Closed, Outcome, Status};
 pub use time::WallMs;
+#[cfg(test)]
+pub(crate) use time::simulated as time_simulated;
 pub use verdict::{Fact, Phase, Phases, Reason, Verdict};

@@ -14,6 +14,10 @@ impl WallMs {
     /// The wall clock now. For shells only: rules take the time as a parameter.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
     pub fn now() -> Self {
+        #[cfg(test)]
+        if let Some(now) = simulated::now() {
+            return now;
+        }
         let now = std::time::SystemTime::now();
         match now.duration_since(UNIX_EPOCH) {
             Ok(since) => Self(i64::try_from(since.as_millis()).unwrap_or(i64::MAX)),
@@ -67,6 +71,40 @@ impl fmt::Display for WallMs {
             // Outside of what the calendar covers (year 9999): the number is still a fact.
             Err(_) => write!(f, "{}ms", self.0),
         }
+    }
+}
+
+/// A wall clock that goes with the runtime's clock, which a test can pause.
+#[cfg(test)]
+pub(crate) mod simulated {
+    use std::cell::Cell;
+
+    use tokio::time::Instant;
+
+    use super::WallMs;
+
+    thread_local! {
+        static WALL: Cell<Option<(Instant, WallMs)>> = const { Cell::new(None) };
+    }
+
+    /// From now on, and on this thread, the wall clock reads `start` plus what passes by the runtime's clock; until the result is dropped.
+    pub(crate) fn begin(start: WallMs) -> Simulated {
+        WALL.set(Some((Instant::now(), start)));
+        Simulated(())
+    }
+
+    /// Ends it.
+    pub(crate) struct Simulated(());
+
+    impl Drop for Simulated {
+        fn drop(&mut self) {
+            WALL.set(None);
+        }
+    }
+
+    pub(super) fn now() -> Option<WallMs> {
+        let (origin, start) = WALL.get()?;
+        Some(start.plus(origin.elapsed()))
     }
 }
 

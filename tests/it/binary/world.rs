@@ -218,6 +218,15 @@ impl Server {
     }
 }
 
+impl Drop for World {
+    #[expect(clippy::print_stderr, reason = "what a failed test shows")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- what the servers logged:\n{}", self.log.all().join("\n"));
+        }
+    }
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         // Gone already after `kill` and `terminate`.

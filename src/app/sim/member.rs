@@ -1,0 +1,275 @@
+//! One whole member over a store in memory: everything that `App` runs but the API, on one thread, with a clock that can be paused.
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::stage::{kinds, stage};
+use crate::catalog::{Catalog, loader};
+use crate::cluster::tenures::Tenures;
+use crate::cluster::{Cluster, Rights, Tables, event_log};
+use crate::config::definition::Strictness;
+use crate::director::Director;
+use crate::events::{EventKind, Events};
+use crate::feed::Feed;
+use crate::manager::alarm::Alarm;
+use crate::manager::clock::Clock;
+use crate::manager::lane::{self, Lane, Limits};
+use crate::manager::recorder::{Recorder, Shell};
+use crate::manager::stats::LaneStats;
+use crate::manager::{Lanes, Left, Manager, soft};
+use crate::model::{Group, MemberId, WallMs};
+use crate::monitors::{CheckCx, CheckOptions};
+use crate::notifications::{Notifier, NotifierEvent, NotifierOptions};
+use crate::store::Store;
+use crate::store::records::{FORMAT, MemberRecord};
+use crate::tasks::Tasks;
+
+const GRACE: Duration = Duration::from_secs(5);
+/// Lanes: more than one, so that monitors do not share theirs.
+const LANES: usize = 2;
+const PLENTY: Limits = Limits {
+    in_flight: 1000,
+    failing: 1000,
+    per_kind: 1000,
+};
+
+type Part = (&'static str, Result<(), String>);
+
+/// A running member. Dropping it is `kill -9`.
+pub(super) struct Member {
+    pub(super) catalog: Catalog,
+    pub(super) recorder: Recorder,
+    pub(super) lanes: Lanes,
+    pub(super) events: Events,
+    pub(super) rights: watch::Receiver<Rights>,
+    running: Tasks<Part>,
+    recording: Tasks<Part>,
+    telling: Tasks<Part>,
+    belonging: Tasks<Part>,
+}
+
+/// What one process is begun with.
+pub(super) struct Begin {
+    pub(super) store: Store,
+    pub(super) tags: Vec<String>,
+    pub(super) boot: u32,
+    pub(super) alive: Option<WallMs>,
+}
+
+pub(super) fn id() -> MemberId {
+    MemberId::parse("m").unwrap()
+}
+
+impl Member {
+    /// In the order of `App::bind` and `App::run`.
+    pub(super) async fn start(begin: Begin) -> anyhow::Result<Self> {
+        let Begin {
+            store,
+            tags,
+            boot,
+            alive,
+        } = begin;
+        store.identity().await?;
+        let settings = store.settings().await?.value;
+        let feed = Feed::default();
+        let (events, to_write) = Events::new(id(), feed.clone());
+        let record = MemberRecord {
+            v: FORMAT,
+            id: id(),
+            identity: "disk".to_owned(),
+            boot: boot.to_string(),
+            hostname: "host".to_owned(),
+            listen: String::new(),
+            tags,
+            version: "0".to_owned(),
+            started: WallMs::now(),
+            leaving: false,
+        };
+        let (rights, rights_now) = watch::channel(Rights::default());
+        let tenures = Tenures::default();
+        let cluster = Cluster {
+            store: store.clone(),
+            record,
+            ttl: settings.heartbeat_timeout.0,
+            tenures: tenures.clone(),
+            tables: Tables::default(),
+            rights,
+            events: events.clone(),
+        };
+        let session = cluster.join().await?;
+        let left = Left {
+            alive,
+            ..Left::read(&store, &id()).await?
+        };
+        let never = CancellationToken::new();
+        let tasks = || Tasks::<Part>::child_of(&never);
+        let (mut running, mut recording, mut telling, mut belonging) = (tasks(), tasks(), tasks(), tasks());
+
+        let (catalog, recorder) = (Catalog::default(), Recorder::new());
+        let recorded = left.recorded();
+        let (clock, _) = Clock::simulated(WallMs::now());
+        let mut handles = Vec::new();
+        for _ in 0..LANES {
+            let (inbox, commands) = mpsc::channel(lane::INBOX);
+            let stats = Arc::new(LaneStats::default());
+            handles.push((inbox, stats.clone()));
+            let cx = Arc::new(CheckCx::new(CheckOptions::default()));
+            let lane = Lane::new(clock.clone(), PLENTY, cx, recorder.clone(), stats, feed.clone());
+            let stop = running.stop().clone();
+            running.spawn(async move {
+                lane.run(Alarm::Runtime, commands, stop, GRACE).await;
+                ("lane", Ok(()))
+            });
+        }
+        let lanes = Lanes::new(handles);
+        let (to_manager, changes) = mpsc::channel(loader::WAITING);
+        let manager = Manager {
+            catalog: catalog.clone(),
+            lanes: lanes.clone(),
+            recorder: recorder.clone(),
+            tenures: tenures.clone(),
+            events: events.clone(),
+            feed: feed.clone(),
+            left,
+        };
+        let stop = running.stop().clone();
+        running.spawn(async move {
+            manager.run(changes, stop).await;
+            ("manager", Ok(()))
+        });
+        let shell = Shell {
+            store: store.clone(),
+            tenures: tenures.clone(),
+            catalog: catalog.clone(),
+            events: events.clone(),
+            feed: feed.clone(),
+            recorded,
+        };
+        let (stop, work) = (recording.stop().clone(), recorder.clone());
+        recording.spawn(async move {
+            work.run(shell, stop, GRACE).await;
+            ("recorder", Ok(()))
+        });
+        let director = Director {
+            store: store.clone(),
+            catalog: catalog.clone(),
+            rights: rights_now.clone(),
+            events: events.clone(),
+        };
+        let stop = belonging.stop().clone();
+        belonging.spawn(async move {
+            director.run(stop).await;
+            ("director", Ok(()))
+        });
+        let stop = belonging.stop().clone();
+        belonging.spawn(async move {
+            let ended = cluster.run(session, stop).await;
+            ("cluster", ended.map_err(|lost| lost.to_string()))
+        });
+        let (stop, all, from, to) = (running.stop().clone(), catalog.clone(), store.clone(), feed.clone());
+        running.spawn(async move {
+            loader::run(all, kinds(), from, to, to_manager, stop).await;
+            ("definitions", Ok(()))
+        });
+        let (stop, to, all) = (recording.stop().clone(), store.clone(), catalog.clone());
+        let (rights, work) = (rights_now.clone(), recorder.clone());
+        recording.spawn(async move {
+            soft::run(to, id(), rights, all, work, stop).await;
+            ("soft failures", Ok(()))
+        });
+        let (stop, to, log) = (belonging.stop().clone(), store.clone(), events.clone());
+        belonging.spawn(async move {
+            event_log::run(to, log, to_write, stop).await;
+            ("events", Ok(()))
+        });
+        let notifier = notifier(&store, &tenures, &events);
+        let stop = telling.stop().clone();
+        telling.spawn(async move {
+            notifier.run(stop).await;
+            ("notifier", Ok(()))
+        });
+        Ok(Self {
+            catalog,
+            recorder,
+            lanes,
+            events,
+            rights: rights_now,
+            running,
+            recording,
+            telling,
+            belonging,
+        })
+    }
+
+    /// A part that ended before it was asked to.
+    pub(super) fn ended(&mut self) -> Option<String> {
+        let sets = [
+            &mut self.running,
+            &mut self.recording,
+            &mut self.telling,
+            &mut self.belonging,
+        ];
+        let ended = sets.into_iter().find_map(Tasks::try_next)?;
+        Some(format!("{ended:?}"))
+    }
+
+    /// A planned stop, in the order of `App::run`. `false` if anything had to be broken off.
+    pub(super) async fn stop(self) -> bool {
+        let session = self.rights.borrow().session.clone();
+        if let Some(session) = &session {
+            session.update(|record| record.leaving = true).await;
+        }
+        let mut clean = true;
+        for tasks in [self.running, self.recording, self.telling, self.belonging] {
+            clean &= tasks.shut_down(GRACE + Duration::from_secs(1)).await;
+        }
+        if let Some(session) = session {
+            clean &= session.close().await.is_ok();
+        }
+        clean
+    }
+}
+
+fn notifier(store: &Store, tenures: &Tenures, events: &Events) -> Notifier {
+    // One for all: reading the machine's certificates takes longer than a whole simulation.
+    static HTTP: LazyLock<reqwest::Client> = LazyLock::new(|| {
+        crate::app::install_tls();
+        reqwest::Client::new()
+    });
+    let (tenures, events) = (tenures.clone(), events.clone());
+    Notifier::new(NotifierOptions {
+        store: store.clone(),
+        tenure: Arc::new(move || tenures.of(&Group::notify())),
+        member: id(),
+        cluster: "main".to_owned(),
+        base_url: None,
+        http: HTTP.clone(),
+        read: Arc::new(|name, definition| {
+            let spec = serde_json::from_str(definition.spec.get()).ok()?;
+            let read = kinds().read_alerter(name.as_str(), &spec, Strictness::Lenient);
+            read.value.map(Arc::new)
+        }),
+        events: Arc::new(move |event| {
+            match &event {
+                NotifierEvent::ToldWithoutStore { alerter, monitor } => {
+                    let about = (alerter.to_string(), monitor.to_string());
+                    stage(|stage| stage.without_store.insert(about));
+                }
+                NotifierEvent::GivenUp {
+                    alerter,
+                    monitor,
+                    status,
+                    ..
+                } if !status.is_bad() => {
+                    let about = (alerter.to_string(), monitor.to_string());
+                    stage(|stage| stage.ends_given_up.insert(about));
+                }
+                _ => {}
+            }
+            events.record(EventKind::Alert, WallMs::now(), event.monitor(), event.to_string());
+        }),
+    })
+}
