@@ -316,6 +316,11 @@ pub fn main() -> ExitCode {
         Format::Json => LogFormat::Json,
     };
     telemetry::start(format, cli.global.debug);
+    // Of `check` the exit code is a verdict, and 1 would be one.
+    let failed = match cli.command {
+        Command::Check(_) => check::NOT_MADE,
+        _ => PROBLEMS,
+    };
     let code = match cli.command {
         Command::Server(args) => server::run(&cli.global, args),
         Command::Cfg(args) => cfg::run(&cli.global, &args),
@@ -328,7 +333,7 @@ pub fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             complain(&format!("9volt: {error:#}"));
-            ExitCode::from(PROBLEMS)
+            ExitCode::from(failed)
         }
     }
 }
