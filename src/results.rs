@@ -66,7 +66,11 @@ impl From<Packed> for Sample {
     fn from(packed: Packed) -> Self {
         let at = packed.at.iter().fold(0, |at, part| at << 16 | i64::from(*part));
         let mut phases = Phases::default();
-        for (phase, took) in Phase::ALL.into_iter().zip(packed.phases).filter(|(_, took)| took.get() > 0) {
+        for (phase, took) in Phase::ALL
+            .into_iter()
+            .zip(packed.phases)
+            .filter(|(_, took)| took.get() > 0)
+        {
             phases.add(phase, Duration::from_micros(took.get().into()));
         }
         Self {

@@ -250,7 +250,11 @@ impl<'a> DetailObject<'a> {
         };
         Self {
             state,
-            samples: live.results.samples().map(|sample| SampleObject::from(&sample)).collect(),
+            samples: live
+                .results
+                .samples()
+                .map(|sample| SampleObject::from(&sample))
+                .collect(),
             verdicts: live.results.samples().rev().take(VERDICTS).map(verdict).collect(),
             ledger: LedgerObject::from(&live.ledger),
             problems: problems.iter().map(ProblemJson::from).collect(),
