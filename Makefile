@@ -27,7 +27,7 @@ help: ## list the targets
 .PHONY: run
 run: ## build all, start 9volt with configs/demo and the things that it checks; ctrl-c stops all
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory ui; else echo "npm is not here: the page will say how to build it"; fi
-	cargo build --locked --profile $(PROFILE) --bin 9volt --example targets
+	NINEVOLT_COMMIT=$$(git rev-parse --short HEAD 2>/dev/null || echo unknown) cargo build --locked --profile $(PROFILE) --bin 9volt --example targets
 	@DATA=$(DATA) LISTEN=$(LISTEN) scripts/demo $(BUILT)
 
 .PHONY: kill-tcp kill-http kill-dns start-tcp start-http start-dns
@@ -58,7 +58,8 @@ lint: ## clippy, warnings denied
 
 .PHONY: doc
 doc: ## the documentation builds, warnings denied
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+	@# Private items are documented too, so links to them lead somewhere.
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --locked --no-deps --document-private-items
 
 .PHONY: test-rust
 test-rust: ## unit, contract and end-to-end tests

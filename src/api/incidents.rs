@@ -59,7 +59,7 @@ struct Found {
     entry: Entry,
     monitor: MonitorName,
     open: bool,
-    /// When it ended, of a past one; when it began, of an open one.
+    /// When it began.
     at: i64,
 }
 
@@ -135,10 +135,9 @@ async fn past(api: &ApiState, monitor: Option<&str>) -> Result<Vec<Found>, Store
     Ok(found.collect())
 }
 
-/// End and monitor in `past/<ms>-<monitor>-<episode>`: there may be twenty thousand, and a page shows a hundred.
+/// Begin and monitor in `past/<episode>-<monitor>`: there may be twenty thousand, and a page shows a hundred.
 fn past_key(key: &str) -> Option<(i64, MonitorName)> {
-    let (at, rest) = key.strip_prefix("past/")?.split_once('-')?;
-    let (name, _) = rest.rsplit_once('-')?;
+    let (at, name) = key.strip_prefix("past/")?.split_once('-')?;
     let name = keys::unsegment(name)?;
     Some((at.parse().ok()?, MonitorName::parse(&name).ok()?))
 }
@@ -199,10 +198,10 @@ mod tests {
     use crate::model::EpisodeId;
 
     #[test]
-    fn the_key_of_a_past_incident_tells_its_end_and_its_monitor() {
+    fn the_key_of_a_past_incident_tells_its_begin_and_its_monitor() {
         for name in ["web", "web-1", "a b é", "x-"] {
             let name = MonitorName::parse(name).unwrap();
-            let key = keys::past(WallMs(1_794_000_000_123), &name, EpisodeId(5));
+            let key = keys::past(&name, EpisodeId(1_794_000_000_123));
             assert_eq!(past_key(key.as_str()), Some((1_794_000_000_123, name)), "{key}");
         }
     }

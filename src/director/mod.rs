@@ -48,21 +48,21 @@ impl Director {
         let mut definitions = self.catalog.watch();
         let mut n = 0;
         let mut told_orphans = BTreeSet::new();
-        // Before it is known who is here, everything would be an orphan.
-        let mut counted = false;
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                followed = members.next() => {
-                    take_members(&mut known, followed);
-                    counted = true;
-                }
+                followed = members.next() => take_members(&mut known, followed),
                 changed = definitions.changed() => if changed.is_err() { return },
                 changed = self.rights.changed() => if changed.is_err() { return },
             }
-            let Some(term) = self.rights.borrow_and_update().term.filter(|_| counted) else {
+            let Rights { session, term } = self.rights.borrow_and_update().clone();
+            let (Some(session), Some(term)) = (session, term) else {
                 continue;
             };
+            if !known.contains_key(session.member()) {
+                // Whoever does not even know of itself knows of nobody: the list of members is older than the term, or the session is lost.
+                continue;
+            }
             tokio::time::sleep(SETTLE).await;
             definitions.mark_unchanged();
             let mut groups: BTreeSet<Group> = self.catalog.groups().into_keys().collect();

@@ -40,7 +40,7 @@ pub async fn run(store: Store, rights: watch::Receiver<Rights>, stop: Cancellati
 /// Removes what is too much; how many records that was.
 async fn once(store: &Store, term: Term, now: WallMs) -> Result<usize, StoreError> {
     let mut commits: Vec<Commit> = Vec::new();
-    // Keys of episodes sort by the time they ended: the oldest come first.
+    // Keys of episodes sort by the time they began: the oldest come first.
     let (_, pasts) = store.list(&keys::pasts()).await?;
     let excess = pasts.len().saturating_sub(PASTS);
     commits.extend(pasts[..excess].iter().map(|entry| remove(term, entry)));
@@ -91,7 +91,7 @@ mod tests {
             ops: vec![Op::Put(key, bytes::Bytes::from_static(b"{}"), None)],
         };
         let pasts = (0..PASTS as i64 + 3)
-            .map(|i| put(keys::past(WallMs(i), &name, EpisodeId(i))))
+            .map(|i| put(keys::past(&name, EpisodeId(i))))
             .collect();
         store.bulk(pasts, |_| {}).await;
         let now = WallMs(1_800_000_000_000);
@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(once(&store, term, now).await.unwrap(), 4);
         let (_, left) = store.list(&keys::pasts()).await.unwrap();
         assert_eq!(left.len(), PASTS);
-        assert_eq!(left[0].key, keys::past(WallMs(3), &name, EpisodeId(3)));
+        assert_eq!(left[0].key, keys::past(&name, EpisodeId(3)));
         assert!(store.get(&keys::silence("fresh")).await.unwrap().is_some());
         assert!(store.get(&keys::silence("old")).await.unwrap().is_none());
         assert_eq!(once(&store, term, now).await.unwrap(), 0);

@@ -26,6 +26,8 @@ pub(super) struct Pending {
     pub health: Health,
     /// The changes since the last commit, oldest first; empty when only the definition changed.
     pub transitions: Vec<Transition>,
+    /// An earlier episode has the same id: a wall clock went back. This one is recorded all the same.
+    pub anew: bool,
 }
 
 impl Pending {
@@ -84,7 +86,7 @@ pub(super) fn commit(pending: &Pending, recorded: &Recorded) -> Result<Option<Pl
             continue;
         };
         let past = about.past(episode, ended, closed, &addressed);
-        put_once(&mut commit, keys::past(past.until, name, past.episode), fit(&past)?);
+        put_once(&mut commit, keys::past(name, past.episode), fit(&past)?);
         for alerter in std::mem::take(&mut addressed) {
             let entry = about.end(episode, ended.from, ended.at, ended.count, closed);
             put_once(&mut commit, keys::outbox_entry(&alerter, name), fit(&entry)?);
@@ -120,6 +122,10 @@ pub(super) fn commit(pending: &Pending, recorded: &Recorded) -> Result<Option<Pl
         // This takes the place of news that nobody has heard: it brings them along.
         entry.displaced = ends.iter().find(|(to, _)| to == alerter).map(|(_, end)| end.clone());
         put_once(&mut commit, keys::outbox_entry(alerter, name), fit(&entry)?);
+    }
+    if recorded.rev == Revision(0) && !pending.anew {
+        // That there is no checkpoint may be true again later; that this episode is not over yet never is.
+        commit.guards.push(Guard::Absent(keys::past(name, episode.id)));
     }
     let group = Group::of(&def.settings.member_tag);
     let checkpoint = Checkpoint {

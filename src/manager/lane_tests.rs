@@ -343,12 +343,13 @@ async fn a_question_changes_neither_status_nor_results() {
         .ok();
     let (verdict, _) = answer.await.unwrap();
     assert_eq!(verdict.outcome, Outcome::Fail);
-    let live = web.live.lock();
-    assert_eq!(
-        (live.health.status, live.results.samples().len(), live.ledger.due()),
-        (Status::Pending, 0, 0)
-    );
-    drop(live);
+    {
+        let live = web.live.lock();
+        assert_eq!(
+            (live.health.status, live.results.samples().len(), live.ledger.due()),
+            (Status::Pending, 0, 0)
+        );
+    }
     bench.end().await;
 }
 

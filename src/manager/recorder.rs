@@ -112,6 +112,7 @@ impl Recorder {
             group: entry.group(),
             health: Health::default(),
             transitions: Vec::new(),
+            anew: false,
         });
         waiting.entry = entry;
         waiting.definition = definition;
@@ -403,6 +404,7 @@ impl Work {
 
     /// A commit was refused by its own guards: what it builds on has changed. Looks, so that what still holds is recorded anew.
     async fn reload(&mut self, name: &MonitorName, pending: &mut Pending) -> Result<(), StoreError> {
+        let opened = !self.shell.recorded.contains_key(name);
         match self.shell.store.get(&keys::checkpoint(name)).await? {
             Some(entry) => match decode::<Checkpoint>(&entry) {
                 Ok(at) => {
@@ -419,6 +421,8 @@ impl Work {
         let there = self.shell.store.get(&keys::monitor(name)).await?;
         let newest = there.map_or(Revision(0), |entry| entry.rev);
         if newest == pending.definition {
+            // Then the past is what refused it; and as no copy of this commit was made, that is another episode's.
+            pending.anew = opened && !self.shell.recorded.contains_key(name);
             return Ok(());
         }
         let Some(known) = self

@@ -13,14 +13,14 @@
 //! | `checkpoint/<monitor>` | the judge of its slot |
 //! | `outbox/<alerter>/<monitor>` | put by the judge with the checkpoint; deleted by the notifier |
 //! | `told/<alerter>/<monitor>` | notifier |
-//! | `past/<ms>-<monitor>` | the commit that closes the episode; director prunes |
+//! | `past/<episode>-<monitor>` | the commit that closes the episode; director prunes |
 //! | `soft/<member>` | that member |
 //! | `event/<ms>-<member>-<n>` | any member |
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::backend::Key;
-use crate::model::{AlerterName, EpisodeId, MemberId, MonitorName, WallMs};
+use crate::model::{AlerterName, EpisodeId, MemberId, MonitorName};
 
 /// What is not encoded inside a segment: letters, digits and the unreserved marks.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -155,16 +155,11 @@ pub fn told_of(alerter: &AlerterName) -> Key {
     Key::new(format!("told/{}/", segment(alerter.as_str())))
 }
 
-/// A closed episode. Keys sort by the time it ended.
+/// A closed episode. Keys sort by the time it began, and the episode alone says which it is: that it is *not* there is a guard of the
+/// commit that opens it, so that a copy of that commit which comes late does not open it again.
 #[must_use]
-pub fn past(until: WallMs, monitor: &MonitorName, episode: EpisodeId) -> Key {
-    // The episode keeps two endings within one millisecond (an edit storm) apart.
-    Key::new(format!(
-        "past/{:015}-{}-{}",
-        until.0.max(0),
-        segment(monitor.as_str()),
-        episode
-    ))
+pub fn past(monitor: &MonitorName, episode: EpisodeId) -> Key {
+    Key::new(format!("past/{:015}-{}", episode.0.max(0), segment(monitor.as_str())))
 }
 
 /// A member's soft failures.
@@ -215,6 +210,6 @@ mod tests {
     #[test]
     fn keys_of_time_sort_by_time() {
         let m = MonitorName::parse("m").unwrap();
-        assert!(past(WallMs(999), &m, EpisodeId(1)) < past(WallMs(1_794_000_000_000), &m, EpisodeId(1)));
+        assert!(past(&m, EpisodeId(999)) < past(&m, EpisodeId(1_794_000_000_000)));
     }
 }

@@ -163,7 +163,7 @@ pub struct Told {
     pub response: String,
 }
 
-/// `past/<ms>-<monitor>-<episode>`: a closed episode.
+/// `past/<episode>-<monitor>`: a closed episode.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Past {
     /// [`FORMAT`].

@@ -280,7 +280,11 @@ impl Chaos {
             Fault::Dead => self.start().await,
             Fault::Away => faults.set_unavailable(false),
             Fault::Stopped => faults.start(),
-            Fault::Frozen => faults.wake(),
+            Fault::Frozen => {
+                // With it all leases go.
+                stage(|stage| stage.begun.push(WallMs::now()));
+                faults.wake();
+            }
             Fault::Full => faults.set_full(false),
             Fault::Slow => faults.set_delay(Duration::ZERO),
             Fault::LateWatches => faults.set_watch_delay(Duration::ZERO),
@@ -421,6 +425,7 @@ impl Chaos {
                 let rights = self.world.member.as_ref().map(|member| member.rights.borrow().clone());
                 if let Some(session) = rights.and_then(|rights| rights.session) {
                     self.note("lease lost");
+                    stage(|stage| stage.begun.push(WallMs::now()));
                     self.world.faults.lose_lease(session.lease());
                 }
             }

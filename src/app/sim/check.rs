@@ -162,7 +162,13 @@ fn heard_well(stage: &Stage, name: &str, far: &FarEnd, episodes: &BTreeSet<(Stri
             Some(before) if before == (episode, note.seq, note.status) => {
                 return Err(format!("{here}: twice, and not marked"));
             }
-            Some((other, _, status)) if note.status.is_bad() && status.is_bad() && other != episode => {
+            // An end that was given up, visibly, is what the next one joins.
+            Some((other, _, status))
+                if note.status.is_bad()
+                    && status.is_bad()
+                    && other != episode
+                    && !stage.ends_given_up.contains(&(name.to_owned(), monitor.to_owned())) =>
+            {
                 return Err(format!("{here}: the end of {other} was not told"));
             }
             Some((same, seq, status)) if status.is_bad() && same == episode && seq > note.seq => {
@@ -171,10 +177,13 @@ fn heard_well(stage: &Stage, name: &str, far: &FarEnd, episodes: &BTreeSet<(Stri
             _ => {}
         }
         if let Some(by) = ended_by {
-            // There was something to end: an attempt at least, and since the last end.
+            // There was something to end: an attempt at least, and since the last end; or an incident that it has joined. A process that was
+            // begun meanwhile knows only that there may have been an attempt.
             let since = by.map_or(0, |by| by + 1);
             let told = |attempt: &&Attempt| attempt.bad && attempt.monitor == monitor && attempt.episode == episode;
-            if !far.attempts[since..heard.attempt].iter().any(|attempt| told(&attempt)) {
+            let open = before.is_some_and(|(_, _, status)| status.is_bad());
+            let anew = stage.begun.iter().any(|at| at.0 >= episode.0 && *at <= heard.at);
+            if !open && !anew && !far.attempts[since..heard.attempt].iter().any(|attempt| told(&attempt)) {
                 return Err(format!("{here}: the end of nothing, after {before:?}"));
             }
         }

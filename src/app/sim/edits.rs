@@ -112,6 +112,7 @@ async fn a_monitor_that_is_deleted_and_made_again_at_once_begins_anew() {
 #[tokio::test(start_paused = true)]
 async fn an_edit_of_judgement_or_words_goes_on_with_the_episode() {
     let world = failing().await;
+    sleep(S * 10).await;
     for edit in [
         json!({"critical-threshold": 3}),
         json!({"tags": ["a"], "description": "b", "runbook": "https://example.org/"}),

@@ -22,7 +22,7 @@ use crate::manager::stats::LaneStats;
 use crate::manager::{Lanes, Left, Manager, soft};
 use crate::model::{Group, MemberId, WallMs};
 use crate::monitors::{CheckCx, CheckOptions};
-use crate::notifications::{Notifier, NotifierEvent, NotifierOptions, NotifierView};
+use crate::notifications::{Notifier, NotifierEvent, NotifierOptions};
 use crate::store::Store;
 use crate::store::records::{FORMAT, MemberRecord};
 use crate::tasks::Tasks;
@@ -45,8 +45,6 @@ pub(super) struct Member {
     pub(super) lanes: Lanes,
     pub(super) events: Events,
     pub(super) rights: watch::Receiver<Rights>,
-    pub(super) tables: Tables,
-    pub(super) notifier: NotifierView,
     running: Tasks<Part>,
     recording: Tasks<Part>,
     telling: Tasks<Part>,
@@ -91,13 +89,13 @@ impl Member {
             leaving: false,
         };
         let (rights, rights_now) = watch::channel(Rights::default());
-        let (tenures, tables) = (Tenures::default(), Tables::default());
+        let tenures = Tenures::default();
         let cluster = Cluster {
             store: store.clone(),
             record,
             ttl: settings.heartbeat_timeout.0,
             tenures: tenures.clone(),
-            tables: tables.clone(),
+            tables: Tables::default(),
             rights,
             events: events.clone(),
         };
@@ -188,7 +186,6 @@ impl Member {
             ("events", Ok(()))
         });
         let notifier = notifier(&store, &tenures, &events);
-        let view = notifier.view();
         let stop = telling.stop().clone();
         telling.spawn(async move {
             notifier.run(stop).await;
@@ -200,8 +197,6 @@ impl Member {
             lanes,
             events,
             rights: rights_now,
-            tables,
-            notifier: view,
             running,
             recording,
             telling,
@@ -258,9 +253,21 @@ fn notifier(store: &Store, tenures: &Tenures, events: &Events) -> Notifier {
             read.value.map(Arc::new)
         }),
         events: Arc::new(move |event| {
-            if let NotifierEvent::ToldWithoutStore { alerter, monitor } = &event {
-                let about = (alerter.to_string(), monitor.to_string());
-                stage(|stage| stage.without_store.insert(about));
+            match &event {
+                NotifierEvent::ToldWithoutStore { alerter, monitor } => {
+                    let about = (alerter.to_string(), monitor.to_string());
+                    stage(|stage| stage.without_store.insert(about));
+                }
+                NotifierEvent::GivenUp {
+                    alerter,
+                    monitor,
+                    status,
+                    ..
+                } if !status.is_bad() => {
+                    let about = (alerter.to_string(), monitor.to_string());
+                    stage(|stage| stage.ends_given_up.insert(about));
+                }
+                _ => {}
             }
             events.record(EventKind::Alert, WallMs::now(), event.monitor(), event.to_string());
         }),

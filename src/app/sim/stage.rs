@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::alerters::{self, Alerter, DeliveryCx, DeliveryError, Receipt, Retry};
 use crate::config::kinds::Kinds;
-use crate::model::{Dur, EpisodeId, Notification, Reason, Verdict};
+use crate::model::{Dur, EpisodeId, Notification, Reason, Verdict, WallMs};
 use crate::monitors::{self, CheckCx, Monitor, Run};
 
 /// How a target answers.
@@ -40,6 +40,7 @@ pub(super) enum Answer {
 /// One thing that a far end heard.
 #[derive(Debug, Clone)]
 pub(super) struct Heard {
+    pub(super) at: WallMs,
     pub(super) note: Notification,
     /// Which attempt it was, from 0.
     pub(super) attempt: usize,
@@ -79,6 +80,10 @@ pub(super) struct Stage {
     pub(super) runs: BTreeMap<String, (u64, Instant)>,
     /// Alerter and monitor of what was told although the store could not record that it would be.
     pub(super) without_store: BTreeSet<(String, String)>,
+    /// When processes were begun, or lost their session.
+    pub(super) begun: Vec<WallMs>,
+    /// Alerter and monitor of ends that were given up.
+    pub(super) ends_given_up: BTreeSet<(String, String)>,
 }
 
 thread_local! {
@@ -194,6 +199,7 @@ async fn hear(far: &str, note: &Notification) -> Result<Receipt, DeliveryError> 
         stage(|stage| {
             let far = stage.fars.entry(far.to_owned()).or_default();
             far.heard.push(Heard {
+                at: WallMs::now(),
                 note: note.clone(),
                 attempt,
             });

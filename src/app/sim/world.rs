@@ -23,8 +23,9 @@ macro_rules! until {
         while !$what {
             assert!(
                 began.elapsed() < std::time::Duration::from_secs(3600),
-                "never: {}",
-                stringify!($what)
+                "never: {}; heard: {:?}",
+                stringify!($what),
+                $crate::app::sim::world::all_heard(),
             );
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
@@ -81,6 +82,12 @@ pub(super) fn probe(given: Value) -> Value {
 impl World {
     /// A new store; nothing runs.
     pub(super) fn new() -> Self {
+        if std::env::var_os("NINEVOLT_SIM_LOG").is_some() {
+            // Once is enough; the second says that there is one.
+            let _ = tracing_subscriber::fmt()
+                .with_max_level(tracing::Level::DEBUG)
+                .try_init();
+        }
         stage(|stage| *stage = Stage::default());
         let (store, faults) = in_memory();
         Self {
@@ -107,6 +114,7 @@ impl World {
     pub(super) async fn try_start(&mut self) -> anyhow::Result<()> {
         assert!(self.member.is_none());
         self.boots += 1;
+        stage(|stage| stage.begun.push(WallMs::now()));
         let begin = Begin {
             store: self.store.clone(),
             tags: self.tags.clone(),
@@ -268,6 +276,17 @@ impl World {
         let said = events.iter().rev().filter(|event| event.message.contains(what));
         said.map(|event| event.message.clone()).collect()
     }
+}
+
+/// What each far end heard.
+pub(super) fn all_heard() -> Vec<(String, Vec<String>)> {
+    stage(|stage| {
+        stage
+            .fars
+            .iter()
+            .map(|(name, far)| (name.clone(), far.lines()))
+            .collect()
+    })
 }
 
 pub(super) fn target(name: &str, target: Target) {

@@ -115,8 +115,11 @@ impl Worker {
                 }
                 self.look(&key);
             }
-            // Refused: it was written anew, and the feed says so. Else it is found again when the work begins anew.
-            Job::Retired(..) => {}
+            Job::Retired(name, rev) => match settled {
+                // Refused: it was written anew, and the feed says so.
+                Settled::Done(_) | Settled::Refused => {}
+                Settled::NotMade | Settled::Unknown => self.to_retire.push((name, rev)),
+            },
         }
     }
 

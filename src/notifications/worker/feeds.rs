@@ -43,18 +43,26 @@ impl Feeds {
         }
     }
 
-    /// The next news. Cancel-safe, as each of them is.
+    /// The next news. Cancel-safe, as each of them is. What says whom to tell comes before what is to be told: an alerter and a monitor that
+    /// were written together are seen in that order.
     pub(super) async fn next(&mut self) -> News {
+        let Self {
+            silences,
+            alerters,
+            retired,
+            outbox,
+        } = self;
         let outbox = async {
-            match &mut self.outbox {
+            match outbox {
                 Some(outbox) => outbox.next().await,
                 None => pending().await,
             }
         };
         tokio::select! {
-            news = self.silences.next() => News::Silences(news),
-            news = self.alerters.next() => News::Alerters(news),
-            news = self.retired.next() => News::Retired(news),
+            biased;
+            news = alerters.next() => News::Alerters(news),
+            news = retired.next() => News::Retired(news),
+            news = silences.next() => News::Silences(news),
             news = outbox => News::Outbox(news),
         }
     }
@@ -149,25 +157,23 @@ impl Worker {
                 Change::Put(entry) => Some((entry.rev, self.decoded::<Definition>(entry))),
                 Change::Deleted(_) => None,
             };
-            let now = self.now();
+            // Counted from when this process hears of a removal: what is written down is only when the definition was.
+            let until = self.now().mono + GIVE_UP_AFTER;
             let known = written.map(|(rev, record)| {
                 let def = record
                     .as_ref()
                     .and_then(|record| (self.options.read)(&name, &record.value));
-                // Written by another clock: it may only shorten the wait.
-                let age = record.map_or(GIVE_UP_AFTER, |record| now.wall.since(record.value.at));
-                let until = now.mono + GIVE_UP_AFTER.saturating_sub(age);
-                (Known { rev, def }, until)
+                Known { rev, def }
             });
             let desk = self.desks.entry(name.clone()).or_default();
             match (retired, known) {
-                (true, Some((known, until))) => {
+                (true, Some(known)) => {
                     let stored = true;
                     desk.retired = Some(Retired { known, until, stored });
                 }
                 (true, None) => desk.retired = None,
-                (false, Some((known, _))) => desk.current = Some(known),
-                (false, None) => desk.retire(now.mono + GIVE_UP_AFTER),
+                (false, Some(known)) => desk.current = Some(known),
+                (false, None) => desk.retire(until),
             }
             if !retired {
                 desk.pace.forget();

@@ -81,6 +81,8 @@ pub(super) struct Worker {
     tenure: Option<Tenure>,
     lost: bool,
     jobs: VecDeque<Job>,
+    /// Definitions of removed alerters that could not be removed; the next sweep tries again.
+    to_retire: Vec<(AlerterName, Revision)>,
     committing: bool,
     to_read: VecDeque<LaneKey>,
     reading: usize,
@@ -114,6 +116,7 @@ impl Worker {
             tenure: None,
             lost: false,
             jobs: VecDeque::new(),
+            to_retire: Vec::new(),
             committing: false,
             to_read: VecDeque::new(),
             reading: 0,
@@ -226,6 +229,8 @@ impl Worker {
             self.lost = true;
         }
         self.expire_retired(now);
+        let again = std::mem::take(&mut self.to_retire).into_iter();
+        self.jobs.extend(again.map(|(name, rev)| Job::Retired(name, rev)));
         let keys: Vec<_> = self.lanes.keys().cloned().collect();
         for key in keys {
             self.look(&key);

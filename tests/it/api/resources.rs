@@ -62,8 +62,7 @@ pub(super) async fn incidents(bed: &Bed) {
             trail: trail(),
             alerters: vec![],
         };
-        bed.write(keys::past(past.until, &past.monitor, past.episode), &past)
-            .await;
+        bed.write(keys::past(&past.monitor, past.episode), &past).await;
     }
 }
 
