@@ -372,3 +372,33 @@ async fn an_interval_of_years_waits_without_running() {
     assert!((365..=1095).contains(&days), "{days}");
     bench.end().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn runs_that_are_nearly_due_go_along_with_one_that_is() {
+    const MONITORS: usize = 300;
+    let bench = Bench::new(PLENTY);
+    for i in 0..MONITORS {
+        let entry = entry(&format!("web-{i}"), None, json!({"answer": "pass"}));
+        bench.inbox.send(Command::Put { entry, arriving: 1 }).await.ok();
+    }
+    sleep(Duration::from_secs(30)).await;
+    RUNS.with(|runs| runs.lock().clear());
+    sleep(Duration::from_secs(100)).await;
+    let mut began: Vec<_> = RUNS.with(|runs| runs.lock().iter().map(|(_, at)| *at).collect());
+    assert!((MONITORS * 10).abs_diff(began.len()) <= MONITORS, "{}", began.len());
+    let runs = began.len();
+    began.sort_unstable();
+    began.dedup();
+    assert!(began.len() * 10 < runs * 9, "{} wakings for {runs} runs", began.len());
+    for i in 0..MONITORS {
+        let runs = runs_of(&format!("web-{i}"));
+        let gaps = runs.windows(2).map(|w| w[1].duration_since(w[0]).as_millis());
+        assert!(
+            gaps.clone().all(|gap| (9_985..=10_015).contains(&gap)),
+            "{:?}",
+            gaps.collect::<Vec<_>>()
+        );
+    }
+    assert_eq!(bench.stats.read().0.skipped(), 0);
+    bench.end().await;
+}
