@@ -58,7 +58,8 @@ lint: ## clippy, warnings denied
 
 .PHONY: doc
 doc: ## the documentation builds, warnings denied
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+	@# Private items are documented too, so links to them lead somewhere.
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --locked --no-deps --document-private-items
 
 .PHONY: test-rust
 test-rust: ## unit, contract and end-to-end tests

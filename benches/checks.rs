@@ -24,14 +24,15 @@ use crate::support::{Selection, Table, cpu, median, micros};
 use crate::target::Target;
 
 /// Ours and bare take turns this often; the median of their ratios counts, so that a busy moment of the machine does not.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 /// Checks under way at a time in a closed loop.
 const WORKERS: usize = 16;
-/// One steady run; the rate is far from what a core can do.
-const STEADY: Duration = Duration::from_secs(4);
-const STEADY_RATE: usize = 1_000;
-/// exec is thirty times dearer.
-const STEADY_RATE_EXEC: usize = 100;
+/// One steady run; the rate is far from what a core can do. exec is much dearer.
+const STEADY: Duration = Duration::from_secs(5);
+const RATE: usize = 1_000;
+const RATE_EXEC: usize = 100;
+/// Interval of the monitors in a steady run, in seconds.
+const INTERVAL: usize = 10;
 
 const LIMITS: Limits = Limits {
     in_flight: 2_000,
@@ -50,16 +51,18 @@ pub(crate) fn run(selection: &Selection, table: &mut Table) {
     ];
     for (what, bar) in kinds {
         if selection.has(&format!("steady-{}", what.name())) {
-            let n = if what == What::Exec {
-                STEADY_RATE_EXEC
-            } else {
-                STEADY_RATE
-            };
+            let rate = if what == What::Exec { RATE_EXEC } else { RATE };
             let compared = compare(
-                || steady(what, &target, n, "1s").cpu_each,
-                || bare_steady(bare(what, &target), n),
+                || steady(what, &target, rate * INTERVAL, "10s").cpu_each,
+                || bare_steady(bare(what, &target), rate),
             );
-            report(table, &format!("{} at {n} a second", what.name()), what, bar, compared);
+            report(
+                table,
+                &format!("{} at {rate} a second", what.name()),
+                what,
+                bar,
+                compared,
+            );
         }
         if selection.has(&format!("closed-{}", what.name())) {
             let n = if what == What::Exec { 1_000 } else { 20_000 };
@@ -68,7 +71,7 @@ pub(crate) fn run(selection: &Selection, table: &mut Table) {
         }
     }
     if selection.has("lateness") {
-        let seen = steady(What::TcpExpect, &target, STEADY_RATE, "1s");
+        let seen = steady(What::TcpExpect, &target, RATE * INTERVAL, "10s");
         let (p50, p99) = (seen.late(0.5), seen.late(0.99));
         let met = p50 < 1.0 && p99 < 10.0 && seen.ledger.skipped() == 0;
         let measured = format!("p50 {p50:.2} ms, p99 {p99:.2} ms, {} skipped", seen.ledger.skipped());
@@ -183,8 +186,8 @@ fn steady(what: What, target: &Target, n: usize, interval: &str) -> Steady {
             .ok()
             .expect("a lane");
     }
-    // First runs, which are spread otherwise than the others.
-    std::thread::sleep(Duration::from_millis(2_500));
+    // First runs come at 2,000 a second, and are spread otherwise than the others.
+    std::thread::sleep(Duration::from_millis(2_500) + Duration::from_micros(n as u64 * 500));
     let (before, _) = stats.read();
     let used = cpu();
     std::thread::sleep(STEADY);
@@ -209,15 +212,15 @@ fn steady(what: What, target: &Target, n: usize, interval: &str) -> Steady {
     }
 }
 
-/// The same arrivals as a lane has them: `n` checks a second, spread by hash.
-fn bare_steady(bare: Bare, n: usize) -> f64 {
-    let mut phases: Vec<Duration> = (0..n)
+/// The same arrivals as a lane has them: `rate` checks a second, spread by hash.
+fn bare_steady(bare: Bare, rate: usize) -> f64 {
+    let mut phases: Vec<Duration> = (0..rate)
         .map(|i| Duration::from_nanos(name_hash(&name(What::TcpOpen, i)) % 1_000_000_000))
         .collect();
     phases.sort_unstable();
     let bare = Arc::new(bare);
     // A kept connection belongs to one monitor, as ours do.
-    let kept: Arc<[tokio::sync::Mutex<Kept>]> = (0..n).map(|_| tokio::sync::Mutex::default()).collect();
+    let kept: Arc<[tokio::sync::Mutex<Kept>]> = (0..rate).map(|_| tokio::sync::Mutex::default()).collect();
     runtime().block_on(async {
         let mut tasks: Tasks<()> = Tasks::child_of(&CancellationToken::new());
         let begun = Instant::now();

@@ -31,8 +31,13 @@ pub(crate) fn cpu_of(pid: u32) -> Duration {
 
 /// Resident memory of a process, in bytes.
 pub(crate) fn resident(pid: u32) -> u64 {
+    status_bytes(pid, "VmRSS:")
+}
+
+/// A size that the kernel knows of a process.
+pub(crate) fn status_bytes(pid: u32, field: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process is there");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS");
+    let line = status.lines().find(|line| line.starts_with(field)).expect("the field");
     let kib: u64 = line.split_whitespace().nth(1).expect("a number").parse().expect("kB");
     kib * 1024
 }
@@ -55,11 +60,16 @@ impl Selection {
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
-        let chosen = self.0.is_empty() || self.0.iter().any(|part| name.contains(part.as_str()));
+        let chosen = self.0.is_empty() || self.0.iter().any(|part| name.starts_with(part.as_str()));
         if chosen {
             eprintln!("measuring {name} …");
         }
         chosen
+    }
+
+    /// What takes long is measured only when it is named.
+    pub(crate) fn names(&self, name: &str) -> bool {
+        self.0.iter().any(|part| part == name)
     }
 }
 

@@ -4,17 +4,17 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::{Outcome, Phases, Reason, Status, Verdict, WallMs};
+use crate::model::{Outcome, Phase, Phases, Reason, Status, Verdict, WallMs};
 use crate::state::{self, Transition};
 
-/// Samples kept per monitor: ten minutes at ten seconds. At 40 bytes each this is most of what a running monitor costs.
+/// Samples kept per monitor: ten minutes at ten seconds. At 20 bytes each this is half of what a running monitor costs.
 pub const SAMPLES: usize = 60;
 /// Messages of runs that did not pass, kept per monitor.
 pub const MESSAGES: usize = 10;
 /// Changes of status kept per monitor.
 pub const CHANGES: usize = 20;
 
-/// One run, small.
+/// One run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sample {
     /// When it ended.
@@ -37,6 +37,78 @@ impl Sample {
     }
 }
 
+/// A sample as it is kept: times to three significant digits, which is more than a chart shows.
+#[derive(Debug, Clone, Copy)]
+struct Packed {
+    /// Unix milliseconds, 48 bits of them, the highest first.
+    at: [u16; 3],
+    took: Micros,
+    phases: [Micros; Phase::ALL.len()],
+    outcome: Outcome,
+    reason: Option<Reason>,
+}
+
+impl From<Sample> for Packed {
+    fn from(sample: Sample) -> Self {
+        let at = u64::try_from(sample.at.0).unwrap_or(0);
+        Self {
+            at: [32, 16, 0].map(|shift| (at >> shift) as u16),
+            took: Micros::new(sample.took_us),
+            // What did not happen is 0; what did takes a microsecond at least.
+            phases: Phase::ALL.map(|phase| Micros::of(sample.phases.get(phase).unwrap_or_default())),
+            outcome: sample.outcome,
+            reason: sample.reason,
+        }
+    }
+}
+
+impl From<Packed> for Sample {
+    fn from(packed: Packed) -> Self {
+        let at = packed.at.iter().fold(0, |at, part| at << 16 | i64::from(*part));
+        let mut phases = Phases::default();
+        for (phase, took) in Phase::ALL
+            .into_iter()
+            .zip(packed.phases)
+            .filter(|(_, took)| took.get() > 0)
+        {
+            phases.add(phase, Duration::from_micros(took.get().into()));
+        }
+        Self {
+            at: WallMs(at),
+            took_us: packed.took.get(),
+            outcome: packed.outcome,
+            reason: packed.reason,
+            phases,
+        }
+    }
+}
+
+/// Microseconds in two bytes: a number below 4,096, and how often ten times that.
+#[derive(Debug, Clone, Copy)]
+struct Micros(u16);
+
+impl Micros {
+    const DIGITS: u32 = 12;
+
+    fn new(us: u32) -> Self {
+        let (mut number, mut tens) = (us, 0);
+        while number >> Self::DIGITS > 0 {
+            number = number / 10 + u32::from(number % 10 >= 5);
+            tens += 1;
+        }
+        Self((tens << Self::DIGITS | number) as u16)
+    }
+
+    fn of(took: Duration) -> Self {
+        Self::new(u32::try_from(took.as_micros()).unwrap_or(u32::MAX))
+    }
+
+    fn get(self) -> u32 {
+        let (number, tens) = (u32::from(self.0) & ((1 << Self::DIGITS) - 1), self.0 >> Self::DIGITS);
+        number.saturating_mul(10u32.saturating_pow(tens.into()))
+    }
+}
+
 /// A change of status, remembered.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Changed {
@@ -53,7 +125,7 @@ pub struct Changed {
 /// The last runs of one monitor.
 #[derive(Debug, Clone, Default)]
 pub struct Results {
-    samples: VecDeque<Sample>,
+    samples: VecDeque<Packed>,
     messages: VecDeque<(WallMs, Arc<str>)>,
     changes: VecDeque<Changed>,
     last: Option<Box<(WallMs, Verdict)>>,
@@ -69,7 +141,7 @@ impl Results {
             reason: verdict.reason,
             phases: verdict.phases,
         };
-        push(&mut self.samples, SAMPLES, sample);
+        push(&mut self.samples, SAMPLES, Packed::from(sample));
         if verdict.outcome != Outcome::Pass {
             let text = state::cut(&verdict.message);
             // A target that fails the same way for hours shares one text.
@@ -103,8 +175,8 @@ impl Results {
     }
 
     /// Oldest first.
-    pub fn samples(&self) -> impl DoubleEndedIterator<Item = &Sample> + ExactSizeIterator {
-        self.samples.iter()
+    pub fn samples(&self) -> impl DoubleEndedIterator<Item = Sample> + ExactSizeIterator {
+        self.samples.iter().map(|packed| Sample::from(*packed))
     }
 
     /// Oldest first.
@@ -142,10 +214,27 @@ fn push<T>(ring: &mut VecDeque<T>, most: usize, item: T) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn a_sample_stays_small() {
-        assert!(size_of::<Sample>() <= 40);
+        assert_eq!(size_of::<Packed>(), 20);
+    }
+
+    proptest! {
+        #[test]
+        fn a_sample_is_kept_to_three_digits(at in 0..4_000_000_000_000i64, took_us: u32, connect in 1u32..) {
+            let mut phases = Phases::default();
+            phases.add(Phase::Connect, Duration::from_micros(connect.into()));
+            let (outcome, reason) = (Outcome::Fail, Some(Reason::Closed));
+            let kept = Sample::from(Packed::from(Sample { at: WallMs(at), took_us, outcome, reason, phases }));
+            let near = |kept: u32, was: u32| f64::from(kept.abs_diff(was)) <= f64::from(was) * 0.0015;
+            prop_assert!(near(kept.took_us, took_us), "{} {took_us}", kept.took_us);
+            let connected = kept.phases.get(Phase::Connect).map(|d| d.as_micros() as u32).unwrap();
+            prop_assert!(near(connected, connect), "{connected} {connect}");
+            prop_assert_eq!((kept.at, kept.outcome, kept.reason), (WallMs(at), outcome, reason));
+            prop_assert_eq!(kept.phases.iter().count(), 1);
+        }
     }
 
     #[test]

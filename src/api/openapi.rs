@@ -2,12 +2,13 @@
 
 use std::sync::OnceLock;
 
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
-use utoipa::openapi::{ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
+use utoipa::openapi::{ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, RefOr};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -51,7 +52,7 @@ pub fn document() -> &'static str {
     static DOCUMENT: OnceLock<String> = OnceLock::new();
     DOCUMENT.get_or_init(|| {
         let mut document = super::routes().into_openapi();
-        name_operations(&mut document);
+        complete_operations(&mut document);
         // Plain data: writing it cannot fail.
         let text = serde_json::to_string_pretty(&document).unwrap_or_default();
         format!("{text}\n")
@@ -59,7 +60,7 @@ pub fn document() -> &'static str {
 }
 
 /// Handlers are named within their files; an operation's id has to be unique in the whole description.
-fn name_operations(document: &mut OpenApi) {
+fn complete_operations(document: &mut OpenApi) {
     for (path, item) in &mut document.paths.paths {
         let words = path
             .split(['/', '{', '}', '.'])
@@ -74,7 +75,23 @@ fn name_operations(document: &mut OpenApi) {
         for (method, operation) in operations {
             if let Some(operation) = operation {
                 operation.operation_id = Some(format!("{method}_{words}").trim_end_matches('_').to_owned());
+                describe(operation);
             }
+        }
+    }
+}
+
+/// The standard wants every answer described; where the handler says nothing, its status does.
+fn describe(operation: &mut Operation) {
+    for (status, answer) in &mut operation.responses.responses {
+        let reason = status
+            .parse::<StatusCode>()
+            .ok()
+            .and_then(|status| status.canonical_reason());
+        if let (RefOr::T(answer), Some(reason)) = (answer, reason)
+            && answer.description.is_empty()
+        {
+            answer.description = reason.to_owned();
         }
     }
 }

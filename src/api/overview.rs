@@ -41,10 +41,10 @@ pub(super) struct Counts {
 }
 
 /// What is worked out for everybody together.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Measured {
     counts: Mutex<Option<(Instant, Counts)>>,
-    rate: Mutex<Option<(Mark, Mark)>>,
+    rate: Mutex<(Mark, Mark)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +54,18 @@ struct Mark {
 }
 
 impl Measured {
+    /// To be made when the runs begin: whoever asks first is told the rate since then, not nought.
+    pub(super) fn new() -> Self {
+        let start = Mark {
+            at: Instant::now(),
+            ran: 0,
+        };
+        Self {
+            counts: Mutex::default(),
+            rate: Mutex::new((start, start)),
+        }
+    }
+
     pub(super) fn counts(&self, api: &ApiState) -> Counts {
         let now = Instant::now();
         // Locked while counting: whoever comes meanwhile takes the same numbers.
@@ -75,7 +87,7 @@ impl Measured {
             ran,
         };
         let mut marks = self.rate.lock();
-        let (older, newer) = marks.get_or_insert((now, now));
+        let (older, newer) = &mut *marks;
         if now.at.duration_since(newer.at) >= RATE_OVER {
             *older = *newer;
             *newer = now;
@@ -208,4 +220,18 @@ async fn overview(State(api): State<ApiState>) -> Json<Overview> {
             p99: quantile(0.99),
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_to_ask_is_told_the_rate_since_the_start() {
+        let measured = Measured::new();
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert_eq!(measured.rate(120), 2.0);
+        tokio::time::advance(Duration::from_secs(6)).await;
+        assert_eq!(measured.rate(180), 10.0);
+    }
 }

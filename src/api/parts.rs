@@ -96,7 +96,7 @@ impl ApiState {
     pub fn new(parts: Parts) -> Self {
         let inner = Inner {
             parts,
-            measured: Measured::default(),
+            measured: Measured::new(),
             clients: Clients::default(),
         };
         Self {

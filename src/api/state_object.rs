@@ -231,7 +231,7 @@ pub(super) struct DetailObject<'a> {
 
 impl<'a> DetailObject<'a> {
     pub(super) fn of(state: StateObject<'a>, live: &'a LiveState, problems: &[Problem], etag: String) -> Self {
-        let verdict = |sample: &'a Sample| {
+        let verdict = |sample: Sample| {
             let last = live
                 .results
                 .last()
@@ -250,7 +250,11 @@ impl<'a> DetailObject<'a> {
         };
         Self {
             state,
-            samples: live.results.samples().map(SampleObject::from).collect(),
+            samples: live
+                .results
+                .samples()
+                .map(|sample| SampleObject::from(&sample))
+                .collect(),
             verdicts: live.results.samples().rev().take(VERDICTS).map(verdict).collect(),
             ledger: LedgerObject::from(&live.ledger),
             problems: problems.iter().map(ProblemJson::from).collect(),

@@ -59,7 +59,9 @@ async fn once(dir: &std::path::Path, store: &Store) -> anyhow::Result<(Report, V
         at: WallMs::now(),
     };
     let report = sync::apply_loaded(store, Kinds::built_in(), &loaded, options, &author, |_, _| {}).await?;
-    Ok((report, loaded.problems))
+    // The report knows more than the files: which alerters exist nowhere.
+    let problems = report.plan.problems.iter().cloned().map(Problem::from).collect();
+    Ok((report, problems))
 }
 
 /// Says what was done, and each problem once.

@@ -77,12 +77,12 @@ const ALIVE: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The address cannot be listened on.
-    #[error("cannot listen on {listen}: {source}{hint}")]
+    #[error("cannot listen on {listen}: {why}{hint}")]
     Listen {
         /// The address.
         listen: String,
-        /// Why.
-        source: std::io::Error,
+        /// Why. No `source`: whoever prints the chain would say it twice.
+        why: std::io::Error,
         /// What to do.
         hint: &'static str,
     },
@@ -151,14 +151,14 @@ impl App {
         }
         let listener = TcpListener::bind(&options.listen)
             .await
-            .map_err(|source| StartError::Listen {
-                hint: match source.kind() {
+            .map_err(|why| StartError::Listen {
+                hint: match why.kind() {
                     std::io::ErrorKind::AddrInUse => "; another process has that port, choose one with --listen",
                     std::io::ErrorKind::PermissionDenied => "; ports below 1024 need a capability",
                     _ => "",
                 },
                 listen: options.listen.clone(),
-                source,
+                why,
             })?;
         let store = crate::store::open_embedded(&options.data_dir).await?;
         let identity = Identity::of(&options.data_dir, options.member_id.clone())?;
@@ -357,14 +357,22 @@ impl App {
             },
         });
         let mut serving: Tasks<Ended> = Tasks::child_of(&never);
-        let (token, listener) = (serving.stop().clone(), self.listener);
+        let (token, listener, catalog, ready) = (
+            serving.stop().clone(),
+            self.listener,
+            self.catalog.clone(),
+            health.clone(),
+        );
         serving.spawn(async move {
-            if !api::serve(listener, state, token, ServeLimits::default()).await {
-                tracing::info!("some answers were cut off");
+            // Whoever asks earlier waits a moment in the kernel's queue: better than hearing that a monitor does not exist.
+            if token.run_until_cancelled(catalog.loaded()).await.is_some() {
+                ready.set_ready(true);
+                if !api::serve(listener, state, token, ServeLimits::default()).await {
+                    tracing::info!("some answers were cut off");
+                }
             }
             Ended::Quietly("API")
         });
-        health.set_ready(true);
 
         let failed = tokio::select! {
             () = stop.cancelled() => None,

@@ -43,6 +43,11 @@ pub async fn run(
 ) {
     let mut monitors = store.follow(&keys::monitors());
     let mut alerters = store.follow(&keys::alerters());
+    // Alerters before monitors: a monitor that fails at once finds whom to tell.
+    match stop.run_until_cancelled(alerters.next()).await {
+        Some(followed) => take_alerters(&catalog, kinds, &feed, followed),
+        None => return,
+    }
     let mut first = true;
     loop {
         let changed = tokio::select! {
@@ -60,6 +65,7 @@ pub async fn run(
         if changes.send(changed).await.is_err() {
             return;
         }
+        catalog.set_loaded();
     }
 }
 

@@ -71,6 +71,7 @@ struct Inner {
     monitors: RwLock<BTreeMap<MonitorName, Arc<MonitorEntry>>>,
     alerters: RwLock<BTreeMap<AlerterName, Arc<AlerterEntry>>>,
     version: watch::Sender<u64>,
+    loaded: watch::Sender<bool>,
 }
 
 impl Default for Catalog {
@@ -79,6 +80,7 @@ impl Default for Catalog {
             monitors: RwLock::default(),
             alerters: RwLock::default(),
             version: watch::Sender::new(0),
+            loaded: watch::Sender::new(false),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -89,6 +91,18 @@ impl Catalog {
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<u64> {
         self.inner.version.subscribe()
+    }
+
+    /// Returns once the definitions that the store held at the start are here.
+    pub async fn loaded(&self) {
+        // The sender lives as long as the catalog, so an error cannot come.
+        let _ = self.inner.loaded.subscribe().wait_for(|loaded| *loaded).await;
+    }
+
+    fn set_loaded(&self) {
+        self.inner
+            .loaded
+            .send_if_modified(|loaded| !std::mem::replace(loaded, true));
     }
 
     fn touch(&self) {

@@ -8,11 +8,11 @@ use reqwest::Method;
 use super::client::Client;
 use super::{CfgArgs, DONE, Global, PROBLEMS, REFUSED, block_on, complain, print};
 use crate::config::definition::Strictness;
-use crate::config::files;
+use crate::config::files::{self, Loaded};
 use crate::config::kinds::Kinds;
-use crate::config::report::{Colour, render};
+use crate::config::report::{Colour, ProblemJson, render};
 use crate::config::sync::{self, Author, End, Options, Report, SyncRequest};
-use crate::model::WallMs;
+use crate::model::{Problem, WallMs};
 
 pub(super) fn run(global: &Global, args: &CfgArgs) -> anyhow::Result<u8> {
     super::refuse_etcd(global)?;
@@ -44,8 +44,9 @@ pub(super) fn run(global: &Global, args: &CfgArgs) -> anyhow::Result<u8> {
     if !problems.is_empty() {
         complain(problems.trim_end());
     }
-    let report = match &global.data_dir {
-        // A data directory that is named is opened itself: for a server that is stopped.
+    let report = match global.data_dir.as_ref().filter(|_| global.data_dir_named) {
+        // A data directory that the command line names is opened itself: for a server that is stopped. The variable is there for the server, and
+        // in its environment it runs.
         Some(dir) => block_on(async {
             let store = crate::store::open_embedded(dir).await?;
             let author = Author {
@@ -73,6 +74,10 @@ pub(super) fn run(global: &Global, args: &CfgArgs) -> anyhow::Result<u8> {
     if args.json {
         print(&format!("{}\n", serde_json::to_string_pretty(&report)?));
     } else {
+        let dangling = render(&dangling(&loaded, &report), colour);
+        if !dangling.is_empty() {
+            complain(dangling.trim_end());
+        }
         print(&sync::render_plan(
             &report.plan,
             if std::io::stdout().is_terminal() {
@@ -92,6 +97,19 @@ pub(super) fn run(global: &Global, args: &CfgArgs) -> anyhow::Result<u8> {
         End::Done if failed => PROBLEMS,
         End::Done => DONE,
     })
+}
+
+/// What only the store could tell: alerters that monitors name and that are neither in the files nor stored. The report has no lines; the files do.
+fn dangling(loaded: &Loaded, report: &Report) -> Vec<Problem> {
+    let told = |problem: &Problem| {
+        let same = |json: &ProblemJson| json.entry == problem.entry && json.field == problem.field;
+        report
+            .plan
+            .problems
+            .iter()
+            .any(|json| same(json) && json.message == problem.message)
+    };
+    loaded.dangling(&|_| false).into_iter().filter(told).collect()
 }
 
 fn author() -> String {

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::client::Client;
-use super::{CheckArgs, Global, PROBLEMS, block_on, complain, print};
+use super::{CheckArgs, Global, block_on, complain, print};
 use crate::config::definition;
 use crate::config::definition::Strictness;
 use crate::config::files;
@@ -16,6 +16,9 @@ use crate::manager::runner;
 use crate::model::{Outcome, Severity};
 use crate::monitors::{CheckCx, CheckOptions};
 use crate::store::keys::segment;
+
+/// The exit code of *unknown*, and of a check that could not even be tried.
+pub(super) const NOT_MADE: u8 = 3;
 
 pub(super) fn run(global: &Global, args: &CheckArgs) -> anyhow::Result<u8> {
     let path = Path::new(&args.name_or_file);
@@ -56,7 +59,7 @@ fn of_file(path: &Path, args: &CheckArgs) -> anyhow::Result<u8> {
         );
     }
     let mut worst = if loaded.problems.iter().any(|p| p.severity == Severity::Error) {
-        PROBLEMS
+        NOT_MADE
     } else {
         0
     };
@@ -116,6 +119,6 @@ fn show(name: &str, answer: &Value, json: bool) -> anyhow::Result<u8> {
         o if o == Outcome::Pass.as_str() => 0,
         o if o == Outcome::Degraded.as_str() => 1,
         o if o == Outcome::Fail.as_str() => 2,
-        _ => 3,
+        _ => NOT_MADE,
     })
 }

@@ -66,8 +66,12 @@ impl Client {
         };
         if status == StatusCode::UNAUTHORIZED {
             bail!(
-                "{} wants an access token; give one with --token or NINEV_TOKEN",
-                self.base
+                "{} {}; give one with --token or NINEV_TOKEN",
+                self.base,
+                match self.token {
+                    Some(_) => "does not take this access token",
+                    None => "wants an access token",
+                }
             );
         }
         Ok((status, json))
@@ -91,14 +95,17 @@ pub(super) fn message(json: &Value) -> Option<String> {
     let mut text = json.get("message")?.as_str()?.to_owned();
     for problem in json.get("problems").and_then(Value::as_array).into_iter().flatten() {
         let part = |key: &str| problem.get(key).and_then(Value::as_str).unwrap_or("");
-        text.push_str(&format!(
-            "\n  {}: {} `{}`: {}; {}",
-            part("severity"),
-            part("entry"),
-            part("field"),
-            part("message"),
-            part("fix")
-        ));
+        text.push_str(&format!("\n  {}: ", part("severity")));
+        if !part("entry").is_empty() {
+            text.push_str(&format!("{} ", part("entry")));
+        }
+        if !part("field").is_empty() {
+            text.push_str(&format!("`{}`: ", part("field")));
+        }
+        text.push_str(part("message"));
+        if !part("fix").is_empty() {
+            text.push_str(&format!("; {}", part("fix")));
+        }
     }
     Some(text)
 }

@@ -67,7 +67,8 @@ fn keys(out: &mut String, schema: &schemars::Schema) {
     for (name, property) in properties {
         let property = resolved(schema, property);
         let default = match property.get("default") {
-            Some(default) if !default.is_null() => format!("`{default}`"),
+            // What serializes as the mask is a secret, and is empty.
+            Some(default) if !default.is_null() && default != crate::model::MASK => format!("`{default}`"),
             _ if required.contains(&name.as_str()) => "required".to_owned(),
             _ => String::new(),
         };

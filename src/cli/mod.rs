@@ -49,7 +49,7 @@ struct Global {
     #[arg(short = 'e', long, global = true, env = "NINEV_ETCD_MEMBERS", action = ArgAction::Append, value_name = "URL")]
     etcd_members: Vec<String>,
     /// User and password for etcd
-    #[arg(short = 'U', long, global = true, env = "NINEV_ETCD_USERPASS", value_name = "USER:PASSWORD", hide_env_values = true, value_parser = userpass)]
+    #[arg(short = 'U', long, global = true, env = "NINEV_ETCD_USERPASS", value_name = "USER:PASSWORD", hide_env_values = true, value_parser = secret)]
     etcd_userpass: Option<Secret>,
     /// Serve the page from the source tree (ui/dist) instead of the embedded one
     #[arg(short = 'u', long, global = true)]
@@ -70,6 +70,9 @@ struct Global {
     /// Where state is kept [default: the platform's state directory]
     #[arg(long, global = true, env = "NINEV_DATA_DIR", value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    /// Whether the command line said where, not a variable
+    #[arg(skip)]
+    data_dir_named: bool,
     /// A running server, for commands that talk to one
     #[arg(
         long,
@@ -99,11 +102,31 @@ enum Format {
     Json,
 }
 
-fn userpass(text: &str) -> Result<Secret, String> {
-    match text.split_once(':') {
-        Some((user, _)) if !user.is_empty() => Ok(Secret::new(text)),
-        _ => Err("Bad username/password passed, must be of format 'username:password'".to_owned()),
-    }
+/// Never fails: what clap refuses it prints, and this must not be printed.
+#[expect(clippy::unnecessary_wraps, reason = "the shape that clap wants")]
+fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
+    Ok(Secret::new(text))
+}
+
+/// The user and the password for etcd have the form that the original wants, except that the password may hold colons.
+fn check_userpass(given: Option<&Secret>) -> anyhow::Result<()> {
+    let sound = given.is_none_or(|given| matches!(given.reveal().split_once(':'), Some((user, _)) if !user.is_empty()));
+    anyhow::ensure!(
+        sound,
+        "Bad username/password passed, must be of format 'username:password'"
+    );
+    Ok(())
+}
+
+/// A variable that is set to nothing counts as not set, as in the original: `NINEV_DEBUG=` in a compose file is no error.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let strip = |arg: clap::Arg| match arg.get_env().and_then(std::env::var_os) {
+        Some(value) if value.is_empty() => arg.env(None::<&str>),
+        _ => arg,
+    };
+    command
+        .mut_args(strip)
+        .mut_subcommands(|command| command.mut_args(strip))
 }
 
 #[derive(Debug, Subcommand)]
@@ -271,12 +294,19 @@ pub fn main() -> ExitCode {
         print(&format!("{}\n", telemetry::version_line()));
         return ExitCode::from(DONE);
     }
-    let command = Cli::command();
+    let command = without_empty_variables(Cli::command());
     let matches = command.get_matches_from(negated(args));
-    let cli = match Cli::from_arg_matches(&matches) {
+    let mut cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
+    cli.global.data_dir_named = named(&matches, "data_dir");
+    if cli.global.data_dir_named && named(&matches, "server") && matches!(cli.command, Command::Cfg(_)) {
+        complain(
+            "9volt: either --server or --data-dir: cfg asks a running server, or opens the store of one that is stopped",
+        );
+        return ExitCode::from(PROBLEMS);
+    }
     if cli.global.version {
         print(&format!("{}\n", telemetry::version_line()));
         return ExitCode::from(DONE);
@@ -286,6 +316,11 @@ pub fn main() -> ExitCode {
         Format::Json => LogFormat::Json,
     };
     telemetry::start(format, cli.global.debug);
+    // Of `check` the exit code is a verdict, and 1 would be one.
+    let failed = match cli.command {
+        Command::Check(_) => check::NOT_MADE,
+        _ => PROBLEMS,
+    };
     let code = match cli.command {
         Command::Server(args) => server::run(&cli.global, args),
         Command::Cfg(args) => cfg::run(&cli.global, &args),
@@ -298,7 +333,7 @@ pub fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             complain(&format!("9volt: {error:#}"));
-            ExitCode::from(PROBLEMS)
+            ExitCode::from(failed)
         }
     }
 }
@@ -317,6 +352,12 @@ fn negated(args: Vec<std::ffi::OsString>) -> Vec<std::ffi::OsString> {
     kept
 }
 
+/// Whether the command line itself gives a flag, before or after the command.
+fn named(matches: &clap::ArgMatches, flag: &str) -> bool {
+    let here = matches.value_source(flag) == Some(clap::parser::ValueSource::CommandLine);
+    here || matches.subcommand().is_some_and(|(_, below)| named(below, flag))
+}
+
 /// Prints to standard output. A reader that has gone away is no error.
 fn print(text: &str) {
     use std::io::Write;
@@ -324,9 +365,10 @@ fn print(text: &str) {
 }
 
 /// Prints a line to standard error.
-#[expect(clippy::print_stderr, reason = "the command line prints")]
 fn complain(line: &str) {
-    eprintln!("{line}");
+    use std::io::Write;
+    // A reader that has gone away is no error here either; `eprintln!` would panic.
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// A runtime for commands that talk to a server or run a check.
@@ -339,6 +381,7 @@ fn block_on<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
 
 /// etcd is named, and this build has no etcd.
 fn refuse_etcd(global: &Global) -> anyhow::Result<()> {
+    check_userpass(global.etcd_userpass.as_ref())?;
     if values::list(&global.etcd_members).is_empty() {
         return Ok(());
     }
@@ -374,9 +417,12 @@ mod tests {
 
     #[test]
     fn a_password_for_etcd_may_hold_colons_and_is_not_shown() {
-        assert!(userpass("root").is_err());
-        let secret = userpass("root:a:b").unwrap();
-        assert_eq!(secret.reveal(), "root:a:b");
-        assert!(!format!("{secret:?}").contains("a:b"));
+        let cli = Cli::try_parse_from(["9volt", "-U", "root:a:b", "server"]).unwrap();
+        assert!(check_userpass(cli.global.etcd_userpass.as_ref()).is_ok());
+        assert!(!format!("{cli:?}").contains("a:b"));
+        // The mistake is ours to tell: clap would print the value.
+        let cli = Cli::try_parse_from(["9volt", "-U", "hunter2", "server"]).unwrap();
+        let error = check_userpass(cli.global.etcd_userpass.as_ref()).unwrap_err();
+        assert!(!format!("{error:#}").contains("hunter2"), "{error:#}");
     }
 }

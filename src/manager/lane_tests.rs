@@ -343,12 +343,13 @@ async fn a_question_changes_neither_status_nor_results() {
         .ok();
     let (verdict, _) = answer.await.unwrap();
     assert_eq!(verdict.outcome, Outcome::Fail);
-    let live = web.live.lock();
-    assert_eq!(
-        (live.health.status, live.results.samples().len(), live.ledger.due()),
-        (Status::Pending, 0, 0)
-    );
-    drop(live);
+    {
+        let live = web.live.lock();
+        assert_eq!(
+            (live.health.status, live.results.samples().len(), live.ledger.due()),
+            (Status::Pending, 0, 0)
+        );
+    }
     bench.end().await;
 }
 
@@ -369,5 +370,35 @@ async fn an_interval_of_years_waits_without_running() {
     assert!(runs.len() >= 2, "{}", runs.len());
     let days = runs[1].duration_since(runs[0]).as_secs() / 86_400;
     assert!((365..=1095).contains(&days), "{days}");
+    bench.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn runs_that_are_nearly_due_go_along_with_one_that_is() {
+    const MONITORS: usize = 300;
+    let bench = Bench::new(PLENTY);
+    for i in 0..MONITORS {
+        let entry = entry(&format!("web-{i}"), None, json!({"answer": "pass"}));
+        bench.inbox.send(Command::Put { entry, arriving: 1 }).await.ok();
+    }
+    sleep(Duration::from_secs(30)).await;
+    RUNS.with(|runs| runs.lock().clear());
+    sleep(Duration::from_secs(100)).await;
+    let mut began: Vec<_> = RUNS.with(|runs| runs.lock().iter().map(|(_, at)| *at).collect());
+    assert!((MONITORS * 10).abs_diff(began.len()) <= MONITORS, "{}", began.len());
+    let runs = began.len();
+    began.sort_unstable();
+    began.dedup();
+    assert!(began.len() * 10 < runs * 9, "{} wakings for {runs} runs", began.len());
+    for i in 0..MONITORS {
+        let runs = runs_of(&format!("web-{i}"));
+        let gaps = runs.windows(2).map(|w| w[1].duration_since(w[0]).as_millis());
+        assert!(
+            gaps.clone().all(|gap| (9_985..=10_015).contains(&gap)),
+            "{:?}",
+            gaps.collect::<Vec<_>>()
+        );
+    }
+    assert_eq!(bench.stats.read().0.skipped(), 0);
     bench.end().await;
 }

@@ -15,6 +15,8 @@ pub mod recorder;
 mod route;
 pub mod runner;
 pub mod soft;
+#[cfg(test)]
+mod start_tests;
 pub mod stats;
 
 use std::collections::HashMap;
@@ -252,14 +254,18 @@ impl Manager {
         let mut sweep = tokio::time::interval(SWEEP);
         sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         let mut news = self.tenures.news();
+        // The catalog fills before the first word about it comes. What runs by then would run without the episode that the last process left,
+        // and open another.
+        let mut taken = false;
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 changed = changes.recv() => {
                     let Some(changed) = changed else { return };
                     self.take(changed).await;
+                    taken = true;
                 }
-                () = news.changed() => self.all().await,
+                () = news.changed(), if taken => self.all().await,
                 _ = sweep.tick() => self.sweep(),
             }
         }

@@ -171,7 +171,8 @@ impl Lane {
         // After an end that may have been told, the same episode begins anew.
         let same = before.filter(|told| told.episode == episode && (told.status.is_bad() || !status.is_bad()));
         // The end of an older one was given up: that incident is open still, and this one joins it.
-        let joins = before.is_some_and(|told| told.state == ToldState::GivenUp && !told.status.is_bad() && told.arrived);
+        let joins =
+            before.is_some_and(|told| told.state == ToldState::GivenUp && !told.status.is_bad() && told.arrived);
         Told {
             v: FORMAT,
             state: ToldState::Sending,

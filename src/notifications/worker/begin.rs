@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use futures_util::FutureExt;
 use tokio::time::sleep;
 use tracing::warn;
 
@@ -39,6 +40,11 @@ impl Worker {
             }
         };
         let told = self.list_told().await;
+        // What has been said meanwhile of alerters is older than what these entries say.
+        feeds.outbox = None;
+        while let Some(news) = feeds.next().now_or_never() {
+            self.take(news);
+        }
         feeds.outbox = Some(outbox);
         self.outbox_at = at;
         self.tenure = Some(tenure);

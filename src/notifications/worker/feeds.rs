@@ -43,18 +43,26 @@ impl Feeds {
         }
     }
 
-    /// The next news. Cancel-safe, as each of them is.
+    /// The next news. Cancel-safe, as each of them is. What says whom to tell comes before what is to be told: an alerter and a monitor that
+    /// were written together are seen in that order.
     pub(super) async fn next(&mut self) -> News {
+        let Self {
+            silences,
+            alerters,
+            retired,
+            outbox,
+        } = self;
         let outbox = async {
-            match &mut self.outbox {
+            match outbox {
                 Some(outbox) => outbox.next().await,
                 None => pending().await,
             }
         };
         tokio::select! {
-            news = self.silences.next() => News::Silences(news),
-            news = self.alerters.next() => News::Alerters(news),
-            news = self.retired.next() => News::Retired(news),
+            biased;
+            news = alerters.next() => News::Alerters(news),
+            news = retired.next() => News::Retired(news),
+            news = silences.next() => News::Silences(news),
             news = outbox => News::Outbox(news),
         }
     }

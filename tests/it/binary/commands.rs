@@ -55,7 +55,7 @@ fn check_asks_a_server_for_a_monitor_by_name() {
     assert_eq!((code, err.as_str()), (0, ""), "{out}");
     assert!(out.starts_with("pass"), "{out}");
     let (code, out, err) = run(&["check", "nobody", "--server", &url]);
-    assert_ne!(code, 0, "{out}{err}");
+    assert_eq!(code, 3, "what could not be tried is unknown: {out}{err}");
     assert!(err.contains("nobody"), "{err}");
 }
 
@@ -65,7 +65,7 @@ fn check_of_a_file_with_an_error_shows_the_line() {
     let file = dir.path().join("bad.yaml");
     std::fs::write(&file, "monitor:\n  web:\n    type: htp\n    interval: 10s\n").unwrap();
     let (code, _, err) = run(&["check", file.to_str().unwrap()]);
-    assert_ne!(code, 0);
+    assert_eq!(code, 3);
     assert!(err.contains("bad.yaml:3:") && err.contains("http"), "{err}");
 }
 

@@ -2,6 +2,7 @@
 
 mod commands;
 mod editing;
+mod flags;
 mod restarts;
 mod starting;
 mod telling;

@@ -2,7 +2,12 @@
 
 use serde_json::json;
 
-use super::world::{Target, World, web_with};
+use super::world::{Server, Target, World, web_with};
+
+/// Waits until it is in the store that the alert was told. A process that dies before has to tell it again, and says so in the message.
+fn recorded(server: &Server) {
+    server.wait_runs("web", 1);
+}
 
 #[test]
 fn a_kill_and_a_restart_repeat_nothing_and_forget_nothing() {
@@ -13,6 +18,7 @@ fn a_kill_and_a_restart_repeat_nothing_and_forget_nothing() {
     target.say("bad");
     world.wait_told(&["web critical"]);
     let episode = server.state("web")["episode"].clone();
+    recorded(&server);
     server.kill();
 
     let server = world.start();
@@ -28,6 +34,7 @@ fn a_kill_and_a_restart_repeat_nothing_and_forget_nothing() {
     assert_eq!(format!("{}-web", world.alerts()[1]["episode"]), episode);
 
     // What is over stays over, and stays known.
+    recorded(&server);
     server.kill();
     let server = world.start();
     server.wait_status("web", "ok");
@@ -46,6 +53,7 @@ fn three_restarts_at_once_while_failing_tell_nothing_anew() {
     target.say("bad");
     world.wait_told(&["web critical"]);
     let episode = server.state("web")["episode"].clone();
+    recorded(&server);
     server.kill();
     for _ in 0..3 {
         world.start().kill();
@@ -67,6 +75,7 @@ fn a_recovery_while_nobody_ran_is_resolved_once() {
     server.wait_status("web", "ok");
     target.say("bad");
     world.wait_told(&["web critical"]);
+    recorded(&server);
     server.kill();
     target.say("good");
     let server = world.start();
@@ -83,6 +92,7 @@ fn a_monitor_that_was_removed_while_nobody_ran_is_resolved_once() {
     server.wait_status("web", "ok");
     target.say("bad");
     world.wait_told(&["web critical"]);
+    recorded(&server);
     server.kill();
     // Another takes its place, so that the directory is not empty.
     world.define("web.yaml", &[("other", web_with(&target, json!({"expect": ""})))]);

@@ -27,6 +27,7 @@ fn a_port_that_is_taken_is_named() {
         .unwrap();
     let said = refused(&output, 1);
     assert!(said.contains(&port.to_string()) && said.contains("--listen"), "{said}");
+    assert_eq!(said.matches("in use").count(), 1, "{said}");
     assert!(!data.exists(), "something was begun");
 }
 

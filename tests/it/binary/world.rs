@@ -219,6 +219,7 @@ impl Server {
 }
 
 impl Drop for World {
+    #[expect(clippy::print_stderr, reason = "what a failed test shows")]
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("--- what the servers logged:\n{}", self.log.all().join("\n"));

@@ -1,0 +1,116 @@
+//! The order of the start: an episode that the last process left is taken over before its monitor runs.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::lane::{Command, INBOX};
+use super::recorder::Recorder;
+use super::stats::LaneStats;
+use super::{Lanes, Left, Manager, stand_in};
+use crate::catalog::loader::Changed;
+use crate::catalog::{Catalog, MonitorEntry};
+use crate::cluster::tenures::Tenures;
+use crate::config::definition::Strictness;
+use crate::config::kinds::Kinds;
+use crate::events::Events;
+use crate::feed::Feed;
+use crate::model::{Group, MemberId, MonitorName, Status, WallMs};
+use crate::store::records::{FORMAT, MemberRecord, SLOTS, SlotRun, Table};
+use crate::store::{Revision, Session, Store, Tenure, in_memory};
+use crate::tasks::Tasks;
+
+async fn tenure(store: &Store, group: &str) -> Tenure {
+    let member = MemberId::parse("a").unwrap();
+    let record = MemberRecord {
+        v: FORMAT,
+        id: member.clone(),
+        identity: "disk".to_owned(),
+        boot: "boot".to_owned(),
+        hostname: "host".to_owned(),
+        listen: String::new(),
+        tags: Vec::new(),
+        version: String::new(),
+        started: WallMs(0),
+        leaving: false,
+    };
+    let session = Session::open(store, record, Duration::from_secs(60)).await.unwrap();
+    let all = SlotRun {
+        first: 0,
+        last: SLOTS - 1,
+        judge: Some(member.clone()),
+        since: "1-1".to_owned(),
+        runners: Vec::new(),
+    };
+    let table = Table {
+        v: FORMAT,
+        epoch: "1-1".to_owned(),
+        runs: vec![all],
+        stamps: [(member, "boot".to_owned())].into(),
+    };
+    session.tenure(group, &table).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_right_that_comes_before_the_definitions_runs_nothing_that_still_has_to_be_taken_over() {
+    let (store, _faults) = in_memory();
+    let spec = json!({"type": "tcp", "host": "localhost", "port": 1, "interval": "10s"});
+    let def = Kinds::built_in().read_monitor("web", &spec, Strictness::Lenient).value;
+    let mut left = stand_in(&[]);
+    left.measured = def.as_ref().unwrap().measured;
+    let name = MonitorName::parse("web").unwrap();
+    let entry = Arc::new(MonitorEntry {
+        name: name.clone(),
+        rev: Revision(1),
+        def,
+        problems: Vec::new(),
+        live: Arc::default(),
+    });
+
+    let (inbox, mut commands) = mpsc::channel(INBOX);
+    let (to_manager, changes) = mpsc::channel(1);
+    let (catalog, tenures) = (Catalog::default(), Tenures::default());
+    let feed = Feed::default();
+    let manager = Manager {
+        catalog: catalog.clone(),
+        lanes: Lanes::new(vec![(inbox, Arc::new(LaneStats::default()))]),
+        recorder: Recorder::new(),
+        tenures: tenures.clone(),
+        events: Events::new(MemberId::parse("a").unwrap(), feed.clone()).0,
+        feed,
+        left: Left {
+            checkpoints: HashMap::from([(name, (Revision(1), left.clone()))]),
+            ..Left::default()
+        },
+    };
+    let stop = CancellationToken::new();
+    let mut tasks = Tasks::child_of(&stop);
+    tasks.spawn(manager.run(changes, stop.clone()));
+    tokio::time::sleep(Duration::from_millis(1)).await;
+
+    // The loader fills the catalog, and has not yet said so.
+    catalog.put_monitor(entry.clone());
+    tenures.set(HashMap::from([(Group::of(""), tenure(&store, "untagged").await)]));
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert!(commands.try_recv().is_err(), "it runs without its episode");
+
+    let changed = Changed {
+        put: vec![entry],
+        first: true,
+        ..Changed::default()
+    };
+    to_manager.send(changed).await.ok().unwrap();
+    let Some(Command::Put { entry, .. }) = commands.recv().await else {
+        panic!("it does not run")
+    };
+    let live = entry.live.lock();
+    assert_eq!(live.health.status, Status::Critical);
+    assert_eq!(
+        live.health.episode.as_ref().map(|episode| episode.id),
+        Some(left.episode)
+    );
+}
