@@ -69,7 +69,8 @@ impl Worker {
     }
 
     fn fill(&mut self, told: &[Entry], entries: &[Entry], at: Revision) {
-        self.jobs.clear();
+        // Lanes want again what they wanted; nobody else wants these.
+        self.jobs.retain(|job| matches!(job, Job::Retired(..)));
         self.to_read.clear();
         self.batches.clear();
         self.timers.clear();
