@@ -224,7 +224,3 @@ fn spec(entry: &Entry) -> Result<Value, Problem> {
     let record: Definition = serde_json::from_slice(&entry.value).map_err(damaged)?;
     serde_json::from_str(record.spec.get()).map_err(damaged)
 }
-
-#[cfg(test)]
-#[path = "loader_tests.rs"]
-mod tests;

@@ -1,14 +1,20 @@
 //! The catalog against the store.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::json;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
-use super::*;
-use crate::model::WallMs;
-use crate::store::records::FORMAT;
-use crate::store::{Commit, Faults, Op, Outcome, encode, in_memory};
+use super::Catalog;
+use super::loader::{Changed, WAITING, run};
+use crate::config::kinds::Kinds;
+use crate::feed::Feed;
+use crate::model::{MonitorName, WallMs};
+use crate::store::records::{Definition, FORMAT};
+use crate::store::{Commit, Faults, Key, Op, Outcome, Store, encode, in_memory, keys};
 use crate::tasks::Tasks;
 
 struct Bench {

@@ -4,6 +4,8 @@
 
 mod live;
 pub mod loader;
+#[cfg(test)]
+mod loader_tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

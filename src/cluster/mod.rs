@@ -3,6 +3,8 @@
 //! One loop per process: open a session, stand for election, follow the tables, keep the lease alive. A session that is lost takes
 //! every right with it, and nothing that runs; a new one is opened and the tables, which did not change, give the same slots back.
 
+#[cfg(test)]
+mod cluster_tests;
 pub mod event_log;
 pub mod identity;
 pub mod tenures;
@@ -241,7 +243,3 @@ fn table(entry: &Entry) -> Option<Table> {
         }
     }
 }
-
-#[cfg(test)]
-#[path = "cluster_tests.rs"]
-mod tests;

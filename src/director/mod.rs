@@ -1,5 +1,7 @@
 //! The elected one: keeps a table for every placement group in use. It holds no rule; [`plan`] does.
 
+#[cfg(test)]
+mod director_tests;
 pub mod plan;
 pub mod prune;
 
@@ -201,7 +203,3 @@ fn member(entry: &Entry) -> Option<(MemberId, MemberRecord)> {
         }
     }
 }
-
-#[cfg(test)]
-#[path = "director_tests.rs"]
-mod tests;
