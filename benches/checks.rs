@@ -183,8 +183,7 @@ fn steady(what: What, target: &Target, n: usize, interval: &str) -> Steady {
         let entry = what.entry(target, i, interval);
         inbox
             .blocking_send(Command::Put { entry, arriving: n })
-            .ok()
-            .expect("a lane");
+            .unwrap_or_else(|_| panic!("the lane has ended"));
     }
     // First runs come at 2,000 a second, and are spread otherwise than the others.
     std::thread::sleep(Duration::from_millis(2_500) + Duration::from_micros(n as u64 * 500));

@@ -8,19 +8,15 @@ use ninevolt::results::Results;
 use ninevolt::schedule::{Wheel, name_hash};
 use ninevolt::state::{Health, Judged, Policy};
 
-use crate::definitions::What;
 use crate::support::{Selection, Table, cpu};
 
 pub(crate) fn run(selection: &Selection, table: &mut Table) {
     if selection.has("pure-wheel") {
-        let (each, rss) = wheel(1_000_000);
+        let each = wheel(1_000_000);
         table.note(
             "wheel, 1,000,000 entries of 10 to 60 s",
-            format!("{each:.0} ns a firing, {rss:.0} MB"),
+            format!("{each:.0} ns a firing"),
         );
-    }
-    if selection.has("pure-memory") {
-        definitions(table);
     }
     if selection.has("pure-state") {
         table.note("one verdict through the thresholds", format!("{:.0} ns", step()));
@@ -29,16 +25,13 @@ pub(crate) fn run(selection: &Selection, table: &mut Table) {
 }
 
 /// Virtual time in steps of a millisecond, two minutes of it.
-fn wheel(n: u32) -> (f64, f64) {
-    let before = crate::support::resident(std::process::id());
+fn wheel(n: u32) -> f64 {
     let interval = |item: u32| (10_000 + name_hash(&item.to_string()) % 50_000) * 1_000_000;
     let intervals: Vec<u64> = (0..n).map(interval).collect();
-    let table = n as u64 * 8;
     let mut wheel = Wheel::new();
     for item in 0..n {
         wheel.set(item, name_hash(&format!("phase {item}")) % intervals[item as usize]);
     }
-    let grown = crate::support::resident(std::process::id()).saturating_sub(before + table);
     let mut due = Vec::new();
     let mut fired = 0u64;
     let used = cpu();
@@ -51,7 +44,7 @@ fn wheel(n: u32) -> (f64, f64) {
             wheel.set(item, at + intervals[item as usize]);
         }
     }
-    ((cpu() - used).as_secs_f64() * 1e9 / fired as f64, grown as f64 / 1e6)
+    (cpu() - used).as_secs_f64() * 1e9 / fired as f64
 }
 
 const STEPS: u32 = 2_000_000;
@@ -91,20 +84,4 @@ fn remember() -> f64 {
         black_box(results.add(WallMs(i64::from(i)), Duration::from_micros(300), verdict));
     }
     (cpu() - used).as_secs_f64() * 1e9 / f64::from(STEPS)
-}
-
-/// One definition as the catalog holds it, before any run.
-fn definitions(table: &mut Table) {
-    const MANY: usize = 20_000;
-    let target = crate::target::Target::start();
-    for what in [What::TcpOpen, What::TcpExpect, What::Http, What::Exec] {
-        let before = crate::support::resident(std::process::id());
-        let entries: Vec<_> = (0..MANY).map(|n| what.entry(&target, n, "1d")).collect();
-        let grown = crate::support::resident(std::process::id()) - before;
-        std::mem::forget(entries);
-        table.note(
-            &format!("memory of one {} definition", what.name()),
-            format!("{} B", grown / MANY as u64),
-        );
-    }
 }

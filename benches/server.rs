@@ -4,12 +4,13 @@ use std::io::{BufRead as _, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ninevolt::model::{MonitorName, WallMs};
 use ninevolt::store::records::{Definition, FORMAT};
 use ninevolt::store::{Commit, Guard, Op, Revision, encode, keys};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::definitions::{What, name};
 use crate::support::{Selection, Table, cpu_of, resident, status_bytes};

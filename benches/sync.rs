@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::time::Instant;
 
 use ninevolt::config::definition::Strictness;
 use ninevolt::config::files;
 use ninevolt::config::kinds::Kinds;
 use ninevolt::config::sync::{Author, Options, apply_loaded};
 use ninevolt::model::WallMs;
+use tokio::time::Instant;
 
 use crate::definitions::{What, name};
 use crate::support::{Selection, Table, cpu};
@@ -63,9 +63,13 @@ async fn sync(dir: &Path, data: &Path) -> (f64, f64) {
         at: WallMs::now(),
     };
     let report = apply_loaded(&store, kinds, &loaded, Options::default(), &author, |_, _| {}).await;
-    assert!(report.expect("a report").errors.is_empty());
+    let report = report.expect("a report");
     drop(store);
-    (begun.elapsed().as_secs_f64(), (cpu() - used).as_secs_f64())
+    let took = (begun.elapsed().as_secs_f64(), (cpu() - used).as_secs_f64());
+    let (pushed, skipped) = (report.pushed.monitor, report.skipped.monitor);
+    assert!(report.errors.is_empty() && pushed + skipped == MONITORS, "{report:?}");
+    eprintln!("  {pushed} written, {skipped} equal");
+    took
 }
 
 fn write(dir: &Path, target: &Target) {

@@ -282,7 +282,7 @@ enum GenerateCommand {
 const DONE: u8 = 0;
 /// There were problems; what could be done was done, or nothing was started.
 const PROBLEMS: u8 = 1;
-/// Refused: it would have removed too much, or the command line is wrong.
+/// Refused: it would have removed too much.
 const REFUSED: u8 = 2;
 
 /// Parses, runs, and maps to an exit code.
@@ -295,10 +295,18 @@ pub fn main() -> ExitCode {
         return ExitCode::from(DONE);
     }
     let command = without_empty_variables(Cli::command());
-    let matches = command.get_matches_from(negated(args));
-    let mut cli = match Cli::from_arg_matches(&matches) {
-        Ok(cli) => cli,
-        Err(error) => error.exit(),
+    let parsed = command.try_get_matches_from(negated(args)).and_then(|matches| {
+        let cli = Cli::from_arg_matches(&matches)?;
+        Ok((matches, cli))
+    });
+    let (matches, mut cli) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            // Help is no error; a wrong command line ends as the original's does.
+            let code = if error.use_stderr() { PROBLEMS } else { DONE };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
     };
     cli.global.data_dir_named = named(&matches, "data_dir");
     if cli.global.data_dir_named && named(&matches, "server") && matches!(cli.command, Command::Cfg(_)) {
