@@ -272,6 +272,10 @@ impl Manager {
     }
 
     async fn take(&mut self, changed: Changed) {
+        if changed.first && !self.left.soft.is_empty() {
+            // What is not gone on with is not to stay written down.
+            self.recorder.soft_changed();
+        }
         let arriving = changed.put.len();
         for entry in changed.put {
             if changed.first {

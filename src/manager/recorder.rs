@@ -393,13 +393,15 @@ impl Work {
     async fn refused(&mut self, sent: Sent, refusal: Refusal) -> bool {
         self.works();
         let Sent { name, mut pending, .. } = sent;
-        let own = refusal == Refusal::Own;
-        if own && let Err(error) = self.reload(&name, &mut pending).await {
+        if refusal == Refusal::Own
+            && let Err(error) = self.reload(&name, &mut pending).await
+        {
             tracing::warn!(monitor = %name, %error, "cannot read what a refused change builds on");
         }
         // By the shared right: the tables, once read, say whether this is still ours to record.
         self.recorder.put_back(name, pending);
-        own
+        // What it waits for comes from elsewhere, and takes a moment.
+        false
     }
 
     /// A commit was refused by its own guards: what it builds on has changed. Looks, so that what still holds is recorded anew.

@@ -115,6 +115,12 @@ impl LeftSoft {
         Self(record.monitors.into_iter().map(|soft| (soft.hash, soft)).collect())
     }
 
+    /// Whether it left none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Goes on counting where the earlier process stopped, if its last failed run was this monitor's previous or last but one, and of what
     /// is measured now.
     pub fn apply(&mut self, name: &str, measured: u64, interval: Duration, now: WallMs, health: &mut Health) {

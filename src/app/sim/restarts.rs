@@ -223,6 +223,24 @@ async fn a_planned_stop_records_what_it_knows_and_ends_clean() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stop_does_not_wait_for_ever_for_what_cannot_be_recorded() {
+    let mut world = World::with_web(json!({})).await;
+    until!(world.status("web") == Some(Status::Ok));
+    // The store knows of an edit that this process has not seen: what it judges by the older definition is refused.
+    world.faults.set_watches_stalled(true);
+    world.put_monitor("web", probe(json!({"target": "u"}))).await;
+    target("t", Target::Down);
+    until!(world.member().recorder.pending() == 1);
+    let began = tokio::time::Instant::now();
+    world.stop().await;
+    assert!(began.elapsed() < S * 10);
+    world.faults.set_watches_stalled(false);
+    world.start().await;
+    sleep(S * 10).await;
+    assert_eq!((heard("ops").len(), world.status("web")), (0, Some(Status::Ok)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_process_whose_place_is_taken_ends_and_does_not_take_it_back() {
     let mut world = World::with_web(json!({})).await;
     let paused = world.member.take();
