@@ -98,7 +98,7 @@ ui/dist/index.html: ui/node_modules/.installed $(UI_SOURCES)
 
 ui/node_modules/.installed: ui/package.json ui/package-lock.json
 	$(NEED) npm nodejs npm
-	cd ui && npm ci
+	scripts/npm-ci ui
 	@touch $@
 
 .PHONY: fmt

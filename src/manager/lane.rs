@@ -227,6 +227,8 @@ impl Lane {
             }
             return;
         }
+        // An episode of an earlier process, or of another judge: its definition may have been edited since.
+        self.recorder.edited(entry.clone());
         let hash = name_hash(entry.name.as_str());
         let failing = {
             let mut live = entry.live.lock();

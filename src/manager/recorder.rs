@@ -92,8 +92,10 @@ impl Recorder {
 
     /// The definition of a monitor was edited without touching what is measured: who is addressed may have changed.
     pub fn edited(&self, entry: Arc<MonitorEntry>) {
-        let health = entry.live.lock().health.clone();
-        if health.episode.is_some() {
+        let live = entry.live.lock();
+        let open = live.health.episode.is_some().then(|| live.health.clone());
+        drop(live);
+        if let Some(health) = open {
             let definition = entry.rev;
             self.take_in(entry, definition, health, None);
         }

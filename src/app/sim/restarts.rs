@@ -104,6 +104,21 @@ async fn an_edit_of_judgement_while_nobody_ran_goes_on_with_the_episode() {
     until!(heard("ops") == ["web critical", "web ok"] && world.is_level().await);
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_alerter_that_was_named_or_taken_out_while_nobody_ran_is_told_or_gets_its_resolve() {
+    let mut world = failing().await;
+    world.kill();
+    world.put_alerter("new", "chat").await;
+    world
+        .put_monitor("web", probe(json!({"critical-alerter": ["new"]})))
+        .await;
+    world.start().await;
+    until!(heard("ops") == ["web critical", "web ok"] && heard("new") == ["web critical"]);
+    target("t", Target::Up);
+    until!(heard("new") == ["web critical", "web ok"] && world.is_level().await);
+    assert_eq!((heard("ops").len(), world.pasts().await.len()), (2, 1));
+}
+
 /// `web` needs four failures and has three, as recorded by a process that is then killed; how long until the next one hears of it.
 async fn counted(down_for: Duration, know_alive: bool) -> usize {
     let mut world = World::with_web(json!({"interval": "10s", "critical-threshold": 4, "warning-threshold": 4})).await;

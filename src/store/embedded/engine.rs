@@ -21,8 +21,8 @@ use crate::store::history::History;
 use crate::store::leases::Leases;
 use crate::tasks::Tasks;
 
-/// Memory for pages of the file. The kernel caches them too.
-const CACHE_BYTES: usize = 8 << 20;
+/// Memory for pages of the file: reading the definitions at the start fills it for good. The kernel caches them too.
+const CACHE_BYTES: usize = 2 << 20;
 /// Calls that wait for the writer, at most; further callers wait in front.
 const QUEUE: usize = 64;
 /// Lists that are between two of their pages, at most; the oldest is forgotten. Each keeps the pages that it sees from being reused.
