@@ -36,7 +36,7 @@ use crate::manager::{Lanes, Left, Manager, soft};
 use crate::model::{Group, MemberId, Secret, WallMs};
 use crate::monitors::{CheckCx, CheckOptions};
 use crate::notifications::{Notifier, NotifierOptions};
-use crate::store::records::{FORMAT, MemberRecord};
+use crate::store::records::MemberRecord;
 use crate::store::{OpenError, Session, SessionError, Store, StoreError};
 use crate::tasks::Tasks;
 use crate::telemetry;
@@ -491,11 +491,8 @@ fn describe(ended: Option<Result<Ended, tokio::task::JoinError>>) -> String {
 }
 
 fn member_record(options: &ServerOptions, identity: &Identity, listener: &TcpListener) -> MemberRecord {
+    let boot = uuid::Uuid::new_v4().simple().to_string();
     MemberRecord {
-        v: FORMAT,
-        id: identity.member.clone(),
-        identity: identity.identity.clone(),
-        boot: uuid::Uuid::new_v4().simple().to_string(),
         hostname: limits::hostname(),
         listen: listener
             .local_addr()
@@ -503,7 +500,7 @@ fn member_record(options: &ServerOptions, identity: &Identity, listener: &TcpLis
         tags: options.tags.clone(),
         version: telemetry::VERSION.to_owned(),
         started: WallMs::now(),
-        leaving: false,
+        ..MemberRecord::new(identity.member.clone(), &identity.identity, &boot)
     }
 }
 

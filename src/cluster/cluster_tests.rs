@@ -12,18 +12,7 @@ use crate::tasks::Tasks;
 const TTL: Duration = Duration::from_secs(6);
 
 fn record(boot: &str) -> MemberRecord {
-    MemberRecord {
-        v: FORMAT,
-        id: MemberId::parse("m").unwrap(),
-        identity: "disk".to_owned(),
-        boot: boot.to_owned(),
-        hostname: "host".to_owned(),
-        listen: String::new(),
-        tags: Vec::new(),
-        version: String::new(),
-        started: WallMs(0),
-        leaving: false,
-    }
+    MemberRecord::new(MemberId::parse("m").unwrap(), "disk", boot)
 }
 
 struct Bench {

@@ -11,7 +11,6 @@ use crate::catalog::{Live, MonitorEntry};
 use crate::config::definition::Strictness;
 use crate::config::kinds::Kinds;
 use crate::feed::Feed;
-use crate::store::records::FORMAT;
 use crate::store::{Session, in_memory};
 use crate::tasks::Tasks;
 
@@ -19,16 +18,8 @@ const TTL: Duration = Duration::from_secs(600);
 
 fn record(id: &str, tags: &[&str]) -> MemberRecord {
     MemberRecord {
-        v: FORMAT,
-        id: MemberId::parse(id).unwrap(),
-        identity: id.to_owned(),
-        boot: "1".to_owned(),
-        hostname: "host".to_owned(),
-        listen: String::new(),
         tags: tags.iter().map(ToString::to_string).collect(),
-        version: String::new(),
-        started: WallMs(0),
-        leaving: false,
+        ..MemberRecord::new(MemberId::parse(id).unwrap(), id, "1")
     }
 }
 

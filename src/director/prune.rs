@@ -66,18 +66,7 @@ mod tests {
     use crate::store::{Session, encode, in_memory};
 
     fn member() -> MemberRecord {
-        MemberRecord {
-            v: FORMAT,
-            id: MemberId::parse("m").unwrap(),
-            identity: "disk".into(),
-            boot: "boot".into(),
-            hostname: "host".into(),
-            listen: String::new(),
-            tags: vec![],
-            version: String::new(),
-            started: WallMs(0),
-            leaving: false,
-        }
+        MemberRecord::new(MemberId::parse("m").unwrap(), "disk", "boot")
     }
 
     #[tokio::test(start_paused = true)]

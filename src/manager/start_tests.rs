@@ -19,25 +19,14 @@ use crate::config::definition::Strictness;
 use crate::config::kinds::Kinds;
 use crate::events::Events;
 use crate::feed::Feed;
-use crate::model::{Group, MemberId, MonitorName, Status, WallMs};
+use crate::model::{Group, MemberId, MonitorName, Status};
 use crate::store::records::{FORMAT, MemberRecord, SLOTS, SlotRun, Table};
 use crate::store::{Revision, Session, Store, Tenure, in_memory};
 use crate::tasks::Tasks;
 
 async fn tenure(store: &Store, group: &str) -> Tenure {
     let member = MemberId::parse("a").unwrap();
-    let record = MemberRecord {
-        v: FORMAT,
-        id: member.clone(),
-        identity: "disk".to_owned(),
-        boot: "boot".to_owned(),
-        hostname: "host".to_owned(),
-        listen: String::new(),
-        tags: Vec::new(),
-        version: String::new(),
-        started: WallMs(0),
-        leaving: false,
-    };
+    let record = MemberRecord::new(member.clone(), "disk", "boot");
     let session = Session::open(store, record, Duration::from_secs(60)).await.unwrap();
     let all = SlotRun {
         first: 0,

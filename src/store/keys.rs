@@ -8,6 +8,7 @@
 //! | `retired/alerter/<name>` | the commit that deletes the alerter; its notifier removes it |
 //! | `silence/<id>` | API, CLI |
 //! | `cluster/members/<id>` | that member |
+//! | `cluster/intent/<id>` | operator (CLI, API) |
 //! | `cluster/director` | the winner of the election |
 //! | `plan/<group>/table`, `plan/<group>/seat/<member>` | director |
 //! | `checkpoint/<monitor>` | the judge of its slot |
@@ -65,6 +66,8 @@ fixed! {
     silences = "silence/";
     /// All members.
     members = "cluster/members/";
+    /// What operators want of members.
+    intents = "cluster/intent/";
     /// All tables and seats.
     plans = "plan/";
     /// All open episodes.
@@ -109,6 +112,12 @@ pub fn silence(id: &str) -> Key {
 #[must_use]
 pub fn member(id: &MemberId) -> Key {
     Key::new(format!("cluster/members/{}", segment(id.as_str())))
+}
+
+/// What operators want of a member.
+#[must_use]
+pub fn intent(id: &MemberId) -> Key {
+    Key::new(format!("cluster/intent/{}", segment(id.as_str())))
 }
 
 /// A group's table.

@@ -256,6 +256,70 @@ pub struct MemberRecord {
     /// It is about to go.
     #[serde(default)]
     pub leaving: bool,
+    /// Where other members reach it (`host:port`); empty: nowhere, it runs alone.
+    #[serde(default)]
+    pub peer: String,
+    /// SHA-256 of the certificate that it shows there, in hex; empty: none.
+    #[serde(default)]
+    pub fingerprint: String,
+    /// Its share of the work, against those of the others. The embedded store's only member does everything whatever this says.
+    #[serde(default = "one")]
+    pub weight: u32,
+    /// Kinds of monitor that it can run; empty: all. An older version lists fewer than a newer one.
+    #[serde(default)]
+    pub kinds: Vec<String>,
+    /// Why it should be given nothing; empty: it is fit.
+    #[serde(default)]
+    pub unfit: String,
+}
+
+fn one() -> u32 {
+    1
+}
+
+impl MemberRecord {
+    /// Of a process that has said nothing yet but who it is.
+    #[must_use]
+    pub fn new(id: MemberId, identity: &str, boot: &str) -> Self {
+        Self {
+            v: FORMAT,
+            id,
+            identity: identity.to_owned(),
+            boot: boot.to_owned(),
+            hostname: String::new(),
+            listen: String::new(),
+            tags: Vec::new(),
+            version: String::new(),
+            started: WallMs(0),
+            leaving: false,
+            peer: String::new(),
+            fingerprint: String::new(),
+            weight: one(),
+            kinds: Vec::new(),
+            unfit: String::new(),
+        }
+    }
+}
+
+/// `cluster/intent/<id>`: what an operator wants of a member. Outlives the member's process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IntentRecord {
+    /// [`FORMAT`].
+    pub v: u32,
+    /// It is given nothing more.
+    #[serde(default)]
+    pub cordon: bool,
+    /// It is given nothing more, and what it has goes to others.
+    #[serde(default)]
+    pub drain: bool,
+    /// Takes the place of the weight that the member names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<u32>,
+    /// Who asked for it.
+    #[serde(default)]
+    pub by: String,
+    /// When.
+    pub at: WallMs,
 }
 
 /// A stretch of slots and who judges it. Runners are the judge itself unless listed.

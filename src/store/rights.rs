@@ -391,7 +391,7 @@ impl Tenure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::WallMs;
+
     use crate::store::records::{FORMAT, SlotRun};
     use crate::store::{in_memory, seat_value};
 
@@ -399,16 +399,8 @@ mod tests {
 
     fn record(identity: &str, boot: &str) -> MemberRecord {
         MemberRecord {
-            v: FORMAT,
-            id: MemberId::parse("a").unwrap(),
-            identity: identity.to_owned(),
-            boot: boot.to_owned(),
-            hostname: "host".to_owned(),
             listen: "127.0.0.1:8080".to_owned(),
-            tags: Vec::new(),
-            version: "0".to_owned(),
-            started: WallMs(0),
-            leaving: false,
+            ..MemberRecord::new(MemberId::parse("a").unwrap(), identity, boot)
         }
     }
 

@@ -24,7 +24,7 @@ use crate::model::{Group, MemberId, WallMs};
 use crate::monitors::{CheckCx, CheckOptions};
 use crate::notifications::{Notifier, NotifierEvent, NotifierOptions};
 use crate::store::Store;
-use crate::store::records::{FORMAT, MemberRecord};
+use crate::store::records::MemberRecord;
 use crate::tasks::Tasks;
 
 const GRACE: Duration = Duration::from_secs(5);
@@ -77,16 +77,9 @@ impl Member {
         let feed = Feed::default();
         let (events, to_write) = Events::new(id(), feed.clone());
         let record = MemberRecord {
-            v: FORMAT,
-            id: id(),
-            identity: "disk".to_owned(),
-            boot: boot.to_string(),
-            hostname: "host".to_owned(),
-            listen: String::new(),
             tags,
-            version: "0".to_owned(),
             started: WallMs::now(),
-            leaving: false,
+            ..MemberRecord::new(id(), "disk", &boot.to_string())
         };
         let (rights, rights_now) = watch::channel(Rights::default());
         let tenures = Tenures::default();

@@ -79,18 +79,7 @@ impl World {
     /// A session of a process that is called so, and the right to work all alerters.
     async fn tenure(store: &Store, boot: &str) -> Tenure {
         let member = MemberId::parse("a").unwrap();
-        let record = MemberRecord {
-            v: FORMAT,
-            id: member.clone(),
-            identity: "disk".to_owned(),
-            boot: boot.to_owned(),
-            hostname: "host".to_owned(),
-            listen: String::new(),
-            tags: Vec::new(),
-            version: String::new(),
-            started: WallMs(0),
-            leaving: false,
-        };
+        let record = MemberRecord::new(member.clone(), "disk", boot);
         let session = Session::open(store, record, LONG * 10).await.unwrap();
         let all = SlotRun {
             first: 0,

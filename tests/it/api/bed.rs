@@ -232,16 +232,11 @@ async fn put(store: &Store, key: Key, value: bytes::Bytes) {
 /// A notifier with the right to work.
 async fn notifier(store: &Store, tasks: &mut Tasks, stop: &CancellationToken) -> (Arc<Session>, NotifierView) {
     let record = MemberRecord {
-        v: FORMAT,
-        id: me(),
-        identity: "i".into(),
-        boot: "b".into(),
-        hostname: "host".into(),
         listen: "127.0.0.1:8080".into(),
         tags: vec!["eu".into()],
         version: "0.1.0".into(),
         started: LONG_AGO,
-        leaving: false,
+        ..MemberRecord::new(me(), "i", "b")
     };
     let session = Arc::new(Session::open(store, record, Duration::from_secs(60)).await.unwrap());
     let run = SlotRun {
