@@ -9,6 +9,7 @@ mod sim;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -32,7 +33,7 @@ use crate::manager::clock::Clock;
 use crate::manager::lane::{self, Lane};
 use crate::manager::recorder::{Recorder, Shell};
 use crate::manager::stats::LaneStats;
-use crate::manager::{Lanes, Left, Manager, soft};
+use crate::manager::{Lanes, Manager, soft};
 use crate::model::{Group, MemberId, Secret, WallMs};
 use crate::monitors::{CheckCx, CheckOptions};
 use crate::notifications::{Notifier, NotifierOptions};
@@ -130,7 +131,7 @@ pub struct App {
     to_write: mpsc::Receiver<Arc<crate::events::Event>>,
     feed: Feed,
     alive: LastAlive,
-    left: Left,
+    alive_before: Option<WallMs>,
     member: MemberInfo,
 }
 
@@ -175,13 +176,10 @@ impl App {
             tables: Tables::default(),
             rights: watch::Sender::new(Rights::default()),
             events: events.clone(),
+            read_before: AtomicBool::new(false),
         };
         let session = cluster.join().await?;
-        // Read now and not before: from here on nothing of an earlier process is taken any more.
-        let left = Left {
-            alive: alive.read(),
-            ..Left::read(&store, &identity.member).await?
-        };
+        let alive_before = alive.read();
         let member = member_info(&cluster.record);
         Ok(Self {
             member,
@@ -195,7 +193,7 @@ impl App {
             to_write,
             feed,
             alive,
-            left,
+            alive_before,
         })
     }
 
@@ -215,7 +213,6 @@ impl App {
         let never = CancellationToken::new();
         let (tenures, tables) = (self.cluster.tenures.clone(), self.cluster.tables.clone());
         let recorder = Recorder::new();
-        let recorded = self.left.recorded();
         let notifier = self.notifier(&tenures)?;
         let view = notifier.view();
 
@@ -231,9 +228,9 @@ impl App {
             lanes: lanes.clone(),
             recorder: recorder.clone(),
             tenures: tenures.clone(),
+            store: self.store.clone(),
             events: self.events.clone(),
-            feed: self.feed.clone(),
-            left: self.left,
+            alive: self.alive_before,
         };
         let token = running.stop().clone();
         running.spawn(async move {
@@ -246,7 +243,6 @@ impl App {
             catalog: self.catalog.clone(),
             events: self.events.clone(),
             feed: self.feed.clone(),
-            recorded,
         };
         let (token, work) = (recording.stop().clone(), recorder.clone());
         recording.spawn(async move {
@@ -423,7 +419,7 @@ impl App {
         let base_url = self.options.base_url.clone();
         Ok(Notifier::new(NotifierOptions {
             store: self.store.clone(),
-            tenure: Arc::new(move || tenures.of(&Group::notify())),
+            tenure: Arc::new(move || Some(tenures.holding(&Group::notify())?.tenure().clone())),
             member: self.session.member().clone(),
             cluster: self.options.cluster.clone(),
             base_url,
@@ -508,7 +504,7 @@ fn member_record(options: &ServerOptions, identity: &Identity, listener: &TcpLis
 
 /// Who judges a monitor, by the tables.
 fn owner(tables: Tables) -> api::OwnerView {
-    Arc::new(move |entry| tables.judge(&entry.group()?, crate::director::slot(entry.name.as_str())))
+    Arc::new(move |entry| tables.judge(&entry.group()?, crate::cluster::tenures::slot(entry.name.as_str())))
 }
 
 fn member_info(record: &MemberRecord) -> MemberInfo {

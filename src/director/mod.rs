@@ -15,7 +15,7 @@ use crate::catalog::Catalog;
 use crate::cluster::Rights;
 use crate::events::{EventKind, Events};
 use crate::model::{Group, MemberId, MonitorName, WallMs};
-use crate::store::records::{MemberRecord, SLOTS, Table};
+use crate::store::records::{MemberRecord, Table};
 use crate::store::{Change, Commit, Entry, Followed, Guard, Op, Outcome, Revision, Store, StoreError, Term};
 use crate::store::{decode, encode, keys, seat_value};
 
@@ -23,12 +23,6 @@ use crate::store::{decode, encode, keys, seat_value};
 const SETTLE: Duration = Duration::from_millis(20);
 /// Wait after the store took nothing.
 const AGAIN: Duration = Duration::from_secs(1);
-
-/// The slot of a monitor or alerter within its group.
-#[must_use]
-pub fn slot(name: &str) -> u16 {
-    (crate::schedule::name_hash(name) % u64::from(SLOTS)) as u16
-}
 
 /// The loop. Runs in every member and sleeps in all but one.
 pub struct Director {

@@ -4,6 +4,7 @@
 //! slots for which this member has tenure) and hands every change of definition or tenure to the right lane.
 
 pub mod alarm;
+mod arrivals;
 pub mod clock;
 mod commits;
 mod ending;
@@ -30,19 +31,15 @@ pub use commits::{Recorded, restore};
 
 use crate::catalog::loader::Changed;
 use crate::catalog::{Catalog, Live, MonitorEntry};
-use crate::cluster::tenures::Tenures;
+use crate::cluster::tenures::{Right, Tenures};
 use crate::events::{EventKind, Events};
-use crate::feed::Feed;
-use crate::model::{
-    AlerterName, Closed, EpisodeId, Group, MemberId, MonitorName, Outcome, Reason, Status, Verdict, WallMs,
-};
+use crate::model::{Closed, Group, MonitorName, Outcome, Reason, Verdict, WallMs};
 use crate::schedule::{Lateness, Ledger, name_hash};
 use crate::state;
-use crate::store::records::{Checkpoint, FORMAT, SoftRecord};
-use crate::store::{Revision, Store, StoreError, decode, keys};
-use lane::Command;
+use crate::store::records::Checkpoint;
+use crate::store::{Revision, Store};
+use lane::{Command, Taken};
 use recorder::Recorder;
-use soft::LeftSoft;
 use stats::LaneStats;
 
 /// How often it is looked whether a monitor is unwatched.
@@ -118,118 +115,6 @@ impl Lanes {
     }
 }
 
-/// What an earlier process left in the store: read once, before anything runs.
-#[derive(Default)]
-pub struct Left {
-    /// Open episodes.
-    pub checkpoints: HashMap<MonitorName, (Revision, Checkpoint)>,
-    /// Failures that were not yet a status.
-    pub soft: LeftSoft,
-    /// When the earlier process was last known to live.
-    pub alive: Option<WallMs>,
-}
-
-impl Left {
-    /// Reads it, once this process alone may write: what an earlier one had under way is done or refused by then. A record that cannot be
-    /// read is named, and harms nobody else.
-    ///
-    /// # Errors
-    /// The store does not answer.
-    pub async fn read(store: &Store, member: &MemberId) -> Result<Self, StoreError> {
-        let (_, entries) = store.list(&keys::checkpoints()).await?;
-        let mut checkpoints = HashMap::with_capacity(entries.len());
-        let mut damaged = Vec::new();
-        for entry in &entries {
-            let name = keys::last_segment(&entry.key).and_then(|name| MonitorName::parse(&name).ok());
-            let Some(name) = name else { continue };
-            match decode::<Checkpoint>(entry) {
-                Ok(at) => drop(checkpoints.insert(name, (at.rev, at.value))),
-                Err(error) => {
-                    tracing::warn!(%error, "a checkpoint cannot be read; its episode is closed, the next runs tell how things are");
-                    damaged.push((name, entry.rev));
-                }
-            }
-        }
-        if !damaged.is_empty() {
-            let told = told_of(store).await?;
-            for (name, rev) in damaged {
-                let stand_in = stand_in(told.get(&name).map(Vec::as_slice).unwrap_or_default());
-                checkpoints.insert(name, (rev, stand_in));
-            }
-        }
-        let soft = match store.read::<SoftRecord>(&keys::soft(member)).await {
-            Ok(record) => record.map(|at| LeftSoft::new(at.value)).unwrap_or_default(),
-            Err(StoreError::Damaged(what)) => {
-                tracing::warn!(
-                    what,
-                    "soft failures of the last run cannot be read; counting begins anew"
-                );
-                LeftSoft::default()
-            }
-            Err(error) => return Err(error),
-        };
-        Ok(Self {
-            checkpoints,
-            soft,
-            alive: None,
-        })
-    }
-
-    /// What the recorder has to know of it.
-    #[must_use]
-    pub fn recorded(&self) -> HashMap<MonitorName, Recorded> {
-        self.checkpoints
-            .iter()
-            .map(|(name, (rev, left))| (name.clone(), restore(*rev, left).0))
-            .collect()
-    }
-}
-
-/// Who was told, or is to be told, of each monitor, and of which episode.
-async fn told_of(store: &Store) -> Result<HashMap<MonitorName, Vec<(AlerterName, EpisodeId)>>, StoreError> {
-    /// What all these records have.
-    #[derive(serde::Deserialize)]
-    struct Of {
-        episode: EpisodeId,
-    }
-    let mut told: HashMap<_, Vec<_>> = HashMap::new();
-    for prefix in [keys::told_all(), keys::outbox()] {
-        for entry in store.list(&prefix).await?.1 {
-            if let (Some((alerter, monitor)), Ok(of)) = (keys::alerter_and_monitor(&entry.key), decode::<Of>(&entry)) {
-                told.entry(monitor).or_default().push((alerter, of.value.episode));
-            }
-        }
-    }
-    Ok(told)
-}
-
-/// In place of a checkpoint that cannot be read: as much of the episode as others know. Nothing measures what it says it does, so it is
-/// closed as if the definition had been edited.
-fn stand_in(told: &[(AlerterName, EpisodeId)]) -> Checkpoint {
-    let mut alerters: Vec<_> = told.iter().map(|(alerter, _)| alerter.clone()).collect();
-    alerters.sort();
-    alerters.dedup();
-    Checkpoint {
-        v: FORMAT,
-        group: Group::of("").as_str().to_owned(),
-        kind: String::new(),
-        status: Status::Critical,
-        since: WallMs::now(),
-        failures: 1,
-        hard: 1,
-        episode: told
-            .iter()
-            .map(|(_, episode)| *episode)
-            .max()
-            .unwrap_or(EpisodeId(WallMs::now().0)),
-        seq: 1,
-        trail: Vec::new(),
-        alerters,
-        measured: 0,
-        message: String::new(),
-    }
-}
-
 /// The loop.
 pub struct Manager {
     /// All definitions.
@@ -240,148 +125,272 @@ pub struct Manager {
     pub recorder: Recorder,
     /// What may be judged here.
     pub tenures: Tenures,
+    /// To read how monitors stand that are taken over.
+    pub store: Store,
     /// For telling people.
     pub events: Events,
-    /// To tell pages.
-    pub feed: Feed,
-    /// What the last process left.
-    pub left: Left,
+    /// When the process before this one was last known to live.
+    pub alive: Option<WallMs>,
+}
+
+/// What the loop knows.
+struct Work {
+    manager: Manager,
+    /// What was held when the tables were last looked at.
+    rights: Vec<Arc<Right>>,
+    /// Monitors whose state is known here, and by which right; most of them run. As long as the right is the same nobody else has written of
+    /// them, and what we have under way is newer than what the store holds.
+    judged: HashMap<MonitorName, Arc<Right>>,
+    /// Of these, those that were deleted: forgotten once all is recorded of them.
+    deleted: Vec<MonitorName>,
+    /// Open episodes of monitors whose definition cannot be read: what it measures decides whether they go on, so the question waits.
+    waiting: HashMap<MonitorName, Box<Taken>>,
 }
 
 impl Manager {
     /// Runs until `stop` or until the loader ends.
-    pub async fn run(mut self, mut changes: mpsc::Receiver<Changed>, stop: CancellationToken) {
+    pub async fn run(self, mut changes: mpsc::Receiver<Changed>, stop: CancellationToken) {
         let mut sweep = tokio::time::interval(SWEEP);
         sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         let mut news = self.tenures.news();
-        // The catalog fills before the first word about it comes. What runs by then would run without the episode that the last process left,
-        // and open another.
-        let mut taken = false;
+        let mut work = Work {
+            manager: self,
+            rights: Vec::new(),
+            judged: HashMap::new(),
+            deleted: Vec::new(),
+            waiting: HashMap::new(),
+        };
+        // The catalog fills before the first word about it comes; before that nobody knows which monitors are gone.
+        let mut loaded = false;
         loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                changed = changes.recv() => {
-                    let Some(changed) = changed else { return };
-                    self.take(changed).await;
-                    taken = true;
+            let done = async {
+                tokio::select! {
+                    changed = changes.recv() => match changed {
+                        Some(changed) => work.take(changed).await,
+                        None => return None,
+                    },
+                    () = news.changed(), if loaded => work.all().await,
+                    _ = sweep.tick() => {
+                        work.sweep();
+                        return Some(loaded);
+                    }
                 }
-                () = news.changed(), if taken => self.all().await,
-                _ = sweep.tick() => self.sweep(),
+                Some(true)
+            };
+            match stop.run_until_cancelled(done).await {
+                Some(Some(now)) => loaded = now,
+                Some(None) | None => return,
             }
         }
     }
+}
 
+impl Work {
     async fn take(&mut self, changed: Changed) {
-        if changed.first && !self.left.soft.is_empty() {
-            // What is not gone on with is not to stay written down.
-            self.recorder.soft_changed();
-        }
-        let arriving = changed.put.len();
-        for entry in changed.put {
-            if changed.first {
-                self.catch_up(&entry);
-            }
-            self.adopt(&entry);
-            self.direct(entry, arriving).await;
-        }
         for entry in changed.removed {
-            self.left.checkpoints.remove(&entry.name);
-            self.remove(entry, Some(Closed::Deleted)).await;
-        }
-        if changed.first {
-            self.close_orphans().await;
-        }
-    }
-
-    /// Takes over the open episode that the last process left of a monitor.
-    fn adopt(&mut self, entry: &Arc<MonitorEntry>) {
-        let Some((rev, left)) = self.left.checkpoints.get(&entry.name) else {
-            return;
-        };
-        let (_, health) = restore(*rev, left);
-        entry.live.lock().health = health;
-        // What it measures decides whether the episode goes on; while that cannot be read, the question waits.
-        match &entry.def {
-            None if !entry.disabled() => return,
-            Some(def) if def.measured != left.measured => {
-                ending::close(&self.recorder, &self.feed, entry, WallMs::now(), Closed::Edited);
+            if let Some(right) = self.judged.get(&entry.name).cloned() {
+                self.deleted.push(entry.name.clone());
+                let taken = self.waiting.remove(&entry.name).map(|taken| (right, taken));
+                self.remove(entry, Some(Closed::Deleted), taken).await;
             }
-            _ => {}
         }
-        self.left.checkpoints.remove(&entry.name);
+        self.place(changed.put, true, changed.first).await;
     }
 
-    /// Goes on counting where the last process stopped.
-    fn catch_up(&mut self, entry: &Arc<MonitorEntry>) {
-        let Some(def) = &entry.def else { return };
-        let (now, interval) = (WallMs::now(), def.settings.interval.0);
-        let mut live = entry.live.lock();
-        self.left
-            .soft
-            .apply(entry.name.as_str(), def.measured, interval, now, &mut live.health);
-        let Some(alive) = self.left.alive.filter(|_| !def.settings.disable) else {
-            return;
-        };
-        let missed = now.since(alive).as_nanos() / interval.as_nanos().max(1);
-        let missed = u64::try_from(missed).unwrap_or(u64::MAX);
-        live.ledger.missed += missed;
-        self.lanes.missed(&entry.name, missed);
+    /// The tables have changed.
+    async fn all(&mut self) {
+        let rights = self.manager.tenures.rights();
+        let gained = rights.iter().any(|right| !self.rights.contains(right));
+        self.rights = rights;
+        let entries = self.manager.catalog.monitors();
+        self.place(entries, false, gained).await;
     }
 
-    /// Hands a monitor to its lane, or takes it away, as its definition and our tenure ask for.
-    async fn direct(&self, entry: Arc<MonitorEntry>, arriving: usize) {
-        if entry.disabled() {
-            return self.remove(entry, Some(Closed::Disabled)).await;
-        }
-        // What cannot be read changes nothing: the older definition, if one runs here, runs on.
-        let Some(group) = entry.group() else { return };
-        if self.tenures.of(&group).is_none() {
-            return self.remove(entry, None).await;
-        }
-        let name = entry.name.clone();
-        self.lanes.send(&name, Command::Put { entry, arriving }).await;
+    /// By which right a monitor is judged here, if it is to be. Of one whose definition cannot be read, the group is not known: that of its
+    /// last definition counts, if it could be read.
+    fn right(&self, entry: &MonitorEntry) -> Option<Arc<Right>> {
+        self.manager.tenures.right(&entry.group()?, entry.name.as_str())
     }
 
-    /// By the lane in any case, whether it runs the monitor or not: it alone knows what is still under way.
-    async fn remove(&self, entry: Arc<MonitorEntry>, why: Option<Closed>) {
-        let name = entry.name.clone();
-        self.lanes.send(&name, Command::Remove { entry, why }).await;
-    }
-
-    async fn all(&self) {
-        let entries = self.catalog.monitors();
+    /// Brings monitors to where they belong: to their lane, away from it, or here from somebody else. `edited`: their definitions are new; `all`:
+    /// there may be episodes to close of which no definition tells.
+    async fn place(&mut self, entries: Vec<Arc<MonitorEntry>>, edited: bool, all: bool) {
         let arriving = entries.len();
+        let mut arrivals = Vec::new();
         for entry in entries {
-            self.direct(entry, arriving).await;
+            let (judged, right) = (self.judged.get(&entry.name).cloned(), self.right(&entry));
+            match (judged, right) {
+                // What cannot be read changes nothing: the older definition, if one runs here, runs on.
+                (Some(judged), None) if entry.group().is_none() && self.holds(&judged, &entry) => {
+                    if entry.disabled() {
+                        self.go_on(entry, judged, arriving).await;
+                    }
+                }
+                (Some(_), None) => {
+                    self.judged.remove(&entry.name);
+                    self.waiting.remove(&entry.name);
+                    self.remove(entry, None, None).await;
+                }
+                // Undisturbed.
+                (Some(judged), Some(right)) if judged == right && !edited => {}
+                (Some(judged), Some(right)) if judged == right || self.holds(&judged, &entry) => {
+                    self.judged.insert(entry.name.clone(), right.clone());
+                    self.go_on(entry, right, arriving).await;
+                }
+                (None, None) if entry.group().is_some() => {}
+                (_, right) => arrivals.push((entry, right)),
+            }
+        }
+        if !arrivals.is_empty() || all {
+            self.arrive(arrivals, all).await;
         }
     }
 
-    /// Episodes whose monitors were removed while nobody ran.
-    async fn close_orphans(&mut self) {
-        let gone = |name: &MonitorName| self.catalog.monitor(name.as_str()).is_none();
-        let names: Vec<_> = self
-            .left
-            .checkpoints
-            .keys()
-            .filter(|name| gone(name))
-            .cloned()
-            .collect();
-        for name in names {
-            let Some((rev, left)) = self.left.checkpoints.remove(&name) else {
+    /// Whether this right is still ours: then nobody else has judged the monitor since, although an edit may have moved it to another group.
+    fn holds(&self, right: &Arc<Right>, entry: &MonitorEntry) -> bool {
+        let held = self.manager.tenures.right(&right.group, entry.name.as_str());
+        held.as_ref() == Some(right)
+    }
+
+    /// The definition of a monitor that is judged here is new.
+    async fn go_on(&mut self, entry: Arc<MonitorEntry>, right: Arc<Right>, arriving: usize) {
+        let taken = match entry.def.is_some() || entry.disabled() {
+            true => self.waiting.remove(&entry.name),
+            false => None,
+        };
+        if entry.disabled() {
+            let taken = taken.map(|taken| (right, taken));
+            self.remove(entry, Some(Closed::Disabled), taken).await;
+        } else if entry.def.is_some() {
+            self.put(entry, right, taken, arriving).await;
+        }
+    }
+
+    /// Takes monitors over.
+    async fn arrive(&mut self, arrivals: Vec<(Arc<MonitorEntry>, Option<Arc<Right>>)>, all: bool) {
+        let names: Vec<_> = arrivals.iter().map(|(entry, _)| &entry.name).collect();
+        let mut found = arrivals::read(&self.manager.store, &names, all).await;
+        let now = WallMs::now();
+        let n = arrivals.len();
+        for (entry, right) in arrivals {
+            let checkpoint = found.checkpoints.get(&entry.name);
+            // Of a definition that says no group, its episode does.
+            let right = right.or_else(|| {
+                let (_, checkpoint) = checkpoint?;
+                let group = Group::named(&checkpoint.group);
+                self.manager.tenures.right(&group, entry.name.as_str())
+            });
+            let Some(right) = right else { continue };
+            let open = checkpoint.is_some();
+            let taken = found.taken(&entry, now);
+            self.judged.insert(entry.name.clone(), right.clone());
+            if entry.disabled() {
+                if open {
+                    self.remove(entry, Some(Closed::Disabled), Some((right, taken))).await;
+                }
+            } else if entry.def.is_none() {
+                if open {
+                    entry.live.lock().health = taken.health.clone();
+                    self.waiting.insert(entry.name.clone(), taken);
+                }
+            } else {
+                if all && right.inherited {
+                    self.manager.missed(&entry, now);
+                }
+                self.put(entry, right, Some(taken), n).await;
+            }
+        }
+        if !found.soft.is_empty() {
+            // What is not gone on with is not to stay written down.
+            self.manager.recorder.soft_changed();
+        }
+        if found.all {
+            self.close_orphans(found.checkpoints).await;
+        }
+    }
+
+    /// Episodes whose monitors were removed, or edited to belong elsewhere, while nobody judged them: whoever holds their slot closes them.
+    async fn close_orphans(&mut self, checkpoints: HashMap<MonitorName, (Revision, Checkpoint)>) {
+        for (name, (rev, left)) in checkpoints {
+            if self.judged.contains_key(&name) || self.manager.recorder.is_busy_with(&name) {
+                continue;
+            }
+            let group = Group::named(&left.group);
+            let Some(right) = self.manager.tenures.right(&group, name.as_str()) else {
                 continue;
             };
-            tracing::info!(monitor = %name, "closing the episode of a monitor that is gone");
-            let live = Arc::new(Live::default());
-            live.lock().health = restore(rev, &left).1;
-            let entry = MonitorEntry {
-                name,
-                rev: Revision(0),
-                def: None,
-                problems: Vec::new(),
-                live,
+            let (recorded, health) = restore(rev, &left);
+            let taken = Box::new(Taken {
+                health,
+                recorded: Some(recorded),
+                measured: None,
+            });
+            let (entry, why) = match self.manager.catalog.monitor(name.as_str()) {
+                // Its new judge, if it has one, may be first.
+                Some(entry) if entry.group().is_some_and(|now| now != group) => (entry, Closed::Edited),
+                Some(_) => continue,
+                None => {
+                    tracing::info!(monitor = %name, "closing the episode of a monitor that is gone");
+                    self.judged.insert(name.clone(), right.clone());
+                    self.deleted.push(name.clone());
+                    let entry = MonitorEntry {
+                        name,
+                        rev: Revision(0),
+                        def: None,
+                        problems: Vec::new(),
+                        live: Arc::new(Live::default()),
+                    };
+                    (Arc::new(entry), Closed::Deleted)
+                }
             };
-            self.remove(Arc::new(entry), Some(Closed::Deleted)).await;
+            self.remove(entry, Some(why), Some((right, taken))).await;
         }
+    }
+
+    fn sweep(&mut self) {
+        self.manager.sweep();
+        let (catalog, recorder, judged) = (&self.manager.catalog, &self.manager.recorder, &mut self.judged);
+        self.deleted.retain(|name| {
+            let back = catalog.monitor(name.as_str()).is_some();
+            let over = !back && !recorder.is_busy_with(name);
+            if over {
+                judged.remove(name);
+            }
+            !(back || over)
+        });
+    }
+
+    async fn put(&self, entry: Arc<MonitorEntry>, right: Arc<Right>, taken: Option<Box<Taken>>, arriving: usize) {
+        let name = entry.name.clone();
+        let put = Command::Put {
+            entry,
+            right,
+            taken,
+            arriving,
+        };
+        self.manager.lanes.send(&name, put).await;
+    }
+
+    /// By the lane, also of what does not run here: it alone knows what is still under way.
+    async fn remove(&self, entry: Arc<MonitorEntry>, why: Option<Closed>, taken: Option<(Arc<Right>, Box<Taken>)>) {
+        let name = entry.name.clone();
+        self.manager
+            .lanes
+            .send(&name, Command::Remove { entry, why, taken })
+            .await;
+    }
+}
+
+impl Manager {
+    /// Runs that were due while no process of this member lived.
+    fn missed(&self, entry: &MonitorEntry, now: WallMs) {
+        let (Some(def), Some(alive)) = (&entry.def, self.alive) else {
+            return;
+        };
+        let missed = now.since(alive).as_nanos() / def.settings.interval.0.as_nanos().max(1);
+        let missed = u64::try_from(missed).unwrap_or(u64::MAX);
+        entry.live.lock().ledger.missed += missed;
+        self.lanes.missed(&entry.name, missed);
     }
 
     /// Says once when a monitor has become unwatched, and once when it no longer is.

@@ -87,7 +87,8 @@ pub(crate) fn describe(err: &io::Error) -> String {
         let text = err.to_string();
         // What `openssl req -x509` makes by default, and a library's word for it.
         return if text.contains("CaUsedAsEndEntity") {
-            "the server shows an authority's certificate (CA:TRUE) as its own: give it one that is signed by it".to_owned()
+            "the server shows an authority's certificate (CA:TRUE) as its own: give it one that is signed by it"
+                .to_owned()
         } else {
             text
         };
