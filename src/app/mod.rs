@@ -20,11 +20,12 @@ pub use paths::default_data_dir;
 use crate::alerters::DeliveryCx;
 use crate::api::{self, AccessTokens, ApiState, Health, MemberInfo, Parts, ServeLimits};
 use crate::catalog::{Catalog, loader};
+use crate::cluster::abstain::Abstain;
 use crate::cluster::identity::{Identity, IdentityError, LastAlive};
 use crate::cluster::tenures::Tenures;
 use crate::cluster::{Cluster, Rights, Tables, event_log};
 use crate::config::kinds::Kinds;
-use crate::director::{Director, prune};
+use crate::director::{Director, plan, prune};
 use crate::events::{EventKind, Events};
 use crate::feed::{Feed, Signal};
 use crate::manager::alarm::Alarm;
@@ -175,6 +176,7 @@ impl App {
             tables: Tables::default(),
             rights: watch::Sender::new(Rights::default()),
             events: events.clone(),
+            abstain: Abstain::default(),
         };
         let session = cluster.join().await?;
         // Read now and not before: from here on nothing of an earlier process is taken any more.
@@ -258,6 +260,9 @@ impl App {
             catalog: self.catalog.clone(),
             rights: self.cluster.rights.subscribe(),
             events: self.events.clone(),
+            abstain: self.cluster.abstain.clone(),
+            alone: true,
+            planner: plan::plan,
         };
         let (token, store, rights) = (
             belonging.stop().clone(),
@@ -506,7 +511,7 @@ fn member_record(options: &ServerOptions, identity: &Identity, listener: &TcpLis
 
 /// Who judges a monitor, by the tables.
 fn owner(tables: Tables) -> api::OwnerView {
-    Arc::new(move |entry| tables.judge(&entry.group()?, crate::director::slot(entry.name.as_str())))
+    Arc::new(move |entry| tables.judge(&entry.group()?, crate::catalog::slot(entry.name.as_str())))
 }
 
 fn member_info(record: &MemberRecord) -> MemberInfo {

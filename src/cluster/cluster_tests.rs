@@ -30,6 +30,8 @@ async fn running() -> Bench {
     let table = Table {
         v: FORMAT,
         epoch: "1-1".to_owned(),
+        at: WallMs(0),
+        why: String::new(),
         runs: vec![SlotRun {
             first: 0,
             last: SLOTS - 1,
@@ -54,6 +56,7 @@ async fn running() -> Bench {
         tables: Tables::default(),
         rights,
         events: Events::new(member, Feed::default()).0,
+        abstain: Abstain::default(),
     };
     let first = cluster.join().await.unwrap();
     let mut tasks = Tasks::child_of(&CancellationToken::new());

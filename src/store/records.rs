@@ -340,11 +340,16 @@ pub struct SlotRun {
 
 /// `plan/<group>/table`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "super::packed::Packed", try_from = "super::packed::Packed")]
 pub struct Table {
     /// [`FORMAT`].
     pub v: u32,
     /// `<term>-<n>`, never used twice.
     pub epoch: String,
+    /// When it was made, by the director's clock: for people.
+    pub at: WallMs,
+    /// Why it was made: for people.
+    pub why: String,
     /// All slots, in order, without gaps.
     pub runs: Vec<SlotRun>,
     /// Per member the stamp that its seat has to hold for its commits to be accepted.
