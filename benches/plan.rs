@@ -21,10 +21,18 @@ pub(crate) fn run(selection: &Selection, figures: &mut Figures) {
     }
     let mut cluster = Cluster::new();
     let first = cluster.plan(Moves::Must);
-    figures.note("a first plan, 1,000,000 monitors, 1,000 members, 21 groups", shown(first));
+    figures.note(
+        "a first plan, 1,000,000 monitors, 1,000 members, 21 groups",
+        shown(first),
+    );
     let gone = cluster.members.remove(1);
     let death = cluster.plan(Moves::Must);
-    figures.row("the same, one member dies", "500 ms of one core", shown(death), Some(death < Duration::from_millis(500)));
+    figures.row(
+        "the same, one member dies",
+        "500 ms of one core",
+        shown(death),
+        Some(death < Duration::from_millis(500)),
+    );
     cluster.members.insert(1, gone.clone());
     let join = cluster.plan(Moves::Fill(BTreeSet::from([gone.id])));
     figures.note("the same, one member comes", shown(join));
@@ -75,11 +83,15 @@ impl Cluster {
     fn plan(&mut self, moves: Moves) -> Duration {
         let mut time = Duration::ZERO;
         loop {
-            let places = self.loads.iter().zip(&self.tables).map(|((group, loads), before)| Place {
-                group: group.clone(),
-                loads: Some(loads),
-                before: before.as_ref(),
-            });
+            let places = self
+                .loads
+                .iter()
+                .zip(&self.tables)
+                .map(|((group, loads), before)| Place {
+                    group: group.clone(),
+                    loads: Some(loads),
+                    before: before.as_ref(),
+                });
             let input = Input {
                 members: self.members.clone(),
                 places: places.collect(),
