@@ -21,11 +21,12 @@ pub use paths::default_data_dir;
 use crate::alerters::DeliveryCx;
 use crate::api::{self, AccessTokens, ApiState, Health, MemberInfo, Parts, ServeLimits};
 use crate::catalog::{Catalog, loader};
+use crate::cluster::abstain::Abstain;
 use crate::cluster::identity::{Identity, IdentityError, LastAlive};
 use crate::cluster::tenures::Tenures;
 use crate::cluster::{Cluster, Rights, Tables, event_log};
 use crate::config::kinds::Kinds;
-use crate::director::{Director, prune};
+use crate::director::{Director, plan, prune};
 use crate::events::{EventKind, Events};
 use crate::feed::{Feed, Signal};
 use crate::manager::alarm::Alarm;
@@ -37,7 +38,7 @@ use crate::manager::{Lanes, Manager, soft};
 use crate::model::{Group, MemberId, Secret, WallMs};
 use crate::monitors::{CheckCx, CheckOptions};
 use crate::notifications::{Notifier, NotifierOptions};
-use crate::store::records::MemberRecord;
+use crate::store::records::{MemberRecord, slot};
 use crate::store::{OpenError, Session, SessionError, Store, StoreError};
 use crate::tasks::Tasks;
 use crate::telemetry;
@@ -177,6 +178,7 @@ impl App {
             rights: watch::Sender::new(Rights::default()),
             events: events.clone(),
             read_before: AtomicBool::new(false),
+            abstain: Abstain::default(),
         };
         let session = cluster.join().await?;
         let alive_before = alive.read();
@@ -254,6 +256,9 @@ impl App {
             catalog: self.catalog.clone(),
             rights: self.cluster.rights.subscribe(),
             events: self.events.clone(),
+            abstain: self.cluster.abstain.clone(),
+            alone: true,
+            planner: plan::plan,
         };
         let (token, store, rights) = (
             belonging.stop().clone(),
@@ -504,7 +509,7 @@ fn member_record(options: &ServerOptions, identity: &Identity, listener: &TcpLis
 
 /// Who judges a monitor, by the tables.
 fn owner(tables: Tables) -> api::OwnerView {
-    Arc::new(move |entry| tables.judge(&entry.group()?, crate::cluster::tenures::slot(entry.name.as_str())))
+    Arc::new(move |entry| tables.judge(&entry.group()?, slot(entry.name.as_str())))
 }
 
 fn member_info(record: &MemberRecord) -> MemberInfo {

@@ -5,6 +5,7 @@ mod cfg;
 mod check;
 mod client;
 mod generate;
+mod member;
 mod server;
 mod silence;
 mod values;
@@ -140,6 +141,9 @@ enum Command {
     /// Mute alerts for a time
     #[command(subcommand)]
     Silence(SilenceCommand),
+    /// Look at the members of the cluster, drain them, weigh them
+    #[command(subcommand)]
+    Member(member::MemberCommand),
     /// Look at alerters and try them
     #[command(subcommand)]
     Alerter(AlerterCommand),
@@ -334,6 +338,7 @@ pub fn main() -> ExitCode {
         Command::Cfg(args) => cfg::run(&cli.global, &args),
         Command::Check(args) => check::run(&cli.global, &args),
         Command::Silence(command) => silence::run(&cli.global, command),
+        Command::Member(command) => member::run(&cli.global, command),
         Command::Alerter(command) => alerter::run(&cli.global, &command),
         Command::Generate(command) => generate::run(&command),
     };

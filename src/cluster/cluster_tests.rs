@@ -30,6 +30,8 @@ async fn running() -> Bench {
     let table = Table {
         v: FORMAT,
         epoch: "1-1".to_owned(),
+        at: WallMs(0),
+        why: String::new(),
         runs: vec![SlotRun {
             first: 0,
             last: SLOTS - 1,
@@ -55,6 +57,7 @@ async fn running() -> Bench {
         rights,
         events: Events::new(member, Feed::default()).0,
         read_before: AtomicBool::default(),
+        abstain: Abstain::default(),
     };
     let first = cluster.join().await.unwrap();
     let mut tasks = Tasks::child_of(&CancellationToken::new());

@@ -39,6 +39,8 @@ async fn holding(store: &Store, group: &Group) -> Holding {
     let table = Table {
         v: FORMAT,
         epoch: "1-1".to_owned(),
+        at: crate::model::WallMs(0),
+        why: String::new(),
         runs: vec![all],
         stamps: [(member, "boot".to_owned())].into(),
     };

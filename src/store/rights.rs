@@ -539,6 +539,8 @@ mod tests {
         let mut table = Table {
             v: FORMAT,
             epoch: "1-0".to_owned(),
+            at: crate::model::WallMs(0),
+            why: String::new(),
             runs: vec![run(None)],
             stamps: [(me.clone(), "s1".to_owned())].into(),
         };

@@ -9,10 +9,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::stage::{kinds, stage};
 use crate::catalog::{Catalog, loader};
+use crate::cluster::abstain::Abstain;
 use crate::cluster::tenures::Tenures;
 use crate::cluster::{Cluster, Rights, Tables, event_log};
 use crate::config::definition::Strictness;
-use crate::director::Director;
+use crate::director::{Director, plan};
 use crate::events::{EventKind, Events};
 use crate::feed::Feed;
 use crate::manager::alarm::Alarm;
@@ -84,6 +85,7 @@ impl Member {
         };
         let (rights, rights_now) = watch::channel(Rights::default());
         let tenures = Tenures::default();
+        let abstain = Abstain::default();
         let cluster = Cluster {
             store: store.clone(),
             record,
@@ -93,6 +95,7 @@ impl Member {
             rights,
             events: events.clone(),
             read_before: AtomicBool::new(false),
+            abstain: abstain.clone(),
         };
         let session = cluster.join().await?;
         let never = CancellationToken::new();
@@ -147,6 +150,9 @@ impl Member {
             catalog: catalog.clone(),
             rights: rights_now.clone(),
             events: events.clone(),
+            abstain,
+            alone: true,
+            planner: plan::plan,
         };
         let stop = belonging.stop().clone();
         belonging.spawn(async move {
