@@ -64,6 +64,8 @@ const LARGE: &str = "decoded message length too large";
 
 /// What the client says when the other side speaks HTTP, but not gRPC.
 const NO_GRPC: &[&str] = &["grpc-status header missing", "invalid content-type", "invalid compression flag"];
+/// And when it speaks an older HTTP, as an etcd of the API v2 does.
+const NO_HTTP2: &str = "frame with invalid size";
 
 /// Judges a failed request to an endpoint.
 pub(super) fn judge(error: &Error, endpoint: &str) -> Failure {
@@ -112,10 +114,16 @@ fn judge_status(status: &Status, endpoint: &str) -> Failure {
             )),
         };
     }
-    unsure(&match status.source() {
-        Some(_) => format!("`{endpoint}`: {}", chain(status)),
-        None => text,
-    })
+    let Some(source) = status.source() else {
+        return unsure(&text);
+    };
+    let why = chain(source);
+    if why.contains(NO_HTTP2) {
+        return unsure(&format!(
+            "`{endpoint}` does not speak the API v3 of etcd ({why}); name an etcd of version 3.4 or newer"
+        ));
+    }
+    unsure(&format!("`{endpoint}`: {message}: {why}"))
 }
 
 /// What etcd's own words mean, where they are known; `text` is for people.

@@ -4,8 +4,6 @@
 mod endpoints;
 mod failure;
 mod options;
-#[cfg(test)]
-mod server;
 mod space;
 #[cfg(test)]
 mod tests;

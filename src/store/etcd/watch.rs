@@ -6,7 +6,7 @@ use std::time::Duration;
 use etcd_client::proto::{PbEvent, PbWatchResponse};
 use etcd_client::{WatchOptions, WatchStream};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::endpoints::{Endpoints, Repeat};
 use super::failure::{chain, refusal};
@@ -93,7 +93,7 @@ impl Watch {
 
     /// Passes changes on until the reader goes or the stream ends.
     pub(super) async fn run(mut self, to: Sender) {
-        let mut ask = interval(ASK);
+        let mut ask = interval_at(Instant::now() + ASK, ASK);
         ask.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut heard = Instant::now();
         let error = loop {

@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
-use super::EtcdOptions;
+use crate::store::EtcdOptions;
 
 /// Time for etcd to answer after its start.
 const START: Duration = Duration::from_secs(20);
@@ -78,6 +78,8 @@ impl Servers {
                 ("election-timeout", "500".to_owned()),
                 ("logger", "zap".to_owned()),
                 ("log-level", "error".to_owned()),
+                // Its hashing of passwords is made to be slow.
+                ("bcrypt-cost", "4".to_owned()),
             ]
             .into_iter()
             .map(|(name, value)| format!("--{name}={value}"))
