@@ -3,6 +3,7 @@
 mod configs;
 mod limits;
 mod paths;
+mod store;
 #[cfg(test)]
 mod sim;
 
@@ -37,7 +38,7 @@ use crate::model::{Group, MemberId, Secret, WallMs};
 use crate::monitors::{CheckCx, CheckOptions};
 use crate::notifications::{Notifier, NotifierOptions};
 use crate::store::records::MemberRecord;
-use crate::store::{OpenError, Session, SessionError, Store, StoreError};
+use crate::store::{EtcdError, EtcdOptions, OpenError, Session, SessionError, Store, StoreError};
 use crate::tasks::Tasks;
 use crate::telemetry;
 
@@ -52,6 +53,10 @@ pub struct ServerOptions {
     pub access_tokens: Vec<Secret>,
     /// Where state is kept.
     pub data_dir: PathBuf,
+    /// The store of the cluster; without it, one of our own in the data directory.
+    pub etcd: Option<EtcdOptions>,
+    /// End rather than wait when the store does not answer at the start.
+    pub require_store: bool,
     /// A directory to keep the store in line with.
     pub configs: Option<PathBuf>,
     /// Id of this member.
@@ -89,6 +94,9 @@ pub enum StartError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// What was said about etcd cannot be meant.
+    #[error(transparent)]
+    Etcd(#[from] EtcdError),
     /// This member has no identity.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -160,10 +168,9 @@ impl App {
                 listen: options.listen.clone(),
                 why,
             })?;
-        let store = crate::store::open_embedded(&options.data_dir).await?;
+        let store = store::open(&options).await?;
         let identity = Identity::of(&options.data_dir, options.member_id.clone())?;
-        store.identity().await?;
-        let settings = store.settings().await?.value;
+        let settings = store::reach(&store, &options).await?;
         let feed = Feed::default();
         let (events, to_write) = Events::new(identity.member.clone(), feed.clone());
         let alive = LastAlive::of(&options.data_dir);
@@ -176,7 +183,7 @@ impl App {
             rights: watch::Sender::new(Rights::default()),
             events: events.clone(),
         };
-        let session = cluster.join().await?;
+        let session = store::join(&cluster, &options).await?;
         // Read now and not before: from here on nothing of an earlier process is taken any more.
         let left = Left {
             alive: alive.read(),
@@ -337,7 +344,8 @@ impl App {
                 Ended::Quietly("definitions directory")
             });
         }
-        let health = Health::new("embedded", Some(self.options.data_dir.display().to_string()));
+        let (backend, path) = store::described(&self.options);
+        let health = Health::new(backend, Some(path));
         let state = ApiState::new(Parts {
             catalog: self.catalog.clone(),
             lanes,
