@@ -3,9 +3,9 @@
 mod configs;
 mod limits;
 mod paths;
-mod store;
 #[cfg(test)]
 mod sim;
+mod store;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -38,7 +38,7 @@ use crate::model::{Group, MemberId, Secret, WallMs};
 use crate::monitors::{CheckCx, CheckOptions};
 use crate::notifications::{Notifier, NotifierOptions};
 use crate::store::records::MemberRecord;
-use crate::store::{EtcdError, EtcdOptions, OpenError, Session, SessionError, Store, StoreError};
+use crate::store::{Claim, EtcdError, EtcdOptions, OpenError, Session, SessionError, Store, StoreError};
 use crate::tasks::Tasks;
 use crate::telemetry;
 
@@ -140,6 +140,7 @@ pub struct App {
     alive: LastAlive,
     left: Left,
     member: MemberInfo,
+    claim: Option<Claim>,
 }
 
 impl App {
@@ -168,7 +169,7 @@ impl App {
                 listen: options.listen.clone(),
                 why,
             })?;
-        let store = store::open(&options).await?;
+        let (store, claim) = store::open(&options).await?;
         let identity = Identity::of(&options.data_dir, options.member_id.clone())?;
         let settings = store::reach(&store, &options).await?;
         let feed = Feed::default();
@@ -203,6 +204,7 @@ impl App {
             feed,
             alive,
             left,
+            claim,
         })
     }
 
@@ -218,8 +220,10 @@ impl App {
     ///
     /// # Errors
     /// A part of the program ended before it was asked to: the supervisor should start us anew.
-    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+    pub async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
         let never = CancellationToken::new();
+        // Until the end: then the next process may have the data directory.
+        let _claim = self.claim.take();
         let (tenures, tables) = (self.cluster.tenures.clone(), self.cluster.tables.clone());
         let recorder = Recorder::new();
         let recorded = self.left.recorded();

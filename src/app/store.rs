@@ -6,29 +6,19 @@ use std::time::Duration;
 use super::{ServerOptions, StartError};
 use crate::cluster::Cluster;
 use crate::store::records::ClusterSettings;
-use crate::store::{Session, SessionError, Store, StoreError};
+use crate::store::{Claim, Session, SessionError, Store, StoreError};
 
 /// Wait before a store that does not answer is asked again.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// The store that was asked for. etcd is not asked anything yet.
-pub(super) async fn open(options: &ServerOptions) -> Result<Store, StartError> {
+/// The store that was asked for, and the data directory where it does not lock that by itself. etcd is not asked anything yet.
+pub(super) async fn open(options: &ServerOptions) -> Result<(Store, Option<Claim>), StartError> {
     let Some(etcd) = &options.etcd else {
-        return Ok(crate::store::open_embedded(&options.data_dir).await?);
+        return Ok((crate::store::open_embedded(&options.data_dir).await?, None));
     };
-    // The embedded store makes its directory by itself; the identity of this member is there with etcd too.
-    make_private(&options.data_dir).map_err(|why| {
-        StartError::Machine(format!(
-            "the data directory {} cannot be made: {why}",
-            options.data_dir.display()
-        ))
-    })?;
-    Ok(crate::store::open_etcd(etcd)?)
-}
-
-fn make_private(dir: &std::path::Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
+    // This member's identity is there: two processes with one would take it from one another again and again.
+    let claim = crate::store::claim(&options.data_dir)?;
+    Ok((crate::store::open_etcd(etcd)?, Some(claim)))
 }
 
 /// What it is and where, for people.
@@ -45,7 +35,9 @@ pub(super) async fn reach(store: &Store, options: &ServerOptions) -> Result<Clus
         store.identity().await?;
         Ok(store.settings().await?.value)
     };
-    waiting(options, settings, |error: &StoreError| Some(error.clone())).await.map_err(Into::into)
+    waiting(options, settings, |error: &StoreError| Some(error.clone()))
+        .await
+        .map_err(Into::into)
 }
 
 /// The first session.
@@ -54,7 +46,9 @@ pub(super) async fn join(cluster: &Cluster, options: &ServerOptions) -> Result<A
         SessionError::Store(error) => Some(error.clone()),
         _ => None,
     };
-    waiting(options, async || cluster.join().await, of_the_store).await.map_err(Into::into)
+    waiting(options, async || cluster.join().await, of_the_store)
+        .await
+        .map_err(Into::into)
 }
 
 /// Tries until it works, where waiting may help: said once for each reason. Our own disk is not waited for.
@@ -78,7 +72,10 @@ async fn waiting<T, E: std::fmt::Display>(
         }
         let why = error.to_string();
         if why != said {
-            tracing::warn!(error = why, "cannot join the cluster yet, trying on; --require-store would end here");
+            tracing::warn!(
+                error = why,
+                "cannot join the cluster yet, trying on; --require-store would end here"
+            );
             said = why;
         }
         tokio::time::sleep(AGAIN).await;

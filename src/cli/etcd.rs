@@ -133,16 +133,30 @@ mod tests {
 
     #[test]
     fn endpoints_count_before_and_after_the_command_as_lists_and_repeated() {
-        assert_eq!(members("9volt -e http://a:1 server -e http://b:2"), ["http://a:1", "http://b:2"]);
+        assert_eq!(
+            members("9volt -e http://a:1 server -e http://b:2"),
+            ["http://a:1", "http://b:2"]
+        );
         assert_eq!(members("9volt -e a:1,b:2 -e c:3 server"), ["a:1", "b:2", "c:3"]);
-        assert_eq!(members("9volt server -ea:1 --etcd-members=b:2,c:3"), ["a:1", "b:2", "c:3"]);
-        assert_eq!(members("9volt -e a:1 silence -e b:2 list -e c:3"), ["a:1", "b:2", "c:3"]);
+        assert_eq!(
+            members("9volt server -ea:1 --etcd-members=b:2,c:3"),
+            ["a:1", "b:2", "c:3"]
+        );
+        assert_eq!(
+            members("9volt -e a:1 silence -e b:2 list -e c:3"),
+            ["a:1", "b:2", "c:3"]
+        );
         assert!(members("9volt server").is_empty());
     }
 
     #[test]
     fn a_password_may_hold_colons_and_is_not_shown() {
-        let cli = parse(["9volt", "-U", "root:a:b", "server", "-e", "a:1"].map(Into::into).to_vec()).unwrap();
+        let cli = parse(
+            ["9volt", "-U", "root:a:b", "server", "-e", "a:1"]
+                .map(Into::into)
+                .to_vec(),
+        )
+        .unwrap();
         let (user, password) = cli.global.etcd.options().unwrap().unwrap().user.unwrap();
         assert_eq!((user.as_str(), password.reveal()), ("root", "a:b"));
         assert!(!format!("{cli:?}").contains("a:b"));

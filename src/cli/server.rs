@@ -10,7 +10,9 @@ use crate::telemetry;
 pub(super) fn run(global: &Global, args: ServerArgs) -> anyhow::Result<u8> {
     let etcd = global.etcd.options()?;
     // Once, for people: a list of servers and the top of the keys in them.
-    let state = etcd.as_ref().map(|etcd| format!("etcd at {} (prefix {})", etcd.endpoints.join(", "), etcd.prefix));
+    let state = etcd
+        .as_ref()
+        .map(|etcd| format!("etcd at {} (prefix {})", etcd.endpoints.join(", "), etcd.prefix));
     let options = ServerOptions {
         etcd,
         require_store: args.require_store,

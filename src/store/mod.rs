@@ -28,10 +28,10 @@ mod rights;
 mod tests;
 
 pub use backend::{
-    Backend, BackendStatus, Batch, Change, Commit, EndpointStatus, Entry, Guard, Key, Lease, LeaseId, Op, Outcome, Page,
-    Refusal, Revision, StoreError,
+    Backend, BackendStatus, Batch, Change, Commit, EndpointStatus, Entry, Guard, Key, Lease, LeaseId, Op, Outcome,
+    Page, Refusal, Revision, StoreError,
 };
-pub use embedded::{Embedded, OpenError};
+pub use embedded::{Claim, Embedded, OpenError, claim};
 pub use etcd::{Etcd, EtcdError, EtcdOptions};
 pub use faults::{Answer, Chances, Faults};
 pub use follow::{Follow, Followed};

@@ -37,9 +37,13 @@ const REFUSALS: &[(&str, fn(String) -> StoreError)] = &[
         ))
     }),
     ("requested lease not found", |_| StoreError::NoLease),
-    ("required revision has been compacted", |_| StoreError::Compacted(Revision(0))),
+    ("required revision has been compacted", |_| {
+        StoreError::Compacted(Revision(0))
+    }),
     // The history that we knew is not that of this store any more: list again.
-    ("required revision is a future revision", |_| StoreError::Compacted(Revision(0))),
+    ("required revision is a future revision", |_| {
+        StoreError::Compacted(Revision(0))
+    }),
     ("permission denied", |text| {
         StoreError::Denied(format!(
             "{text}; its user needs read and write on everything below the prefix"
@@ -57,13 +61,21 @@ const REFUSALS: &[(&str, fn(String) -> StoreError)] = &[
 ];
 
 /// Ways in which etcd says that it does not know our token, or that it is older than the present roles.
-const TOKENS: &[&str] = &["invalid auth token", "revision of auth store is old", "user name is empty"];
+const TOKENS: &[&str] = &[
+    "invalid auth token",
+    "revision of auth store is old",
+    "user name is empty",
+];
 
 /// What the client says when an answer is larger than it takes.
 const LARGE: &str = "decoded message length too large";
 
 /// What the client says when the other side speaks HTTP, but not gRPC.
-const NO_GRPC: &[&str] = &["grpc-status header missing", "invalid content-type", "invalid compression flag"];
+const NO_GRPC: &[&str] = &[
+    "grpc-status header missing",
+    "invalid content-type",
+    "invalid compression flag",
+];
 /// And when it speaks an older HTTP, as an etcd of the API v2 does.
 const NO_HTTP2: &str = "frame with invalid size";
 
@@ -181,20 +193,52 @@ mod tests {
     #[test]
     fn what_etcd_refuses_is_told_apart_from_what_nobody_knows() {
         let table = [
-            (Code::ResourceExhausted, "etcdserver: mvcc: database space exceeded", Kind::Refused),
+            (
+                Code::ResourceExhausted,
+                "etcdserver: mvcc: database space exceeded",
+                Kind::Refused,
+            ),
             (Code::NotFound, "etcdserver: requested lease not found", Kind::Refused),
             (Code::PermissionDenied, "etcdserver: permission denied", Kind::Refused),
-            (Code::InvalidArgument, "etcdserver: authentication failed, invalid user ID or password", Kind::Refused),
-            (Code::InvalidArgument, "etcdserver: too many operations in txn request", Kind::Refused),
-            (Code::InvalidArgument, "etcdserver: duplicate key given in txn request", Kind::Refused),
+            (
+                Code::InvalidArgument,
+                "etcdserver: authentication failed, invalid user ID or password",
+                Kind::Refused,
+            ),
+            (
+                Code::InvalidArgument,
+                "etcdserver: too many operations in txn request",
+                Kind::Refused,
+            ),
+            (
+                Code::InvalidArgument,
+                "etcdserver: duplicate key given in txn request",
+                Kind::Refused,
+            ),
             (Code::InvalidArgument, "etcdserver: request is too large", Kind::Refused),
-            (Code::OutOfRange, "etcdserver: mvcc: required revision has been compacted", Kind::Refused),
+            (
+                Code::OutOfRange,
+                "etcdserver: mvcc: required revision has been compacted",
+                Kind::Refused,
+            ),
             (Code::Unauthenticated, "etcdserver: invalid auth token", Kind::Token),
-            (Code::InvalidArgument, "etcdserver: revision of auth store is old", Kind::Token),
+            (
+                Code::InvalidArgument,
+                "etcdserver: revision of auth store is old",
+                Kind::Token,
+            ),
             (Code::InvalidArgument, "etcdserver: user name is empty", Kind::Token),
-            (Code::OutOfRange, "Error, decoded message length too large: found 9 bytes, the limit is: 4 bytes", Kind::TooLarge),
+            (
+                Code::OutOfRange,
+                "Error, decoded message length too large: found 9 bytes, the limit is: 4 bytes",
+                Kind::TooLarge,
+            ),
             (Code::Unavailable, "etcdserver: request timed out", Kind::Unsure),
-            (Code::Unavailable, "etcdserver: request timed out, possibly due to previous leader failure", Kind::Unsure),
+            (
+                Code::Unavailable,
+                "etcdserver: request timed out, possibly due to previous leader failure",
+                Kind::Unsure,
+            ),
             (Code::Unavailable, "etcdserver: leader changed", Kind::Unsure),
             (Code::Unavailable, "etcdserver: no leader", Kind::Unsure),
             (Code::DeadlineExceeded, "context deadline exceeded", Kind::Unsure),
@@ -212,12 +256,24 @@ mod tests {
     #[test]
     fn full_gone_denied_compacted_and_out_of_reach_are_five_things() {
         let error = |code, message| said(code, message).error;
-        assert!(matches!(error(Code::ResourceExhausted, "etcdserver: mvcc: database space exceeded"), StoreError::Full(text) if text.contains("disarm")));
-        assert_eq!(error(Code::NotFound, "etcdserver: requested lease not found"), StoreError::NoLease);
-        assert!(matches!(error(Code::PermissionDenied, "etcdserver: permission denied"), StoreError::Denied(text) if text.contains("http://a:1")));
-        let compacted = error(Code::OutOfRange, "etcdserver: mvcc: required revision has been compacted");
+        assert!(
+            matches!(error(Code::ResourceExhausted, "etcdserver: mvcc: database space exceeded"), StoreError::Full(text) if text.contains("disarm"))
+        );
+        assert_eq!(
+            error(Code::NotFound, "etcdserver: requested lease not found"),
+            StoreError::NoLease
+        );
+        assert!(
+            matches!(error(Code::PermissionDenied, "etcdserver: permission denied"), StoreError::Denied(text) if text.contains("http://a:1"))
+        );
+        let compacted = error(
+            Code::OutOfRange,
+            "etcdserver: mvcc: required revision has been compacted",
+        );
         assert_eq!(compacted, StoreError::Compacted(Revision(0)));
-        assert!(matches!(error(Code::Unavailable, "etcdserver: no leader"), StoreError::Unavailable(text) if text.contains("http://a:1")));
+        assert!(
+            matches!(error(Code::Unavailable, "etcdserver: no leader"), StoreError::Unavailable(text) if text.contains("http://a:1"))
+        );
         assert!(matches!(error(Code::Unimplemented, "x"), StoreError::Unavailable(text) if text.contains("API v3")));
     }
 

@@ -25,8 +25,8 @@ use tokio_util::sync::CancellationToken;
 pub use options::{EtcdError, EtcdOptions};
 
 use super::backend::{
-    Backend, BackendStatus, Changes, Commit, EndpointStatus, Guard, Key, Lease, LeaseId, Outcome, PAGE, Page,
-    Revision, StoreError,
+    Backend, BackendStatus, Changes, Commit, EndpointStatus, Guard, Key, Lease, LeaseId, Outcome, PAGE, Page, Revision,
+    StoreError,
 };
 use super::commit;
 use crate::tasks::Tasks;
@@ -150,7 +150,10 @@ impl Etcd {
             groups.extend(alone.into_iter().map(|one| vec![one]));
         }
         let none = || Outcome::Unknown(StoreError::Unavailable("no outcome".to_owned()));
-        outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(none)).collect()
+        outcomes
+            .into_iter()
+            .map(|outcome| outcome.unwrap_or_else(none))
+            .collect()
     }
 
     async fn transact(&self, shared: &[Guard], commits: &[Commit]) -> Result<Vec<Outcome>, Failure> {

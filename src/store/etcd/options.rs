@@ -66,7 +66,10 @@ impl EtcdOptions {
             return Err(EtcdError::new("no endpoint is given"));
         }
         let tls = self.tls()?;
-        self.endpoints.iter().map(|given| self.connection(given, &tls)).collect()
+        self.endpoints
+            .iter()
+            .map(|given| self.connection(given, &tls))
+            .collect()
     }
 
     fn connection(&self, given: &str, tls: &TlsOptions) -> Result<(String, Endpoint), EtcdError> {
@@ -137,7 +140,11 @@ impl EtcdOptions {
                 tls = tls.identity(Identity::from_pem(cert, key));
             }
             (None, None) => {}
-            _ => return Err(EtcdError::new("--etcd-cert and --etcd-key are given together or not at all")),
+            _ => {
+                return Err(EtcdError::new(
+                    "--etcd-cert and --etcd-key are given together or not at all",
+                ));
+            }
         }
         Ok(tls)
     }
@@ -150,7 +157,9 @@ fn read(path: &Path, flag: &str, holds: &str) -> Result<Vec<u8>, EtcdError> {
     let text = String::from_utf8_lossy(&bytes);
     let begins = |line: &str| line.starts_with("-----BEGIN ") && line.trim_end().ends_with(&format!("{holds}-----"));
     if !text.lines().any(begins) {
-        return Err(EtcdError::new(format!("{flag} {shown}: no {holds} in it (PEM is wanted)")));
+        return Err(EtcdError::new(format!(
+            "{flag} {shown}: no {holds} in it (PEM is wanted)"
+        )));
     }
     Ok(bytes)
 }
@@ -206,7 +215,13 @@ mod tests {
 
     #[test]
     fn what_is_no_endpoint_is_refused_without_quoting_a_password() {
-        for text in ["ftp://a:1", "http://a:1/v2/keys", "http://a:99999", "http://a:1?x=1", "unix:///run/etcd"] {
+        for text in [
+            "ftp://a:1",
+            "http://a:1/v2/keys",
+            "http://a:99999",
+            "http://a:1?x=1",
+            "unix:///run/etcd",
+        ] {
             assert!(refusal(&options(&[text])).contains("endpoint"), "{text}");
         }
         for text in ["http://root:hunter2@a:1", "root:hunter2@a:99999"] {

@@ -52,13 +52,23 @@ fn one(space: &Space, shared: &[Guard], commit: &Commit) -> Option<Request> {
 }
 
 fn many(space: &Space, shared: &[Guard], commits: &[Commit]) -> Option<Request> {
-    let inner = commits.iter().map(|c| c.guards.len().max(c.ops.len())).max().unwrap_or(0);
+    let inner = commits
+        .iter()
+        .map(|c| c.guards.len().max(c.ops.len()))
+        .max()
+        .unwrap_or(0);
     if 1 + shared.len().max(commits.len()) + inner.max(1) > MAX_WIDTH {
         return None;
     }
     let each: Vec<TxnOp> = commits
         .iter()
-        .map(|c| TxnOp::txn(Txn::new().when(compares(space, &c.guards)).and_then(operations(space, c))))
+        .map(|c| {
+            TxnOp::txn(
+                Txn::new()
+                    .when(compares(space, &c.guards))
+                    .and_then(operations(space, c)),
+            )
+        })
         .collect();
     let right = Txn::new().when(compares(space, shared)).and_then(each);
     if !commits.iter().any(puts) {
@@ -126,7 +136,10 @@ impl Request {
         let rev = revision(answer.header.as_ref().map_or(0, |header| header.revision));
         let read = match self.shape {
             Shape::One { shared, own } => outcome_of_one(answer, rev, shared, own).map(|outcome| vec![outcome]),
-            Shape::Many { wrapped: true } => inner(answer).next().flatten().and_then(|right| of_many(right, rev, count)),
+            Shape::Many { wrapped: true } => inner(answer)
+                .next()
+                .flatten()
+                .and_then(|right| of_many(right, rev, count)),
             Shape::Many { wrapped: false } => of_many(answer, rev, count),
         };
         let odd = || StoreError::Unavailable("its answer does not fit what was asked".to_owned());
@@ -253,7 +266,9 @@ mod tests {
     #[test]
     fn a_full_batch_under_the_guards_of_a_session_and_a_seat_fits() {
         let shared = [guard(1), guard(2)];
-        let commits: Vec<_> = (0..BATCH_COMMITS).map(|n| commit(n * 100, BATCH_OPS, BATCH_OPS)).collect();
+        let commits: Vec<_> = (0..BATCH_COMMITS)
+            .map(|n| commit(n * 100, BATCH_OPS, BATCH_OPS))
+            .collect();
         assert!(request(&space(), &shared, &commits).is_some());
         assert!(request(&space(), &shared, &[commit(10, 6, MAX_OPS)]).is_some());
     }
@@ -271,8 +286,18 @@ mod tests {
         let rows = [
             (vec![], commit(0, 1, 1), answer(false, vec![]), Refusal::Own),
             (vec![guard(9)], commit(0, 0, 1), answer(false, vec![]), Refusal::Shared),
-            (vec![guard(9)], commit(0, 1, 1), answer(false, vec![answer(true, vec![])]), Refusal::Own),
-            (vec![guard(9)], commit(0, 1, 1), answer(false, vec![answer(false, vec![])]), Refusal::Shared),
+            (
+                vec![guard(9)],
+                commit(0, 1, 1),
+                answer(false, vec![answer(true, vec![])]),
+                Refusal::Own,
+            ),
+            (
+                vec![guard(9)],
+                commit(0, 1, 1),
+                answer(false, vec![answer(false, vec![])]),
+                Refusal::Shared,
+            ),
         ];
         for (shared, commit, answer, refusal) in rows {
             let request = request(&space(), &shared, &[commit]).unwrap();
@@ -295,9 +320,15 @@ mod tests {
     fn an_answer_of_another_shape_is_no_outcome() {
         let commits = [commit(0, 1, 1), commit(1, 1, 1)];
         let request = request(&space(), &[], &commits).unwrap();
-        for odd in [answer(true, vec![]), answer(true, vec![answer(true, vec![answer(true, vec![])])])] {
+        for odd in [
+            answer(true, vec![]),
+            answer(true, vec![answer(true, vec![answer(true, vec![])])]),
+        ] {
             let outcomes = request.outcomes(&odd, 2);
-            assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Unknown(_))), "{outcomes:?}");
+            assert!(
+                outcomes.iter().all(|outcome| matches!(outcome, Outcome::Unknown(_))),
+                "{outcomes:?}"
+            );
         }
     }
 }

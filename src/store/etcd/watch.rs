@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::endpoints::{Endpoints, Repeat};
-use super::failure::{chain, refusal};
+use super::failure::{judge, refusal};
 use super::space::{Space, number, revision};
 use super::{LARGEST_ANSWER, REQUEST};
 use crate::store::backend::{Batch, Change, Key, Revision, StoreError, WATCH_PROGRESS};
@@ -103,7 +103,10 @@ impl Watch {
                     let answer = match answer {
                         Ok(Some(answer)) => answer.0,
                         Ok(None) => break self.lost("ended the watch"),
-                        Err(error) => break self.lost(&chain(&error)),
+                        Err(error) => {
+                            self.endpoints.leave(self.at);
+                            break judge(&error, &self.url).error;
+                        }
                     };
                     if let Some(error) = self.revisions.end(&answer, &self.url) {
                         break error;
@@ -119,8 +122,8 @@ impl Watch {
                     if heard.elapsed() > SILENCE {
                         break self.lost("is silent");
                     }
-                    if let Err(error) = self.stream.request_progress().await {
-                        break self.lost(&chain(&error));
+                    if self.stream.request_progress().await.is_err() {
+                        break self.lost("has closed the watch");
                     }
                 }
             }
@@ -132,7 +135,7 @@ impl Watch {
     /// The stream is gone; the next one is opened elsewhere.
     fn lost(&self, why: &str) -> StoreError {
         self.endpoints.leave(self.at);
-        StoreError::Unavailable(format!("`{}`: {why}", self.url))
+        StoreError::Unavailable(format!("`{}` {why}", self.url))
     }
 }
 
@@ -170,7 +173,10 @@ impl Revisions {
     /// Not the revision that etcd names, unless it is one before what was said (then the store has gone back): some versions name it before they
     /// have sent all changes up to it.
     fn sign_of_life(&self, answer: &PbWatchResponse) -> Batch {
-        let newest = answer.header.as_ref().map_or(self.said, |header| revision(header.revision));
+        let newest = answer
+            .header
+            .as_ref()
+            .map_or(self.said, |header| revision(header.revision));
         Batch {
             at: newest.min(self.said),
             changes: Vec::new(),
@@ -191,7 +197,9 @@ impl Revisions {
         }
         let mut batches: Vec<Batch> = Vec::new();
         for event in std::mem::take(&mut self.waiting) {
-            let (deleted, Some(kv)) = (event.r#type != 0, event.kv) else { continue };
+            let (deleted, Some(kv)) = (event.r#type != 0, event.kv) else {
+                continue;
+            };
             let at = revision(kv.mod_revision);
             if at <= self.said {
                 continue;
@@ -263,7 +271,10 @@ mod tests {
     fn a_revision_in_fragments_is_said_when_it_is_whole() {
         let mut revisions = revisions(4);
         assert!(revisions.take(answer(5, vec![event(5, "a")], true)).is_empty());
-        assert!(revisions.take(progress(5)).is_empty(), "in between it is no sign that all was said");
+        assert!(
+            revisions.take(progress(5)).is_empty(),
+            "in between it is no sign that all was said"
+        );
         assert!(revisions.take(answer(5, vec![event(5, "b")], true)).is_empty());
         let batches = revisions.take(answer(5, vec![event(5, "c"), event(6, "d")], false));
         let sizes: Vec<_> = batches.iter().map(|batch| (batch.at.0, batch.changes.len())).collect();
@@ -273,7 +284,12 @@ mod tests {
     #[test]
     fn a_sign_of_life_promises_no_more_than_was_said() {
         let mut revisions = revisions(4);
-        let sign = |at| vec![Batch { at: Revision(at), changes: Vec::new() }];
+        let sign = |at| {
+            vec![Batch {
+                at: Revision(at),
+                changes: Vec::new(),
+            }]
+        };
         assert_eq!(revisions.take(progress(9)), sign(4));
         revisions.take(answer(9, vec![event(7, "a")], false));
         assert_eq!(revisions.take(progress(9)), sign(7));
@@ -289,10 +305,22 @@ mod tests {
             compact_revision: compacted,
             ..PbWatchResponse::default()
         };
-        assert_eq!(revisions.end(&ended("", 9), "a"), Some(StoreError::Compacted(Revision(4))));
-        let denied = revisions.end(&ended("rpc error: code = PermissionDenied desc = etcdserver: permission denied", 0), "a");
+        assert_eq!(
+            revisions.end(&ended("", 9), "a"),
+            Some(StoreError::Compacted(Revision(4)))
+        );
+        let denied = revisions.end(
+            &ended(
+                "rpc error: code = PermissionDenied desc = etcdserver: permission denied",
+                0,
+            ),
+            "a",
+        );
         assert!(matches!(denied, Some(StoreError::Denied(_))));
-        assert!(matches!(revisions.end(&ended("etcdserver: no leader", 0), "a"), Some(StoreError::Unavailable(_))));
+        assert!(matches!(
+            revisions.end(&ended("etcdserver: no leader", 0), "a"),
+            Some(StoreError::Unavailable(_))
+        ));
         assert_eq!(revisions.end(&answer(5, vec![event(5, "a")], false), "a"), None);
     }
 

@@ -79,7 +79,10 @@ async fn error(store: &Store) -> StoreError {
 }
 
 fn denied(error: &StoreError, says: &str) {
-    assert!(matches!(error, StoreError::Denied(why) if why.contains(says)), "{error}");
+    assert!(
+        matches!(error, StoreError::Denied(why) if why.contains(says)),
+        "{error}"
+    );
     assert!(!error.to_string().contains(PASSWORD), "{error}");
 }
 
@@ -101,13 +104,22 @@ async fn a_user_has_its_rights_and_a_wrong_one_is_told_what_is_wrong() {
     assert_eq!(names(&app).await, ["a", "before"]);
 
     denied(&error(&nobody).await, "--etcd-userpass");
-    denied(&error(&open(&with_user(options.clone(), "app", "wrong"))).await, "--etcd-userpass");
-    denied(&error(&open(&with_user(options, "nobody", "x"))).await, "--etcd-userpass");
+    denied(
+        &error(&open(&with_user(options.clone(), "app", "wrong"))).await,
+        "--etcd-userpass",
+    );
+    denied(
+        &error(&open(&with_user(options, "nobody", "x"))).await,
+        "--etcd-userpass",
+    );
     let elsewhere = open(&with_user(servers.options("other"), "app", PASSWORD));
     denied(&error(&elsewhere).await, "below the prefix");
     let outcome = elsewhere.commit(create("a", b"1")).await;
     assert!(matches!(outcome, Outcome::Failed(StoreError::Denied(_))), "{outcome:?}");
-    let watched = elsewhere.backend.watch(&keys::silences(), crate::store::Revision(1)).await;
+    let watched = elsewhere
+        .backend
+        .watch(&keys::silences(), crate::store::Revision(1))
+        .await;
     assert!(matches!(watched, Err(StoreError::Denied(_))), "{watched:?}");
 }
 
@@ -149,9 +161,12 @@ async fn by_certificates_both_sides_are_known() {
     let store = open(&with_tls(options.clone(), &tls));
     made(&store, "a").await;
 
-    let mut client = Client::connect([&servers.nodes[0].url], Some(ConnectOptions::new().with_tls(outside(&tls))))
-        .await
-        .unwrap();
+    let mut client = Client::connect(
+        [&servers.nodes[0].url],
+        Some(ConnectOptions::new().with_tls(outside(&tls))),
+    )
+    .await
+    .unwrap();
     protect(&mut client).await;
     // The name in the certificate is the user.
     made(&store, "b").await;

@@ -60,7 +60,12 @@ async fn a_commit_with_more_guards_than_etcd_takes_is_invalid_and_spoils_no_othe
     wide.guards = (0..200)
         .map(|n| crate::store::Guard::Absent(super::key(&format!("none{n}"))))
         .collect();
-    let outcomes = store.commit_all(&[], vec![create("a", b"1"), wide, create("b", b"1")]).await;
-    assert!(matches!(outcomes[1], Outcome::Failed(StoreError::Invalid(_))), "{outcomes:?}");
+    let outcomes = store
+        .commit_all(&[], vec![create("a", b"1"), wide, create("b", b"1")])
+        .await;
+    assert!(
+        matches!(outcomes[1], Outcome::Failed(StoreError::Invalid(_))),
+        "{outcomes:?}"
+    );
     assert_eq!(names(&store).await, ["a", "b"]);
 }

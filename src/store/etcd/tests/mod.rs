@@ -60,5 +60,8 @@ async fn made(store: &Store, name: &str) -> Revision {
 
 async fn names(store: &Store) -> Vec<String> {
     let (_, entries) = store.list(&keys::silences()).await.unwrap();
-    entries.iter().filter_map(|entry| keys::last_segment(&entry.key)).collect()
+    entries
+        .iter()
+        .filter_map(|entry| keys::last_segment(&entry.key))
+        .collect()
 }

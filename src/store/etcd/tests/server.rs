@@ -191,7 +191,10 @@ impl Node {
     }
 
     fn ended(&mut self) -> bool {
-        let ended = self.child.as_mut().is_some_and(|child| child.try_wait().unwrap().is_some());
+        let ended = self
+            .child
+            .as_mut()
+            .is_some_and(|child| child.try_wait().unwrap().is_some());
         if ended {
             let log = std::fs::read_to_string(self.dir.join("log")).unwrap_or_default();
             println!("{log}");
@@ -205,7 +208,9 @@ impl Node {
 
     async fn answers(&self) -> bool {
         let ask = async { Client::connect([&self.url], None).await.ok()?.get("x", None).await.ok() };
-        tokio::time::timeout(Duration::from_secs(1), ask).await.is_ok_and(|got| got.is_some())
+        tokio::time::timeout(Duration::from_secs(1), ask)
+            .await
+            .is_ok_and(|got| got.is_some())
     }
 
     fn signal(&self, signal: Signal) {

@@ -76,9 +76,26 @@ async fn each_endpoint_says_how_it_is() {
     let store = open(&options);
     let at = made(&store, "a").await;
     let status = store.status().await.unwrap();
-    assert!(status.at >= at && status.size.is_some() && status.in_use <= status.size, "{status:?}");
+    assert!(
+        status.at >= at && status.size.is_some() && status.in_use <= status.size,
+        "{status:?}"
+    );
     let endpoints = &status.endpoints;
-    assert_eq!(endpoints.iter().filter(|endpoint| endpoint.leads).count(), 1, "{endpoints:?}");
-    assert!(endpoints[..3].iter().all(|endpoint| endpoint.latency.is_some() && endpoint.version.is_some()));
-    assert!(endpoints[3].latency.is_none() && endpoints[3].trouble.as_ref().is_some_and(|why| why.contains("127.0.0.1:1")));
+    assert_eq!(
+        endpoints.iter().filter(|endpoint| endpoint.leads).count(),
+        1,
+        "{endpoints:?}"
+    );
+    assert!(
+        endpoints[..3]
+            .iter()
+            .all(|endpoint| endpoint.latency.is_some() && endpoint.version.is_some())
+    );
+    assert!(
+        endpoints[3].latency.is_none()
+            && endpoints[3]
+                .trouble
+                .as_ref()
+                .is_some_and(|why| why.contains("127.0.0.1:1"))
+    );
 }

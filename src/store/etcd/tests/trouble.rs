@@ -34,16 +34,25 @@ async fn refusal(store: &Store) -> String {
 async fn an_endpoint_where_nobody_listens_is_named() {
     let store = at("http://127.0.0.1:1");
     let error = refusal(&store).await;
-    assert!(error.contains("http://127.0.0.1:1") && error.contains("cannot be reached"), "{error}");
+    assert!(
+        error.contains("http://127.0.0.1:1") && error.contains("cannot be reached"),
+        "{error}"
+    );
     assert!(error.contains("refused"), "{error}");
     let outcome = store.commit(create("a", b"1")).await;
-    assert!(matches!(outcome, Outcome::Unknown(StoreError::Unavailable(_))), "{outcome:?}");
+    assert!(
+        matches!(outcome, Outcome::Unknown(StoreError::Unavailable(_))),
+        "{outcome:?}"
+    );
 }
 
 #[tokio::test]
 async fn a_host_that_does_not_exist_is_named() {
     let error = refusal(&at("http://no-such-host.invalid:2379")).await;
-    assert!(error.contains("no-such-host.invalid") && error.contains("cannot be reached"), "{error}");
+    assert!(
+        error.contains("no-such-host.invalid") && error.contains("cannot be reached"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -100,7 +109,11 @@ async fn two_prefixes_never_see_one_another() {
     assert_eq!(names(&theirs).await, ["x", "y"]);
     let (id, other) = (ours.identity().await.unwrap().id, theirs.identity().await.unwrap().id);
     assert_ne!(id, other);
-    assert_eq!(names(&open(&servers.options("a/"))).await, ["x"], "however it is written");
+    assert_eq!(
+        names(&open(&servers.options("a/"))).await,
+        ["x"],
+        "however it is written"
+    );
 }
 
 #[tokio::test]
@@ -153,11 +166,18 @@ async fn puts_that_travel_together_are_refused_by_a_full_store_and_deletes_besid
     let outcomes = store
         .commit_all(&[], vec![create("b", b"1"), delete("a"), leased("c", lease)])
         .await;
-    let [Outcome::Failed(StoreError::Full(why)), Outcome::Done(_), Outcome::Failed(StoreError::Full(_))] = &outcomes[..]
+    let [
+        Outcome::Failed(StoreError::Full(why)),
+        Outcome::Done(_),
+        Outcome::Failed(StoreError::Full(_)),
+    ] = &outcomes[..]
     else {
         panic!("{outcomes:?}")
     };
-    assert!(why.contains(&servers.nodes[0].url) && why.contains("alarm disarm"), "{why}");
+    assert!(
+        why.contains(&servers.nodes[0].url) && why.contains("alarm disarm"),
+        "{why}"
+    );
     assert!(names(&store).await.is_empty());
     assert!(store.trouble().is_some_and(|why| why.contains("full")));
 }
@@ -190,7 +210,10 @@ async fn a_commit_on_a_lease_that_is_gone_does_not_spoil_its_call() {
     let gone = LeaseId(4711);
     let commits = vec![create("a", b"1"), leased("b", gone), leased("c", lease), delete("d")];
     let outcomes = store.commit_all(&[Guard::Absent(super::key("x"))], commits).await;
-    assert!(outcomes[0].revision().is_some() && outcomes[3].revision().is_some(), "{outcomes:?}");
+    assert!(
+        outcomes[0].revision().is_some() && outcomes[3].revision().is_some(),
+        "{outcomes:?}"
+    );
     assert_eq!(outcomes[1], Outcome::Failed(StoreError::NoLease));
     assert!(outcomes[2].revision().is_some(), "{outcomes:?}");
     assert_eq!(names(&store).await, ["a", "c"]);
@@ -206,7 +229,10 @@ async fn history_is_forgotten_when_asked_and_twice_is_no_error() {
     store.compact(second).await.unwrap();
     store.compact(second).await.unwrap();
     store.compact(first).await.unwrap();
-    let error = store.backend.watch(&keys::silences(), crate::store::Revision(first.0 - 1)).await;
+    let error = store
+        .backend
+        .watch(&keys::silences(), crate::store::Revision(first.0 - 1))
+        .await;
     let error = match error {
         Err(error) => error,
         Ok(mut watch) => watch.recv().await.unwrap().unwrap_err(),
