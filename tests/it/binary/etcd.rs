@@ -111,7 +111,7 @@ fn cfg_fills_etcd_with_no_server_running_and_one_that_starts_finds_all() {
     member.wait_status("web", "ok");
     assert_eq!(member.get("/api/v1/overview")["store"]["backend"], "etcd");
     target.say("bad");
-    member.wait_status("web", "critical");
+    empty.wait_told(&["web critical"]);
     assert!(member.terminate().success());
     // The incident is in etcd, and whoever starts on it knows it.
     target.say("good");
