@@ -29,8 +29,11 @@ pub(super) enum Kind {
     TooLarge,
 }
 
+/// What people are told, as an error.
+type Meaning = fn(String) -> StoreError;
+
 /// What etcd says (a part of the message), and what that means. All of these are said before anything is changed.
-const REFUSALS: &[(&str, fn(String) -> StoreError)] = &[
+const REFUSALS: &[(&str, Meaning)] = &[
     ("database space exceeded", |text| {
         StoreError::Full(format!(
             "{text}; compact and defragment it or raise its --quota-backend-bytes, then `etcdctl alarm disarm`"

@@ -102,6 +102,13 @@ async fn a_user_has_its_rights_and_a_wrong_one_is_told_what_is_wrong() {
     let mut follow = app.follow(&keys::silences());
     follow.next().await;
     assert_eq!(names(&app).await, ["a", "before"]);
+    // What the director does needs no more than that.
+    let status = app.status().await.unwrap();
+    assert!(
+        status.endpoints.iter().all(|endpoint| endpoint.trouble.is_none()),
+        "{status:?}"
+    );
+    app.compact(status.at).await.unwrap();
 
     denied(&error(&nobody).await, "--etcd-userpass");
     denied(
