@@ -1,5 +1,5 @@
-//! One connection per endpoint, and which of them is asked. The client's own balancing keeps dead members in its set for ever; here the one
-//! that answered last is asked again, and the next one when it does not.
+//! The connections to each endpoint, and which endpoint is asked. The client's own balancing keeps dead members in its set for ever; here the
+//! one that answered last is asked again, and the next one when it does not.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,6 +21,13 @@ pub(super) enum Repeat {
     Never,
 }
 
+/// What a connection is for. Watches have one of their own: what a slow reader leaves on it must not keep a lease from being kept alive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Line {
+    Requests,
+    Watches,
+}
+
 /// All endpoints.
 pub(super) struct Endpoints {
     slots: Vec<Slot>,
@@ -32,10 +39,34 @@ pub(super) struct Endpoints {
 
 struct Slot {
     url: String,
+    requests: Connection,
+    watches: Connection,
+}
+
+struct Connection {
     channel: tonic::transport::Channel,
     client: tokio::sync::Mutex<Option<Client>>,
     /// How often the client was made anew: many requests may find the same token too old.
     made: AtomicUsize,
+}
+
+impl Connection {
+    fn new(endpoint: &tonic::transport::Endpoint) -> Self {
+        Self {
+            channel: endpoint.connect_lazy(),
+            client: tokio::sync::Mutex::default(),
+            made: AtomicUsize::new(0),
+        }
+    }
+}
+
+impl Slot {
+    fn line(&self, line: Line) -> &Connection {
+        match line {
+            Line::Requests => &self.requests,
+            Line::Watches => &self.watches,
+        }
+    }
 }
 
 impl Endpoints {
@@ -43,9 +74,8 @@ impl Endpoints {
     pub(super) fn new(options: &EtcdOptions) -> Result<Self, EtcdError> {
         let slot = |(url, endpoint): (String, tonic::transport::Endpoint)| Slot {
             url,
-            channel: endpoint.connect_lazy(),
-            client: tokio::sync::Mutex::default(),
-            made: AtomicUsize::new(0),
+            requests: Connection::new(&endpoint),
+            watches: Connection::new(&endpoint),
         };
         // A member of etcd that has lost its leader would answer from the past, or never.
         let as_nobody = ConnectOptions::new().with_require_leader(true);
@@ -69,6 +99,7 @@ impl Endpoints {
     /// Asks the endpoint that answered last, then the others where that is harmless or nothing was sent; the answer and who gave it.
     pub(super) async fn call<T, W>(
         &self,
+        line: Line,
         repeat: Repeat,
         within: Duration,
         request: impl Fn(Client) -> W,
@@ -91,7 +122,7 @@ impl Endpoints {
                 Repeat::Harmless if others_are_left => now + (until - now) / 2,
                 _ => until,
             };
-            let failure = match timeout_at(try_until, self.ask(at, &request)).await {
+            let failure = match timeout_at(try_until, self.ask(at, line, &request)).await {
                 Ok(Ok(answer)) => {
                     self.current.store(at, Ordering::Relaxed);
                     return Ok((at, answer));
@@ -130,16 +161,16 @@ impl Endpoints {
     where
         W: Future<Output = Result<T, Error>>,
     {
-        timeout(within, self.ask(at, &request))
+        timeout(within, self.ask(at, Line::Requests, &request))
             .await
             .unwrap_or_else(|_| Err(no_answer(self.url(at))))
     }
 
-    async fn ask<T, W>(&self, at: usize, request: &impl Fn(Client) -> W) -> Result<T, Failure>
+    async fn ask<T, W>(&self, at: usize, line: Line, request: &impl Fn(Client) -> W) -> Result<T, Failure>
     where
         W: Future<Output = Result<T, Error>>,
     {
-        let (client, made) = self.client(at).await?;
+        let (client, made) = self.client(at, line).await?;
         let failure = match request(client).await {
             Ok(answer) => return Ok(answer),
             Err(error) => judge(&error, self.url(at)),
@@ -148,22 +179,23 @@ impl Endpoints {
             return Err(failure);
         }
         // It was certainly not done: with a new token it may be asked again.
-        self.forget(at, made).await;
-        let (client, _) = self.client(at).await?;
+        self.forget(at, line, made).await;
+        let (client, _) = self.client(at, line).await?;
         request(client).await.map_err(|error| judge(&error, self.url(at)))
     }
 
     /// The client of an endpoint, with a token if there is a user; and how often it was made.
-    async fn client(&self, at: usize) -> Result<(Client, usize), Failure> {
+    async fn client(&self, at: usize, line: Line) -> Result<(Client, usize), Failure> {
         let Some(slot) = self.slots.get(at) else {
             return Err(no_answer("nobody"));
         };
-        let mut client = slot.client.lock().await;
-        let made = slot.made.load(Ordering::Relaxed);
+        let connection = slot.line(line);
+        let mut client = connection.client.lock().await;
+        let made = connection.made.load(Ordering::Relaxed);
         if let Some(client) = client.as_ref() {
             return Ok((client.clone(), made));
         }
-        let channel = || Channel::Tonic(slot.channel.clone());
+        let channel = || Channel::Tonic(connection.channel.clone());
         let fresh = match Client::from_channel(channel(), Some(self.connect.clone())).await {
             Err(Error::GRpcStatus(status)) if status.message().contains("authentication is not enabled") => {
                 Client::from_channel(channel(), Some(self.connect_as_nobody.clone())).await
@@ -183,19 +215,21 @@ impl Endpoints {
     }
 
     /// The client with its token, unless somebody else has made it anew meanwhile.
-    pub(super) async fn forget(&self, at: usize, made: usize) {
+    async fn forget(&self, at: usize, line: Line, made: usize) {
         let Some(slot) = self.slots.get(at) else { return };
-        let mut client = slot.client.lock().await;
-        if slot.made.load(Ordering::Relaxed) == made {
-            slot.made.store(made + 1, Ordering::Relaxed);
+        let connection = slot.line(line);
+        let mut client = connection.client.lock().await;
+        if connection.made.load(Ordering::Relaxed) == made {
+            connection.made.store(made + 1, Ordering::Relaxed);
             *client = None;
         }
     }
 
-    /// As [`Endpoints::forget`], whoever made it.
-    pub(super) async fn forget_now(&self, at: usize) {
+    /// As that, for a watch that was refused, whoever made its client.
+    pub(super) async fn forget_watcher(&self, at: usize) {
         if let Some(slot) = self.slots.get(at) {
-            self.forget(at, slot.made.load(Ordering::Relaxed)).await;
+            let made = slot.watches.made.load(Ordering::Relaxed);
+            self.forget(at, Line::Watches, made).await;
         }
     }
 

@@ -30,7 +30,7 @@ use super::backend::{
 };
 use super::commit;
 use crate::tasks::Tasks;
-use endpoints::{Endpoints, Repeat};
+use endpoints::{Endpoints, Line, Repeat};
 use failure::{Failure, Kind};
 use space::{Space, after, number, revision};
 use watch::Watch;
@@ -81,7 +81,7 @@ impl Etcd {
     where
         W: Future<Output = Result<T, etcd_client::Error>>,
     {
-        let (_, answer) = self.endpoints.call(repeat, within, request).await?;
+        let (_, answer) = self.endpoints.call(Line::Requests, repeat, within, request).await?;
         Ok(answer)
     }
 

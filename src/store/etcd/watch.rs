@@ -8,7 +8,7 @@ use etcd_client::{WatchOptions, WatchStream};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use super::endpoints::{Endpoints, Repeat};
+use super::endpoints::{Endpoints, Line, Repeat};
 use super::failure::{judge, refusal};
 use super::space::{Space, number, revision};
 use super::{LARGEST_ANSWER, REQUEST};
@@ -57,7 +57,7 @@ impl Watch {
             }
         };
         let (at, (stream, first)) = endpoints
-            .call(Repeat::Harmless, REQUEST, request)
+            .call(Line::Watches, Repeat::Harmless, REQUEST, request)
             .await
             .map_err(|failure| failure.error)?;
         let url = endpoints.url(at).to_owned();
@@ -67,7 +67,7 @@ impl Watch {
         let revisions = Revisions::new(space.clone(), after);
         if let Some(error) = revisions.end(&first.0, &url) {
             // To some versions an old token looks like a missing right.
-            endpoints.forget_now(at).await;
+            endpoints.forget_watcher(at).await;
             return Err(error);
         }
         let sign = Some(revisions.sign_of_life(&first.0)).filter(|sign| sign.at < after);

@@ -1,7 +1,7 @@
 //! What is larger than a message.
 
 use super::server::Servers;
-use super::{create, names, open};
+use super::{SOON, create, names, open};
 use crate::store::backend::{Outcome, StoreError};
 use crate::store::{Store, keys};
 
@@ -50,6 +50,23 @@ async fn a_watch_that_catches_up_gets_whole_revisions_however_large() {
         let batch = changes.recv().await.unwrap().unwrap();
         assert_eq!((batch.at.0, batch.changes.len()), (start.0 + n, 4));
     }
+}
+
+#[tokio::test]
+async fn readers_that_stand_still_keep_nothing_else_from_being_done() {
+    let servers = Servers::one().await;
+    let store = open(&servers.options("9volt"));
+    let (start, _) = store.list(&keys::silences()).await.unwrap();
+    let mut standing = Vec::new();
+    for _ in 0..8 {
+        standing.push(store.backend.watch(&keys::silences(), start).await.unwrap());
+    }
+    // Each has more to read than its connection holds.
+    fill(&store, 300, 200_000).await;
+    let lease = store.grant(SOON).await.unwrap().id;
+    assert!(store.backend.keep_alive(lease).await.is_ok());
+    assert!(store.commit(create("last", b"1")).await.revision().is_some());
+    drop(standing);
 }
 
 #[tokio::test]
