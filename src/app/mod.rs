@@ -5,6 +5,7 @@ mod limits;
 mod paths;
 #[cfg(test)]
 mod sim;
+mod store;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -39,7 +40,7 @@ use crate::model::{Group, MemberId, Secret, WallMs};
 use crate::monitors::{CheckCx, CheckOptions};
 use crate::notifications::{Notifier, NotifierOptions};
 use crate::store::records::{MemberRecord, slot};
-use crate::store::{OpenError, Session, SessionError, Store, StoreError};
+use crate::store::{Claim, EtcdError, EtcdOptions, OpenError, Session, SessionError, Store, StoreError};
 use crate::tasks::Tasks;
 use crate::telemetry;
 
@@ -54,6 +55,10 @@ pub struct ServerOptions {
     pub access_tokens: Vec<Secret>,
     /// Where state is kept.
     pub data_dir: PathBuf,
+    /// The store of the cluster; without it, one of our own in the data directory.
+    pub etcd: Option<EtcdOptions>,
+    /// End rather than wait when the store does not answer at the start.
+    pub require_store: bool,
     /// A directory to keep the store in line with.
     pub configs: Option<PathBuf>,
     /// Id of this member.
@@ -91,6 +96,9 @@ pub enum StartError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// What was said about etcd cannot be meant.
+    #[error(transparent)]
+    Etcd(#[from] EtcdError),
     /// This member has no identity.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -134,6 +142,7 @@ pub struct App {
     alive: LastAlive,
     alive_before: Option<WallMs>,
     member: MemberInfo,
+    claim: Option<Claim>,
 }
 
 impl App {
@@ -162,10 +171,9 @@ impl App {
                 listen: options.listen.clone(),
                 why,
             })?;
-        let store = crate::store::open_embedded(&options.data_dir).await?;
+        let (store, claim) = store::open(&options).await?;
         let identity = Identity::of(&options.data_dir, options.member_id.clone())?;
-        store.identity().await?;
-        let settings = store.settings().await?.value;
+        let settings = store::reach(&store, &options).await?;
         let feed = Feed::default();
         let (events, to_write) = Events::new(identity.member.clone(), feed.clone());
         let alive = LastAlive::of(&options.data_dir);
@@ -180,7 +188,7 @@ impl App {
             read_before: AtomicBool::new(false),
             abstain: Abstain::default(),
         };
-        let session = cluster.join().await?;
+        let session = store::join(&cluster, &options).await?;
         let alive_before = alive.read();
         let member = member_info(&cluster.record);
         Ok(Self {
@@ -196,6 +204,7 @@ impl App {
             feed,
             alive,
             alive_before,
+            claim,
         })
     }
 
@@ -211,8 +220,10 @@ impl App {
     ///
     /// # Errors
     /// A part of the program ended before it was asked to: the supervisor should start us anew.
-    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+    pub async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
         let never = CancellationToken::new();
+        // Until the end: then the next process may have the data directory.
+        let _claim = self.claim.take();
         let (tenures, tables) = (self.cluster.tenures.clone(), self.cluster.tables.clone());
         let recorder = Recorder::new();
         let notifier = self.notifier(&tenures)?;
@@ -338,7 +349,8 @@ impl App {
                 Ended::Quietly("definitions directory")
             });
         }
-        let health = Health::new("embedded", Some(self.options.data_dir.display().to_string()));
+        let (backend, path) = store::described(&self.options);
+        let health = Health::new(backend, Some(path));
         let state = ApiState::new(Parts {
             catalog: self.catalog.clone(),
             lanes,
