@@ -2,6 +2,7 @@
 //!
 //! Fed by one watch over the store. One bad record never stops another: it is in the catalog too, with its problems.
 
+mod carried;
 mod live;
 pub mod loader;
 #[cfg(test)]
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
+pub use carried::Carried;
 pub use live::{Live, LiveState};
 
 use crate::config::definition::{AlerterDef, MonitorDef};

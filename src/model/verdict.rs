@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::Outcome;
 
 /// A stretch of time inside one run. A kind uses those that fit it.
@@ -37,7 +39,7 @@ impl Phase {
 }
 
 /// How long each phase took, in whole microseconds; a phase that did not happen is absent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Phases([Option<std::num::NonZeroU32>; 5]);
 
 impl Phases {
@@ -64,7 +66,8 @@ impl Phases {
 }
 
 /// Why a run did not pass: a closed set, fit for metric labels and filters. The message carries the detail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Reason {
     /// The deadline passed.
     Timeout,
@@ -138,7 +141,7 @@ impl Reason {
 }
 
 /// A number or word that a run found out, with the name it has in the API and (as a number) in metrics.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fact {
     /// Metric-like name without the `probe_` prefix: `http_status_code`, `ssl_earliest_cert_expiry`, `icmp_loss_ratio`.
     pub name: std::borrow::Cow<'static, str>,
@@ -147,7 +150,7 @@ pub struct Fact {
 }
 
 /// What one run of a check says. A monitor never returns an `Err`: a failing target is an answer.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     /// How it ended.
     pub outcome: Outcome,

@@ -29,6 +29,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config/sync", &["model", "store"]),
     // Loops: they own tasks and hold few rules.
     ("catalog", &["config", "feed", "model", "results", "schedule", "state", "store"]),
+    ("peers", &["catalog", "model", "schedule", "store", "tasks"]),
     ("cluster", &["events", "model", "store"]),
     ("director", &["catalog", "cluster", "events", "model", "schedule", "store"]),
     ("manager", &["catalog", "cluster", "config", "events", "feed", "model", "monitors", "schedule", "state", "store", "tasks"]),
