@@ -347,6 +347,7 @@ impl App {
             store: self.store.clone(),
             notifier: view,
             owner: owner(tables),
+            others: None,
             health: health.clone(),
             member: self.member,
             options: api::Options {
@@ -506,7 +507,7 @@ fn member_record(options: &ServerOptions, identity: &Identity, listener: &TcpLis
 
 /// Who judges a monitor, by the tables.
 fn owner(tables: Tables) -> api::OwnerView {
-    Arc::new(move |entry| tables.judge(&entry.group()?, crate::director::slot(entry.name.as_str())))
+    Arc::new(move |entry| tables.judge(&entry.group()?, crate::catalog::slot(entry.name.as_str())))
 }
 
 fn member_info(record: &MemberRecord) -> MemberInfo {

@@ -44,6 +44,7 @@ impl Carried {
             messages: live.results.messages().cloned().collect(),
             changes: live.results.changes().cloned().collect(),
             last: live.results.last().cloned(),
+            health: live.health.clone(),
             ..Self::recent(live, usize::MAX)
         }
     }
@@ -62,8 +63,14 @@ impl Carried {
             };
             (*at, said)
         };
+        let mut health = live.health.clone();
+        if let Some(episode) = &mut health.episode {
+            // A list does not show it.
+            episode.trail.clear();
+            episode.message.clear();
+        }
         Self {
-            health: live.health.clone(),
+            health,
             known_at: live.known_at,
             next_due: live.next_due,
             samples: all.skip(left_out).collect(),

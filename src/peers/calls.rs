@@ -319,6 +319,9 @@ pub struct MonitorCounts {
     pub orphaned: usize,
     /// Their definition has errors.
     pub invalid: usize,
+    /// They do not run there (any more, or yet): counted by what was recorded last.
+    #[serde(default)]
+    pub unreachable: usize,
     /// Incidents that are open.
     pub open: usize,
 }
@@ -394,6 +397,8 @@ pub struct AlerterRow {
     pub pending: usize,
     /// Incidents that it was told of and that are open.
     pub told_open: usize,
+    /// Messages given up and still wanted.
+    pub given_up: usize,
     /// The last answer of its far end: when, whether it took the message, what it said.
     #[serde(default)]
     pub last: Option<(WallMs, bool, String)>,
