@@ -172,12 +172,7 @@ async fn all_facts(api: &ApiState) -> (BTreeMap<String, AlerterRow>, Vec<String>
     (all, names(&missing(gathered.unreachable)))
 }
 
-fn object(
-    api: &ApiState,
-    name: &AlerterName,
-    entry: &Entry,
-    facts: &BTreeMap<String, AlerterRow>,
-) -> AlerterObject {
+fn object(api: &ApiState, name: &AlerterName, entry: &Entry, facts: &BTreeMap<String, AlerterRow>) -> AlerterObject {
     let spec = masked(SECTION, &spec_of(entry));
     let field = |name: &str| {
         let fields = spec.as_object().into_iter().flatten();

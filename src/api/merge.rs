@@ -33,7 +33,11 @@ impl<T> Merge<T> {
 
     /// Lists that have to be fed before the next item is known, and after which rank each goes on.
     pub(super) fn hungry(&self) -> Vec<(usize, Option<Rank>)> {
-        let hungry = self.lists.iter().enumerate().filter(|(_, list)| list.more && list.items.is_empty());
+        let hungry = self
+            .lists
+            .iter()
+            .enumerate()
+            .filter(|(_, list)| list.more && list.items.is_empty());
         hungry.map(|(i, list)| (i, list.last.clone())).collect()
     }
 
@@ -135,7 +139,10 @@ mod tests {
     fn a_list_that_comes_out_of_order_or_promises_what_it_has_not_ends() {
         let mut merge = Merge::new(1, None, false);
         merge.feed(0, [(rank(2), 2), (rank(1), 1), (rank(3), 3)], true);
-        assert_eq!([merge.next(), merge.next()].map(|item| item.map(|(_, n)| n)), [Some(2), Some(3)]);
+        assert_eq!(
+            [merge.next(), merge.next()].map(|item| item.map(|(_, n)| n)),
+            [Some(2), Some(3)]
+        );
         assert_eq!(merge.hungry(), [(0, Some(rank(3)))]);
         merge.feed(0, [(rank(2), 2)], true);
         assert!(merge.hungry().is_empty() && !merge.any_left());

@@ -155,7 +155,11 @@ impl Pieces {
         let mut out = Vec::new();
         for _ in 0..PIECE {
             let Some(row) = self.rows.pop_front() else { break };
-            out.push(if std::mem::replace(&mut self.begun, true) { b',' } else { b'[' });
+            out.push(if std::mem::replace(&mut self.begun, true) {
+                b','
+            } else {
+                b'['
+            });
             write(&mut out, &self.api, &self.deriver, &self.configs, &row, self.wanted);
         }
         let ended = self.rows.is_empty() && self.list.as_ref().is_none_or(|list| !list.any_left());

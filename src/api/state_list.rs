@@ -56,7 +56,10 @@ impl StateList {
         let mut list = Self {
             api: api.clone(),
             merge: Merge::new(elsewhere.len() + 1, wish.after.as_ref(), filter.falling()),
-            elsewhere: elsewhere.iter().map(|(member, slots)| (member.clone(), slots.clone())).collect(),
+            elsewhere: elsewhere
+                .iter()
+                .map(|(member, slots)| (member.clone(), slots.clone()))
+                .collect(),
             totals: vec![0; elsewhere.len() + 1],
             filter,
             query: wish.query,
@@ -164,7 +167,8 @@ impl StateList {
     fn feed_all(&mut self, list: usize, rows: Vec<Row>, after: Option<&Rank>) {
         self.totals[list] = rows.len();
         let rows = self.filter.after(rows, after);
-        self.merge.feed(list, rows.into_iter().map(|row| (Filter::rank(&row), row)), false);
+        self.merge
+            .feed(list, rows.into_iter().map(|row| (Filter::rank(&row), row)), false);
     }
 
     async fn ask(&self, list: usize, after: Option<Rank>) -> Option<Result<StatesAnswer, AskError>> {
@@ -184,7 +188,10 @@ impl StateList {
 
 /// A row of another member: of a monitor that is defined, and that this member was asked about.
 fn ranked(api: &ApiState, scope: Scope<'_>, row: StateRow) -> Option<(Rank, Row)> {
-    let entry = api.catalog.monitor(row.name.as_str()).filter(|entry| scope.holds(entry))?;
+    let entry = api
+        .catalog
+        .monitor(row.name.as_str())
+        .filter(|entry| scope.holds(entry))?;
     let there = row.state.map(|state| There {
         live: state.into_live(),
         unwatched: row.unwatched,

@@ -95,7 +95,16 @@ pub(super) struct Filter {
 impl Filter {
     /// The parameters that it is read from.
     pub(super) const PARAMS: &[&str] = &[
-        "tags", "status", "type", "q", "silenced", "disabled", "unwatched", "orphaned", "invalid", "sort",
+        "tags",
+        "status",
+        "type",
+        "q",
+        "silenced",
+        "disabled",
+        "unwatched",
+        "orphaned",
+        "invalid",
+        "sort",
     ];
 
     pub(super) fn read(params: &Params) -> Result<Self, ApiError> {

@@ -4,10 +4,10 @@
 
 mod carried;
 mod live;
-pub mod open_episodes;
 pub mod loader;
 #[cfg(test)]
 mod loader_tests;
+pub mod open_episodes;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -59,6 +59,8 @@ pub struct Listener {
     pub answers: Arc<dyn Answers>,
     /// What is counted.
     pub stats: Stats,
+    /// What is being answered when the member stops may take this long to end.
+    pub grace: Duration,
 }
 
 /// What all connections share.
@@ -73,11 +75,11 @@ struct Shared {
 }
 
 impl Listener {
-    /// Answers until `stop`; what is being answered then ends within `grace`, or is cut off.
+    /// Answers until `stop`; what is being answered then ends within the grace, or is cut off.
     ///
     /// # Errors
     /// The credentials cannot be used for TLS: a defect of ours, as they were tried when they were read.
-    pub async fn run(self, stop: CancellationToken, grace: Duration) -> Result<(), rustls::Error> {
+    pub async fn run(self, stop: CancellationToken) -> Result<(), rustls::Error> {
         let acceptor = TlsAcceptor::from(Arc::new(tls::server(&self.credentials, self.directory.clone())?));
         let shared = Arc::new(Shared {
             directory: self.directory,
@@ -118,7 +120,7 @@ impl Listener {
             }
             while connections.try_next().is_some() {}
         }
-        connections.shut_down(grace).await;
+        connections.shut_down(self.grace).await;
         Ok(())
     }
 }

@@ -106,10 +106,11 @@ async fn member(name: &str) -> Member {
         directory: directory.clone(),
         answers: stub.clone(),
         stats: stats.clone(),
+        grace: Duration::ZERO,
     };
     let mut tasks = Tasks::child_of(&CancellationToken::new());
     let stop = tasks.stop().clone();
-    tasks.spawn(async move { listener.run(stop, Duration::ZERO).await.unwrap() });
+    tasks.spawn(async move { listener.run(stop).await.unwrap() });
     Member {
         peers: Peers::new(id(name), credentials.clone(), directory.clone(), stats.clone()),
         credentials,
@@ -492,10 +493,11 @@ async fn a_member_that_was_restarted_is_found_again() {
         directory: b.directory.clone(),
         answers: b.stub.clone(),
         stats: b.stats.clone(),
+        grace: Duration::ZERO,
     };
     let mut tasks = Tasks::child_of(&CancellationToken::new());
     let stop = tasks.stop().clone();
-    tasks.spawn(async move { listener.run(stop, Duration::ZERO).await.unwrap() });
+    tasks.spawn(async move { listener.run(stop).await.unwrap() });
     // Not at once after a failure, but soon.
     while hello(&a, "b").await.is_err() {
         tokio::task::yield_now().await;

@@ -293,4 +293,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Ends a lease and removes the keys that hang on it.
     async fn revoke(&self, lease: LeaseId) -> Result<(), StoreError>;
+
+    /// Where the store is (`host:port`), if other members may share it; `None`: it is this process's own.
+    fn shared_at(&self) -> Option<String> {
+        None
+    }
 }

@@ -41,7 +41,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // The one place that puts them together, and the one that prints.
     ("app", &[
         "alerters", "api", "catalog", "cluster", "config", "director", "events", "feed", "manager", "model", "monitors",
-        "notifications", "store", "tasks", "telemetry",
+        "notifications", "peers", "store", "tasks", "telemetry",
     ]),
     // `manager` for its runner: `9volt check` runs a check exactly as a member does.
     ("cli", &["alerters", "app", "config", "manager", "model", "monitors", "store", "telemetry"]),
