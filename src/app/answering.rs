@@ -231,7 +231,7 @@ mod tests {
         assert_eq!(failing.name.as_str(), "zzz");
         // The episode goes on where it was, with its trail.
         let episode = failing.state.health.episode.as_ref().unwrap();
-        assert_eq!((episode.trail.len(), failing.state.health.failures), (1, 4));
+        assert_eq!((episode.trail.len(), failing.state.health.failures), (2, 4));
         assert!(catalog.monitor("zzz").unwrap().def.as_ref().unwrap().measured == failing.measured);
 
         question.slots = Slots::default();

@@ -486,8 +486,10 @@ impl App {
     }
 
     fn start_lanes(&self, tasks: &mut Tasks<Ended>, recorder: &Recorder) -> anyhow::Result<Lanes> {
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-        let n = self.options.lanes.map_or(cores, std::num::NonZeroUsize::get);
+        let n = self
+            .options
+            .lanes
+            .map_or_else(limits::lanes, std::num::NonZeroUsize::get);
         let limits = limits::per_lane(n);
         let clock = Clock::system();
         let mut handles = Vec::with_capacity(n);

@@ -177,7 +177,7 @@ struct ServerArgs {
     /// Where other members reach that address [default: the address of this host that leads to etcd]
     #[arg(long, env = "NINEV_ADVERTISE", value_name = "HOST[:PORT]")]
     advertise: Option<String>,
-    /// Threads that run checks [default: the number of cores]
+    /// Threads that run checks [default: one for every two cores]
     #[arg(long, env = "NINEV_LANES", value_name = "N")]
     lanes: Option<std::num::NonZeroUsize>,
 }
