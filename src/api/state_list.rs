@@ -71,11 +71,7 @@ impl StateList {
         // A cursor says where to go on: rows to skip are counted from the start only.
         if wish.offset > 0 && wish.after.is_none() {
             let after = list.skip(deriver, wish.offset).await;
-            let known = std::mem::take(&mut list.unreachable);
-            let Some(after) = after else {
-                list.unreachable = known;
-                return list;
-            };
+            let Some(after) = after else { return list };
             list.merge = Merge::new(elsewhere.len() + 1, Some(&after), list.filter.falling());
         }
         list.fill(deriver).await;
@@ -150,7 +146,9 @@ impl StateList {
                 }
                 Some(Err(_)) => {
                     let (member, slots) = &self.elsewhere[i - 1];
-                    self.unreachable.push(member.clone());
+                    if !self.unreachable.contains(member) {
+                        self.unreachable.push(member.clone());
+                    }
                     let rows = self.filter.apply(&self.api, deriver, Scope::In(slots));
                     self.feed_all(i, rows, after.as_ref());
                 }
@@ -174,6 +172,10 @@ impl StateList {
     async fn ask(&self, list: usize, after: Option<Rank>) -> Option<Result<StatesAnswer, AskError>> {
         let (member, slots) = self.elsewhere.get(list.checked_sub(1)?)?;
         let others = self.api.others.as_ref()?;
+        if self.unreachable.contains(member) {
+            // Asked already, for the rows that were skipped.
+            return Some(Err(AskError::Late));
+        }
         let question = StatesQuestion {
             slots: slots.clone(),
             query: self.query.clone(),

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use parking_lot::Mutex;
 use tokio::time::timeout;
 
-use super::calls::{Call, Question};
+use super::calls::{Call, Question, Sort};
 use super::credentials::Credentials;
 use super::directory::Directory;
 use super::line::Line;
@@ -161,7 +161,15 @@ impl Peers {
 async fn exchange(line: &Line, call: &Call, within: Duration) -> Result<super::Answer, AskError> {
     let within_ms = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
     let question = wire::question(call, within_ms);
-    match timeout(within, line.ask(question.into())).await {
+    let page = call.sort() == Sort::Reading;
+    if page && line.rests() {
+        return Err(AskError::Late);
+    }
+    let came = timeout(within, line.ask(question.into())).await;
+    if page {
+        line.was_late(came.is_err());
+    }
+    match came {
         Ok(came) => wire::read_reply(&came?),
         Err(_) => Err(AskError::Late),
     }

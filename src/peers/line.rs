@@ -31,7 +31,11 @@ const KEPT: usize = 4;
 const KEPT_FOR: Duration = Duration::from_secs(20);
 /// First wait after a failed attempt to connect; doubled from there.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
-/// Longest such wait: a member that is back is found soon, and one that is gone costs an attempt a second.
+/// For how long a member that has kept a page waiting in vain is not asked for another one, at first; doubled from there.
+const FIRST_REST: Duration = Duration::from_secs(1);
+/// Longest such rest.
+const LONGEST_REST: Duration = Duration::from_secs(8);
+/// Longest wait after a failed attempt to connect: a member that is back is found soon, and one that is gone costs an attempt a second.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 type Driver = http1::Connection<TokioIo<TlsStream<TcpStream>>, Full<Bytes>>;
@@ -58,6 +62,8 @@ struct State {
     open: Vec<Open>,
     /// Not before then is another attempt made; and why the last one failed.
     failed: Option<(Instant, Duration, String)>,
+    /// Until then no page waits for it again.
+    resting: Option<(Instant, Duration)>,
 }
 
 /// Why a question got no answer; `reused`: the connection was an old one, which the other side may have closed meanwhile.
@@ -89,6 +95,21 @@ impl Line {
     /// Whether it still is the way to the member with this record.
     pub(super) fn leads_to(&self, record: &MemberRecord) -> bool {
         self.address == record.peer && record.fingerprint.parse() == Ok(self.fingerprint)
+    }
+
+    /// Whether it has just kept somebody waiting in vain: then a page does without it, and is there at once.
+    pub(super) fn rests(&self) -> bool {
+        let state = self.state.lock();
+        state.resting.is_some_and(|(until, _)| Instant::now() < until)
+    }
+
+    /// It has answered, or has not in time.
+    pub(super) fn was_late(&self, late: bool) {
+        let resting = &mut self.state.lock().resting;
+        *resting = late.then(|| {
+            let rest = resting.map_or(FIRST_REST, |(_, rest)| (rest * 2).min(LONGEST_REST));
+            (Instant::now() + rest, rest)
+        });
     }
 
     /// Sends a question and waits for what comes back. To be dropped when it takes too long.

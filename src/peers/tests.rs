@@ -412,6 +412,14 @@ async fn a_slow_member_costs_the_time_that_was_given_and_no_more() {
     };
     let late = a.peers.ask(&id("b"), question, BRIEFLY).await.unwrap_err();
     assert_eq!(late.as_str(), "late");
+    // The next page does not wait for it; what the cluster asks is asked all the same.
+    let question = CountsQuestion {
+        slots: Slots::default(),
+    };
+    let at_once = a.peers.ask(&id("b"), question, SOON).await.unwrap_err();
+    assert_eq!(at_once, AskError::Late);
+    assert!(hello(&a, "b").await.is_ok());
+    assert_eq!(*b.stub.asked.lock(), ["a counts", "a hello"]);
     // One that takes connections and says nothing: the second question does not wait for it again.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     a.directory.put(MemberRecord {

@@ -59,7 +59,7 @@ pub(super) fn read_question(bytes: &[u8]) -> Result<(Call, u64), Refused> {
 #[derive(Debug, Serialize, Deserialize)]
 enum Reply {
     #[serde(rename = "answer")]
-    Answer(Answer),
+    Answer(Box<Answer>),
     #[serde(rename = "refused")]
     Refused(Refused),
 }
@@ -67,7 +67,7 @@ enum Reply {
 /// An answer, as bytes.
 pub(super) fn reply(result: Result<Answer, Refused>) -> Vec<u8> {
     let reply = match result {
-        Ok(answer) => Reply::Answer(answer),
+        Ok(answer) => Reply::Answer(Box::new(answer)),
         Err(refused) => Reply::Refused(refused),
     };
     let too_large = |bytes: usize| {
@@ -87,7 +87,7 @@ pub(super) fn reply(result: Result<Answer, Refused>) -> Vec<u8> {
 /// The other side refused, or what came is no answer.
 pub(super) fn read_reply(bytes: &[u8]) -> Result<Answer, AskError> {
     match serde_json::from_slice(bytes) {
-        Ok(Reply::Answer(answer)) => Ok(answer),
+        Ok(Reply::Answer(answer)) => Ok(*answer),
         Ok(Reply::Refused(refused)) => Err(AskError::Refused(refused)),
         Err(error) => Err(AskError::Garbled(error.to_string())),
     }

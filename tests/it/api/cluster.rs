@@ -427,6 +427,9 @@ async fn a_page_hears_of_changes_at_the_other_members() {
             break;
         }
     }
+    let metrics = cluster.bed("m3").get("/metrics").await.is(200).text;
+    let counted = "ninevolt_peer_answers_total{call=\"changes\",result=\"answered\"} ";
+    assert!(metrics.contains(counted), "{metrics}");
     // A member without pages asks nobody.
     assert!(cluster.at("m2").stats.questions().is_empty());
 }
