@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Outcome, Phase, Phases, Reason, Status, Verdict, WallMs};
+use crate::model::{Outcome, Phase, Phases, Reason, Status, Verdict, WallMs, known_reason};
 use crate::state::{self, Transition};
 
 /// Samples kept per monitor: ten minutes at ten seconds. At 20 bytes each this is half of what a running monitor costs.
@@ -26,6 +26,7 @@ pub struct Sample {
     /// How it ended.
     pub outcome: Outcome,
     /// Why it did not pass.
+    #[serde(default, deserialize_with = "known_reason")]
     pub reason: Option<Reason>,
     /// Where the time went.
     pub phases: Phases,

@@ -13,7 +13,7 @@ use crate::peers::calls::{
     AlertersAnswer, NotificationsAnswer, NotificationsQuestion, Rank, RunAnswer, RunQuestion, StateAnswer,
     StateQuestion, StateRow, StatesAnswer, StatesQuestion,
 };
-use crate::peers::{Answer, Call, Refused, Why};
+use crate::peers::{Answer, Answers, Call, Refused, Why};
 
 /// Rows of an answer, at most.
 const ROWS: usize = 1_000;
@@ -24,20 +24,19 @@ const SPARK: usize = 30;
 /// An answer that has grown to about so many bytes ends, and says that there is more.
 const ENOUGH: usize = 1 << 20;
 
-/// Answers a question of another member, if it is one that the API knows about.
-///
-/// # Errors
-/// Why there is no answer.
-pub async fn answer(api: &ApiState, asker: &MemberId, call: Call) -> Result<Answer, Refused> {
-    match call {
-        Call::States(question) => Ok(states(api, &question)?.into()),
-        Call::State(question) => Ok(state(api, &question)?.into()),
-        Call::Counts(question) => Ok(api.measured().answer_for(api, &question.slots).into()),
-        Call::Notifications(question) => Ok(notifications(api, &question)?.into()),
-        Call::Alerters(_) => Ok(AlertersAnswer { alerters: facts(api) }.into()),
-        Call::Changes(question) => Ok(api.changes().since(asker, question.since).into()),
-        Call::Run(question) => Ok(run(api, &question).await?.into()),
-        other => Err(Refused::unsupported(other.word())),
+#[async_trait::async_trait]
+impl Answers for ApiState {
+    async fn answer(&self, asker: &MemberId, call: Call) -> Result<Answer, Refused> {
+        match call {
+            Call::States(question) => Ok(states(self, &question)?.into()),
+            Call::State(question) => Ok(state(self, &question)?.into()),
+            Call::Counts(question) => Ok(self.measured().answer_for(self, &question.slots).into()),
+            Call::Notifications(question) => Ok(notifications(self, &question)?.into()),
+            Call::Alerters(_) => Ok(AlertersAnswer { alerters: facts(self) }.into()),
+            Call::Changes(question) => Ok(self.changes().since(asker, question.since).into()),
+            Call::Run(question) => Ok(run(self, &question).await?.into()),
+            other => Err(Refused::unsupported(other.word())),
+        }
     }
 }
 

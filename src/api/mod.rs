@@ -44,7 +44,6 @@ mod stream;
 mod sync;
 mod ui;
 
-pub use answering::answer;
 pub use changes::exchange;
 pub use error::{ApiError, ErrorBody, StatusBody};
 pub use health::{Health, StoreStatus};

@@ -40,7 +40,7 @@ pub(super) enum Scope<'a> {
     /// Those in these slots.
     In(&'a Slots),
     /// Those in none of these: this member's own, those that nobody judges, and those whose definition does not say where they belong.
-    Outside(&'a BTreeMap<MemberId, Slots>),
+    Outside(&'a Slots),
 }
 
 impl Scope<'_> {
@@ -49,8 +49,7 @@ impl Scope<'_> {
         match self {
             Self::All => true,
             Self::In(slots) => within(slots),
-            Self::Outside(members) if members.is_empty() => true,
-            Self::Outside(members) => !members.values().any(within),
+            Self::Outside(slots) => slots.is_empty() || !within(slots),
         }
     }
 }

@@ -145,7 +145,7 @@ impl Measured {
         {
             return counts;
         }
-        let counts = count(api, Scope::Outside(&api.elsewhere()));
+        let counts = count(api, Scope::Outside(&Slots::union(api.elsewhere().values())));
         *kept = Some((now, counts));
         counts
     }

@@ -35,6 +35,8 @@ pub(super) struct StateList {
     api: ApiState,
     filter: Filter,
     elsewhere: Vec<(MemberId, Slots)>,
+    /// All of these.
+    others: Slots,
     merge: Merge<Row>,
     query: String,
     page: usize,
@@ -60,6 +62,7 @@ impl StateList {
                 .iter()
                 .map(|(member, slots)| (member.clone(), slots.clone()))
                 .collect(),
+            others: Slots::union(elsewhere.values()),
             totals: vec![0; elsewhere.len() + 1],
             filter,
             query: wish.query,
@@ -153,8 +156,7 @@ impl StateList {
                     self.feed_all(i, rows, after.as_ref());
                 }
                 None => {
-                    let elsewhere = self.elsewhere.iter().cloned().collect();
-                    let rows = self.filter.apply(&self.api, deriver, Scope::Outside(&elsewhere));
+                    let rows = self.filter.apply(&self.api, deriver, Scope::Outside(&self.others));
                     self.feed_all(i, rows, after.as_ref());
                 }
             }

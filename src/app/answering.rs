@@ -1,12 +1,12 @@
 //! What this member answers to others: one match over all calls, each answered by the part that knows.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tokio::time::{Instant, timeout};
 
-use crate::api::{self, ApiState};
 use crate::catalog::{Carried, Catalog};
 use crate::cluster::Tables;
 use crate::model::{MemberId, WallMs};
@@ -32,7 +32,7 @@ pub(super) struct Answering {
     /// What runs here.
     pub(super) catalog: Catalog,
     /// For lists and pages.
-    pub(super) api: ApiState,
+    pub(super) pages: Arc<dyn Answers>,
     /// Who judges what, as far as it is known here.
     pub(super) tables: Tables,
     /// Whether the store is there.
@@ -46,7 +46,7 @@ impl Answers for Answering {
             Call::Hello(_) => Ok(hello(&self.record).into()),
             Call::Store(question) => Ok(self.store(&question).await.into()),
             Call::HandOver(question) => Ok(hand_over(&self.catalog, &question).into()),
-            other => api::answer(&self.api, asker, other).await,
+            other => self.pages.answer(asker, other).await,
         }
     }
 }
@@ -160,12 +160,11 @@ fn hand_over(catalog: &Catalog, question: &HandOverQuestion) -> HandOverAnswer {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::catalog::{Live, MonitorEntry};
     use crate::config::definition;
     use crate::model::{MonitorName, Reason, Slots, Verdict};
+    use crate::peers::calls::{AlertersQuestion, HelloQuestion};
     use crate::state::{Judged, Policy};
     use crate::store::Revision;
 
@@ -251,5 +250,45 @@ mod tests {
         assert!(!seen.now().await);
         tokio::time::advance(STORE_KEPT).await;
         assert!(seen.now().await);
+    }
+
+    /// Knows nothing of pages.
+    struct NoPages;
+
+    #[async_trait::async_trait]
+    impl Answers for NoPages {
+        async fn answer(&self, _: &MemberId, call: Call) -> Result<Answer, Refused> {
+            Err(Refused::unsupported(call.word()))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_call_is_answered_by_the_part_that_knows() {
+        let (store, faults) = crate::store::in_memory();
+        let me = MemberId::parse("m").unwrap();
+        let answering = Answering {
+            record: MemberRecord::new(me.clone(), "secret", "boot-1"),
+            catalog: Catalog::default(),
+            pages: Arc::new(NoPages),
+            tables: Tables::default(),
+            seen: Seen::new(store, me.clone()),
+        };
+        let Ok(Answer::Hello(hello)) = answering.answer(&me, HelloQuestion {}.into()).await else {
+            panic!("no hello");
+        };
+        assert_eq!((&hello.member, hello.boot.as_str()), (&me, "boot-1"));
+        // Who has the same data directory knows this; nobody learns the identity from it.
+        assert_eq!(hello.identity.len(), 64);
+        assert!(!hello.identity.contains("secret"));
+        let there = async || match answering.answer(&me, StoreQuestion::default().into()).await {
+            Ok(Answer::Store(answer)) => answer.store,
+            other => panic!("{other:?}"),
+        };
+        assert!(there().await);
+        faults.set_unavailable(true);
+        tokio::time::advance(STORE_KEPT).await;
+        assert!(!there().await);
+        let other = answering.answer(&me, AlertersQuestion {}.into()).await;
+        assert_eq!(other.unwrap_err().why, crate::peers::Why::Unsupported);
     }
 }

@@ -391,10 +391,12 @@ impl App {
                 seen: Seen::new(self.store.clone(), record.id.clone()),
                 record,
                 catalog: self.catalog.clone(),
-                api: state.clone(),
+                pages: Arc::new(state.clone()),
                 tables,
             };
-            peering.start(answering, self.store.clone(), open, &mut serving, &mut belonging);
+            peering.follow(self.store.clone(), open, &mut belonging);
+            peering.exchange(state.clone(), &mut serving);
+            peering.listen(answering, &mut belonging);
         }
         let (token, listener, catalog, ready) = (
             serving.stop().clone(),

@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 
 use super::answering::Answering;
 use super::{Ended, GRACE, ServerOptions, StartError};
-use crate::api::{self, Others};
+use crate::api::{self, ApiState, Others};
 use crate::catalog::{OpenEpisodes, open_episodes};
 use crate::cluster::Tables;
 use crate::feed::Feed;
@@ -75,30 +75,31 @@ impl Peering {
         }
     }
 
-    /// Starts to listen to others, and to follow what is known of them.
-    pub(super) fn start(
-        self,
-        answering: Answering,
-        store: Store,
-        open: OpenEpisodes,
-        serving: &mut Tasks<Ended>,
-        belonging: &mut Tasks<Ended>,
-    ) {
-        let (token, api) = (serving.stop().clone(), answering.api.clone());
-        serving.spawn(async move {
-            api::exchange(api, token).await;
-            Ended::Quietly("changes elsewhere")
-        });
-        let (token, follows, members) = (belonging.stop().clone(), store.clone(), self.peers.directory().clone());
-        belonging.spawn(async move {
+    /// Follows what the store says of other members.
+    pub(super) fn follow(&self, store: Store, open: OpenEpisodes, tasks: &mut Tasks<Ended>) {
+        let (token, follows, members) = (tasks.stop().clone(), store.clone(), self.peers.directory().clone());
+        tasks.spawn(async move {
             directory::follow(follows, members, token).await;
             Ended::Quietly("member list")
         });
-        let token = belonging.stop().clone();
-        belonging.spawn(async move {
+        let token = tasks.stop().clone();
+        tasks.spawn(async move {
             open_episodes::follow(store, open, token).await;
             Ended::Quietly("open episodes")
         });
+    }
+
+    /// Tells others what changes here, and this member's pages what changes there.
+    pub(super) fn exchange(&self, api: ApiState, tasks: &mut Tasks<Ended>) {
+        let token = tasks.stop().clone();
+        tasks.spawn(async move {
+            api::exchange(api, token).await;
+            Ended::Quietly("changes elsewhere")
+        });
+    }
+
+    /// Answers others. To be stopped last: whoever takes over asks what is known here.
+    pub(super) fn listen(self, answering: Answering, tasks: &mut Tasks<Ended>) {
         let listener = Listener {
             directory: self.peers.directory().clone(),
             listener: self.listener,
@@ -107,9 +108,8 @@ impl Peering {
             stats: self.stats,
             grace: GRACE,
         };
-        // Stops last: whoever takes over asks what is known here.
-        let token = belonging.stop().clone();
-        belonging.spawn(async move {
+        let token = tasks.stop().clone();
+        tasks.spawn(async move {
             match listener.run(token).await {
                 Ok(()) => Ended::Quietly("listener for members"),
                 Err(error) => Ended::Lost(format!("listener for members ({error})")),

@@ -134,6 +134,11 @@ mod tests {
         assert_eq!(arrived, sent);
         assert_eq!(Carried::whole(&arrived.into_live()), sent);
 
+        // A reason that only a later version knows.
+        let later = json.replace("certificate-expiry", "moon-phase");
+        let later: Carried = serde_json::from_str(&later).unwrap();
+        assert_eq!((later.samples.len(), later.samples[0].reason), (60, None));
+
         let recent = Carried::recent(&live, 3);
         let at: Vec<i64> = recent.samples.iter().map(|sample| sample.at.0).collect();
         assert_eq!(at, [87, 88, 89]);

@@ -27,4 +27,4 @@ pub use status::{Closed, Outcome, Status};
 pub use time::WallMs;
 #[cfg(test)]
 pub(crate) use time::simulated as time_simulated;
-pub use verdict::{Fact, Phase, Phases, Reason, Verdict};
+pub use verdict::{Fact, Phase, Phases, Reason, Verdict, known_reason};

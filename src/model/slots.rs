@@ -21,6 +21,16 @@ impl Slots {
         }
     }
 
+    /// All that are in one of several sets, which have none in common.
+    pub fn union<'a>(sets: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut all: BTreeMap<String, Vec<(u16, u16)>> = BTreeMap::new();
+        for (group, stretches) in sets.into_iter().flat_map(|set| &set.0) {
+            all.entry(group.clone()).or_default().extend(stretches);
+        }
+        all.values_mut().for_each(|stretches| stretches.sort_unstable());
+        Self(all)
+    }
+
     /// Whether a slot is among them. What came from elsewhere may be out of order: then a slot may be missed, and nothing else happens.
     #[must_use]
     pub fn contains(&self, group: &Group, slot: u16) -> bool {
@@ -64,5 +74,19 @@ mod tests {
             assert_eq!(slots.contains(&group, slot), held, "{slot}");
         }
         assert!(!slots.contains(&Group::of("eu"), 0));
+    }
+
+    #[test]
+    fn a_union_holds_what_its_parts_hold() {
+        let group = Group::of("");
+        let mut parts = [Slots::default(), Slots::default()];
+        for (part, first, last) in [(0, 0, 9), (1, 10, 19), (0, 20, 29), (1, 40, 49)] {
+            parts[part].add(&group, first, last);
+        }
+        let all = Slots::union(&parts);
+        for slot in 0..60 {
+            let held = parts.iter().any(|part| part.contains(&group, slot));
+            assert_eq!(all.contains(&group, slot), held, "{slot}");
+        }
     }
 }

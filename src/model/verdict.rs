@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::de::IntoDeserializer;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Outcome;
 
@@ -140,6 +141,16 @@ impl Reason {
     }
 }
 
+/// Reads a reason of another member; one that only a later version knows is none, and spoils nothing else.
+///
+/// # Errors
+/// It is no text.
+pub fn known_reason<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Reason>, D::Error> {
+    let word = Option::<String>::deserialize(from)?;
+    let read = |word: String| Reason::deserialize(IntoDeserializer::<serde::de::value::Error>::into_deserializer(word));
+    Ok(word.and_then(|word| read(word).ok()))
+}
+
 /// A number or word that a run found out, with the name it has in the API and (as a number) in metrics.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fact {
@@ -155,6 +166,7 @@ pub struct Verdict {
     /// How it ended.
     pub outcome: Outcome,
     /// Why it did not pass; `None` exactly when it passed.
+    #[serde(default, deserialize_with = "known_reason")]
     pub reason: Option<Reason>,
     /// For people: what was seen and what was wanted. May be empty on pass.
     pub message: String,

@@ -60,7 +60,7 @@ impl Answers for ByApi {
         if *self.silent.borrow() {
             std::future::pending::<()>().await;
         }
-        api::answer(self.api.get().unwrap(), asker, call).await
+        self.api.get().unwrap().answer(asker, call).await
     }
 }
 
