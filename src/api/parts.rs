@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::changes::Changes;
 use super::health::Health;
+use super::others::Others;
 use super::overview::Measured;
 use super::session::AccessTokens;
 use super::stream::Clients;
@@ -39,6 +41,8 @@ pub struct Parts {
     pub notifier: NotifierView,
     /// Who judges what.
     pub owner: OwnerView,
+    /// The other members; nothing where this one is alone.
+    pub others: Option<Others>,
     /// How this member is.
     pub health: Health,
     /// Who this member is.
@@ -88,6 +92,7 @@ pub(super) struct Inner {
     parts: Parts,
     pub(super) measured: Measured,
     pub(super) clients: Clients,
+    changes: Changes,
 }
 
 impl ApiState {
@@ -98,6 +103,7 @@ impl ApiState {
             parts,
             measured: Measured::new(),
             clients: Clients::default(),
+            changes: Changes::default(),
         };
         Self {
             inner: Arc::new(inner),
@@ -118,6 +124,10 @@ impl ApiState {
 
     pub(super) fn measured(&self) -> &Measured {
         &self.inner.measured
+    }
+
+    pub(super) fn changes(&self) -> &Changes {
+        &self.inner.changes
     }
 
     pub(super) fn clients(&self) -> &Clients {

@@ -1,8 +1,10 @@
 //! The composition root: the one place that names everything. Order of start, order of stop.
 
+mod answering;
 mod configs;
 mod limits;
 mod paths;
+mod peering;
 #[cfg(test)]
 mod sim;
 mod store;
@@ -21,7 +23,7 @@ pub use paths::default_data_dir;
 
 use crate::alerters::DeliveryCx;
 use crate::api::{self, AccessTokens, ApiState, Health, MemberInfo, Parts, ServeLimits};
-use crate::catalog::{Catalog, loader};
+use crate::catalog::{Catalog, OpenEpisodes, loader};
 use crate::cluster::abstain::Abstain;
 use crate::cluster::identity::{Identity, IdentityError, LastAlive};
 use crate::cluster::tenures::Tenures;
@@ -39,10 +41,13 @@ use crate::manager::{Lanes, Manager, soft};
 use crate::model::{Group, MemberId, Secret, WallMs};
 use crate::monitors::{CheckCx, CheckOptions};
 use crate::notifications::{Notifier, NotifierOptions};
+use crate::peers::CredentialsError;
 use crate::store::records::{MemberRecord, slot};
 use crate::store::{Claim, EtcdError, EtcdOptions, OpenError, Session, SessionError, Store, StoreError};
 use crate::tasks::Tasks;
 use crate::telemetry;
+use answering::{Answering, Seen};
+use peering::Peering;
 
 /// What `server` was asked for.
 #[derive(Debug, Clone)]
@@ -73,6 +78,10 @@ pub struct ServerOptions {
     pub cluster: String,
     /// Serve the page from the source tree.
     pub debug_ui: bool,
+    /// Where other members talk to this one, on a shared store; next to the API if nothing is said.
+    pub peer_listen: Option<String>,
+    /// The address that they are told, where they cannot reach that one.
+    pub advertise: Option<String>,
 }
 
 /// How long runs and deliveries in flight may take to end when the process is asked to stop.
@@ -102,6 +111,9 @@ pub enum StartError {
     /// This member has no identity.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// This member has no key for talking to others.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
     /// The store does not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -143,6 +155,8 @@ pub struct App {
     alive_before: Option<WallMs>,
     member: MemberInfo,
     claim: Option<Claim>,
+    /// Where the store is shared.
+    peering: Option<Peering>,
 }
 
 impl App {
@@ -177,9 +191,19 @@ impl App {
         let feed = Feed::default();
         let (events, to_write) = Events::new(identity.member.clone(), feed.clone());
         let alive = LastAlive::of(&options.data_dir);
+        let mut record = member_record(&options, &identity, &listener);
+        let peering = match store.shared_at() {
+            Some(store_at) => {
+                Some(Peering::bind(&options, &identity.member, api_address(&listener)?, &store_at).await?)
+            }
+            None => None,
+        };
+        if let Some(peering) = &peering {
+            peering.describe(&mut record);
+        }
         let cluster = Cluster {
             store: store.clone(),
-            record: member_record(&options, &identity, &listener),
+            record,
             ttl: settings.heartbeat_timeout.0,
             tenures: Tenures::default(),
             tables: Tables::default(),
@@ -205,6 +229,7 @@ impl App {
             alive,
             alive_before,
             claim,
+            peering,
         })
     }
 
@@ -285,6 +310,7 @@ impl App {
             director.run(token).await;
             Ended::Quietly("director")
         });
+        let record = self.cluster.record.clone();
         let (token, session, cluster) = (belonging.stop().clone(), self.session.clone(), self.cluster);
         let rights = cluster.rights.subscribe();
         belonging.spawn(async move {
@@ -349,6 +375,8 @@ impl App {
                 Ended::Quietly("definitions directory")
             });
         }
+        let open = OpenEpisodes::default();
+        let others = self.peering.as_ref().map(|peering| peering.others(&tables, &open));
         let (backend, path) = store::described(&self.options);
         let health = Health::new(backend, Some(path));
         let state = ApiState::new(Parts {
@@ -359,7 +387,8 @@ impl App {
             feed: self.feed.clone(),
             store: self.store.clone(),
             notifier: view,
-            owner: owner(tables),
+            owner: owner(tables.clone()),
+            others,
             health: health.clone(),
             member: self.member,
             options: api::Options {
@@ -370,6 +399,18 @@ impl App {
             },
         });
         let mut serving: Tasks<Ended> = Tasks::child_of(&never);
+        if let Some(peering) = self.peering {
+            let answering = Answering {
+                seen: Seen::new(self.store.clone(), record.id.clone()),
+                record,
+                catalog: self.catalog.clone(),
+                pages: Arc::new(state.clone()),
+                tables,
+            };
+            peering.follow(self.store.clone(), open, &mut belonging);
+            peering.exchange(state.clone(), &mut serving);
+            peering.listen(answering, &mut belonging);
+        }
         let (token, listener, catalog, ready) = (
             serving.stop().clone(),
             self.listener,
@@ -522,6 +563,12 @@ fn member_record(options: &ServerOptions, identity: &Identity, listener: &TcpLis
 /// Who judges a monitor, by the tables.
 fn owner(tables: Tables) -> api::OwnerView {
     Arc::new(move |entry| tables.judge(&entry.group()?, slot(entry.name.as_str())))
+}
+
+fn api_address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
+    listener
+        .local_addr()
+        .map_err(|error| StartError::Machine(error.to_string()))
 }
 
 fn member_info(record: &MemberRecord) -> MemberInfo {

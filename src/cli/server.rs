@@ -27,6 +27,8 @@ pub(super) fn run(global: &Global, args: ServerArgs) -> anyhow::Result<u8> {
         lanes: args.lanes,
         cluster: global.etcd.etcd_prefix.trim_matches('/').to_owned(),
         debug_ui: global.debug_ui,
+        peer_listen: args.peer_listen,
+        advertise: args.advertise,
     };
     // Checks have threads of their own; this one serves the API, the store and the alerters.
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -29,18 +29,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config/sync", &["model", "store"]),
     // Loops: they own tasks and hold few rules.
     ("catalog", &["config", "feed", "model", "results", "schedule", "state", "store"]),
+    ("peers", &["catalog", "model", "schedule", "store", "tasks"]),
     ("cluster", &["events", "model", "store"]),
     ("director", &["catalog", "cluster", "events", "model", "store"]),
     ("manager", &["catalog", "cluster", "config", "events", "feed", "model", "monitors", "schedule", "state", "store", "tasks"]),
     ("notifications", &["alerters", "config", "model", "silences", "store", "tasks"]),
     ("api", &[
-        "alerters", "catalog", "config", "events", "feed", "manager", "model", "monitors", "notifications", "results", "schedule",
-        "silences", "state", "store", "tasks",
+        "alerters", "catalog", "config", "events", "feed", "manager", "model", "monitors", "notifications", "peers", "results",
+        "schedule", "silences", "state", "store", "tasks",
     ]),
     // The one place that puts them together, and the one that prints.
     ("app", &[
         "alerters", "api", "catalog", "cluster", "config", "director", "events", "feed", "manager", "model", "monitors",
-        "notifications", "store", "tasks", "telemetry",
+        "notifications", "peers", "store", "tasks", "telemetry",
     ]),
     // `manager` for its runner: `9volt check` runs a check exactly as a member does.
     ("cli", &["alerters", "app", "config", "manager", "model", "monitors", "store", "telemetry"]),

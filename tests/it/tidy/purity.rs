@@ -21,6 +21,8 @@ const PURE: &[&str] = &[
     "config/sync/diff",
     "config/sync/plan",
     "manager/commits",
+    "peers/calls",
+    "peers/wire",
     "manager/route",
 ];
 
