@@ -7,6 +7,7 @@ mod alerters;
 mod body;
 mod cluster;
 mod commits;
+mod crew;
 mod definitions;
 mod door;
 mod error;
@@ -17,6 +18,7 @@ mod health;
 mod incidents;
 mod judge;
 mod kinds;
+mod members;
 mod metrics;
 mod monitors;
 mod notifications;
@@ -24,6 +26,7 @@ mod openapi;
 mod overview;
 mod paging;
 mod parts;
+mod plan;
 mod process;
 mod push;
 mod query;
@@ -94,6 +97,8 @@ fn routes() -> OpenApiRouter<ApiState> {
         .merge(events::routes())
         .merge(kinds::routes())
         .merge(cluster::routes())
+        .merge(members::routes())
+        .merge(plan::routes())
         .merge(metrics::routes())
         .merge(openapi::routes())
         .merge(stream::routes())

@@ -10,6 +10,7 @@ mod store;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -21,11 +22,12 @@ pub use paths::default_data_dir;
 use crate::alerters::DeliveryCx;
 use crate::api::{self, AccessTokens, ApiState, Health, MemberInfo, Parts, ServeLimits};
 use crate::catalog::{Catalog, loader};
+use crate::cluster::abstain::Abstain;
 use crate::cluster::identity::{Identity, IdentityError, LastAlive};
 use crate::cluster::tenures::Tenures;
 use crate::cluster::{Cluster, Rights, Tables, event_log};
 use crate::config::kinds::Kinds;
-use crate::director::{Director, prune};
+use crate::director::{Director, plan, prune};
 use crate::events::{EventKind, Events};
 use crate::feed::{Feed, Signal};
 use crate::manager::alarm::Alarm;
@@ -33,11 +35,11 @@ use crate::manager::clock::Clock;
 use crate::manager::lane::{self, Lane};
 use crate::manager::recorder::{Recorder, Shell};
 use crate::manager::stats::LaneStats;
-use crate::manager::{Lanes, Left, Manager, soft};
+use crate::manager::{Lanes, Manager, soft};
 use crate::model::{Group, MemberId, Secret, WallMs};
 use crate::monitors::{CheckCx, CheckOptions};
 use crate::notifications::{Notifier, NotifierOptions};
-use crate::store::records::MemberRecord;
+use crate::store::records::{MemberRecord, slot};
 use crate::store::{Claim, EtcdError, EtcdOptions, OpenError, Session, SessionError, Store, StoreError};
 use crate::tasks::Tasks;
 use crate::telemetry;
@@ -138,7 +140,7 @@ pub struct App {
     to_write: mpsc::Receiver<Arc<crate::events::Event>>,
     feed: Feed,
     alive: LastAlive,
-    left: Left,
+    alive_before: Option<WallMs>,
     member: MemberInfo,
     claim: Option<Claim>,
 }
@@ -183,13 +185,11 @@ impl App {
             tables: Tables::default(),
             rights: watch::Sender::new(Rights::default()),
             events: events.clone(),
+            read_before: AtomicBool::new(false),
+            abstain: Abstain::default(),
         };
         let session = store::join(&cluster, &options).await?;
-        // Read now and not before: from here on nothing of an earlier process is taken any more.
-        let left = Left {
-            alive: alive.read(),
-            ..Left::read(&store, &identity.member).await?
-        };
+        let alive_before = alive.read();
         let member = member_info(&cluster.record);
         Ok(Self {
             member,
@@ -203,7 +203,7 @@ impl App {
             to_write,
             feed,
             alive,
-            left,
+            alive_before,
             claim,
         })
     }
@@ -226,7 +226,6 @@ impl App {
         let _claim = self.claim.take();
         let (tenures, tables) = (self.cluster.tenures.clone(), self.cluster.tables.clone());
         let recorder = Recorder::new();
-        let recorded = self.left.recorded();
         let notifier = self.notifier(&tenures)?;
         let view = notifier.view();
 
@@ -242,9 +241,9 @@ impl App {
             lanes: lanes.clone(),
             recorder: recorder.clone(),
             tenures: tenures.clone(),
+            store: self.store.clone(),
             events: self.events.clone(),
-            feed: self.feed.clone(),
-            left: self.left,
+            alive: self.alive_before,
         };
         let token = running.stop().clone();
         running.spawn(async move {
@@ -257,7 +256,6 @@ impl App {
             catalog: self.catalog.clone(),
             events: self.events.clone(),
             feed: self.feed.clone(),
-            recorded,
         };
         let (token, work) = (recording.stop().clone(), recorder.clone());
         recording.spawn(async move {
@@ -269,6 +267,9 @@ impl App {
             catalog: self.catalog.clone(),
             rights: self.cluster.rights.subscribe(),
             events: self.events.clone(),
+            abstain: self.cluster.abstain.clone(),
+            alone: true,
+            planner: plan::plan,
         };
         let (token, store, rights) = (
             belonging.stop().clone(),
@@ -435,7 +436,7 @@ impl App {
         let base_url = self.options.base_url.clone();
         Ok(Notifier::new(NotifierOptions {
             store: self.store.clone(),
-            tenure: Arc::new(move || tenures.of(&Group::notify())),
+            tenure: Arc::new(move || Some(tenures.holding(&Group::notify())?.tenure().clone())),
             member: self.session.member().clone(),
             cluster: self.options.cluster.clone(),
             base_url,
@@ -459,8 +460,10 @@ impl App {
     }
 
     fn start_lanes(&self, tasks: &mut Tasks<Ended>, recorder: &Recorder) -> anyhow::Result<Lanes> {
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-        let n = self.options.lanes.map_or(cores, std::num::NonZeroUsize::get);
+        let n = self
+            .options
+            .lanes
+            .map_or_else(limits::lanes, std::num::NonZeroUsize::get);
         let limits = limits::per_lane(n);
         let clock = Clock::system();
         let mut handles = Vec::with_capacity(n);
@@ -518,7 +521,7 @@ fn member_record(options: &ServerOptions, identity: &Identity, listener: &TcpLis
 
 /// Who judges a monitor, by the tables.
 fn owner(tables: Tables) -> api::OwnerView {
-    Arc::new(move |entry| tables.judge(&entry.group()?, crate::director::slot(entry.name.as_str())))
+    Arc::new(move |entry| tables.judge(&entry.group()?, slot(entry.name.as_str())))
 }
 
 fn member_info(record: &MemberRecord) -> MemberInfo {

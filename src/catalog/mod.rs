@@ -6,14 +6,16 @@ mod live;
 pub mod loader;
 #[cfg(test)]
 mod loader_tests;
+mod loads;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
 pub use live::{Live, LiveState};
+pub use loads::{GroupLoads, Loads, Share, SlotLoad, shares};
 
 use crate::config::definition::{AlerterDef, MonitorDef};
 use crate::model::{AlerterName, Group, MonitorName, Problem, Severity};
@@ -72,6 +74,8 @@ pub struct Catalog {
 struct Inner {
     monitors: RwLock<BTreeMap<MonitorName, Arc<MonitorEntry>>>,
     alerters: RwLock<BTreeMap<AlerterName, Arc<AlerterEntry>>>,
+    /// Changed under the lock of the monitors only.
+    loads: RwLock<Loads>,
     version: watch::Sender<u64>,
     loaded: watch::Sender<bool>,
 }
@@ -81,6 +85,7 @@ impl Default for Catalog {
         let inner = Inner {
             monitors: RwLock::default(),
             alerters: RwLock::default(),
+            loads: RwLock::default(),
             version: watch::Sender::new(0),
             loaded: watch::Sender::new(false),
         };
@@ -101,7 +106,7 @@ impl Catalog {
         let _ = self.inner.loaded.subscribe().wait_for(|loaded| *loaded).await;
     }
 
-    fn set_loaded(&self) {
+    pub(crate) fn set_loaded(&self) {
         self.inner
             .loaded
             .send_if_modified(|loaded| !std::mem::replace(loaded, true));
@@ -141,28 +146,28 @@ impl Catalog {
         self.inner.alerters.read().values().cloned().collect()
     }
 
-    /// Monitors per placement group in use, counted over those that can run.
+    /// The work of every placement group in use, over the monitors that can be read.
     #[must_use]
-    pub fn groups(&self) -> HashMap<Group, usize> {
-        let mut groups = HashMap::new();
-        for entry in self.inner.monitors.read().values() {
-            if let Some(group) = entry.group() {
-                *groups.entry(group).or_default() += 1;
-            }
-        }
-        groups
+    pub fn loads(&self) -> Loads {
+        self.inner.loads.read().clone()
     }
 
     /// Puts a monitor; the one that it replaces.
     pub fn put_monitor(&self, entry: Arc<MonitorEntry>) -> Option<Arc<MonitorEntry>> {
-        let before = self.inner.monitors.write().insert(entry.name.clone(), entry);
+        let mut monitors = self.inner.monitors.write();
+        let before = monitors.insert(entry.name.clone(), entry.clone());
+        loads::replace(&mut self.inner.loads.write(), before.as_deref(), Some(&entry));
+        drop(monitors);
         self.touch();
         before
     }
 
     /// Removes a monitor.
     pub fn remove_monitor(&self, name: &str) -> Option<Arc<MonitorEntry>> {
-        let before = self.inner.monitors.write().remove(name);
+        let mut monitors = self.inner.monitors.write();
+        let before = monitors.remove(name);
+        loads::replace(&mut self.inner.loads.write(), before.as_deref(), None);
+        drop(monitors);
         self.touch();
         before
     }

@@ -6,6 +6,7 @@ mod check;
 mod client;
 mod etcd;
 mod generate;
+mod member;
 mod server;
 mod silence;
 mod values;
@@ -115,6 +116,9 @@ enum Command {
     /// Mute alerts for a time
     #[command(subcommand)]
     Silence(SilenceCommand),
+    /// Look at the members of the cluster, drain them, weigh them
+    #[command(subcommand)]
+    Member(member::MemberCommand),
     /// Look at alerters and try them
     #[command(subcommand)]
     Alerter(AlerterCommand),
@@ -149,7 +153,7 @@ struct ServerArgs {
     /// End rather than wait when the store does not answer at the start
     #[arg(long, env = "NINEV_REQUIRE_STORE", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = values::go_bool, hide_default_value = true, value_name = "BOOL")]
     require_store: bool,
-    /// Threads that run checks [default: the number of cores]
+    /// Threads that run checks [default: one for every two cores]
     #[arg(long, env = "NINEV_LANES", value_name = "N")]
     lanes: Option<std::num::NonZeroUsize>,
 }
@@ -300,6 +304,7 @@ pub fn main() -> ExitCode {
         Command::Cfg(args) => cfg::run(&cli.global, &args),
         Command::Check(args) => check::run(&cli.global, &args),
         Command::Silence(command) => silence::run(&cli.global, command),
+        Command::Member(command) => member::run(&cli.global, command),
         Command::Alerter(command) => alerter::run(&cli.global, &command),
         Command::Generate(command) => generate::run(&command),
     };

@@ -22,6 +22,7 @@ mod history;
 pub mod keys;
 mod leases;
 mod memory;
+mod packed;
 pub mod records;
 mod rights;
 #[cfg(test)]

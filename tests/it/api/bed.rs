@@ -232,6 +232,7 @@ async fn put(store: &Store, key: Key, value: bytes::Bytes) {
 /// A notifier with the right to work.
 async fn notifier(store: &Store, tasks: &mut Tasks, stop: &CancellationToken) -> (Arc<Session>, NotifierView) {
     let record = MemberRecord {
+        hostname: "host".into(),
         listen: "127.0.0.1:8080".into(),
         tags: vec!["eu".into()],
         version: "0.1.0".into(),
@@ -249,6 +250,8 @@ async fn notifier(store: &Store, tasks: &mut Tasks, stop: &CancellationToken) ->
     let table = Table {
         v: FORMAT,
         epoch: "1-1".into(),
+        at: WallMs(0),
+        why: String::new(),
         runs: vec![run],
         stamps: [(me(), "s".to_owned())].into(),
     };

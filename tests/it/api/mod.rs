@@ -7,6 +7,7 @@
 mod bed;
 mod definitions;
 mod door;
+mod members;
 mod original;
 mod resources;
 mod server;
