@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use ninevolt::catalog::{GroupLoads, slot};
+use ninevolt::catalog::GroupLoads;
+use ninevolt::cluster::tenures::slot;
 use ninevolt::director::plan::{Class, Input, Member, Moves, Place, Planned, plan};
 use ninevolt::model::{Group, MemberId, WallMs};
 use ninevolt::store::records::Table;

@@ -7,7 +7,16 @@ use nix::sys::resource::{UsageWho, getrusage};
 
 /// User and system time of this process so far; not of its children.
 pub(crate) fn cpu() -> Duration {
-    let usage = getrusage(UsageWho::RUSAGE_SELF).expect("getrusage");
+    used(UsageWho::RUSAGE_SELF)
+}
+
+/// The same of all children that have ended.
+pub(crate) fn cpu_of_children() -> Duration {
+    used(UsageWho::RUSAGE_CHILDREN)
+}
+
+fn used(who: UsageWho) -> Duration {
+    let usage = getrusage(who).expect("getrusage");
     let of = |time: nix::sys::time::TimeVal| {
         Duration::from_micros(u64::try_from(time.tv_sec() * 1_000_000 + time.tv_usec()).unwrap_or(0))
     };

@@ -9,6 +9,7 @@ mod sim;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -33,7 +34,7 @@ use crate::manager::clock::Clock;
 use crate::manager::lane::{self, Lane};
 use crate::manager::recorder::{Recorder, Shell};
 use crate::manager::stats::LaneStats;
-use crate::manager::{Lanes, Left, Manager, soft};
+use crate::manager::{Lanes, Manager, soft};
 use crate::model::{Group, MemberId, Secret, WallMs};
 use crate::monitors::{CheckCx, CheckOptions};
 use crate::notifications::{Notifier, NotifierOptions};
@@ -131,7 +132,7 @@ pub struct App {
     to_write: mpsc::Receiver<Arc<crate::events::Event>>,
     feed: Feed,
     alive: LastAlive,
-    left: Left,
+    alive_before: Option<WallMs>,
     member: MemberInfo,
 }
 
@@ -177,13 +178,10 @@ impl App {
             rights: watch::Sender::new(Rights::default()),
             events: events.clone(),
             abstain: Abstain::default(),
+            read_before: AtomicBool::new(false),
         };
         let session = cluster.join().await?;
-        // Read now and not before: from here on nothing of an earlier process is taken any more.
-        let left = Left {
-            alive: alive.read(),
-            ..Left::read(&store, &identity.member).await?
-        };
+        let alive_before = alive.read();
         let member = member_info(&cluster.record);
         Ok(Self {
             member,
@@ -197,7 +195,7 @@ impl App {
             to_write,
             feed,
             alive,
-            left,
+            alive_before,
         })
     }
 
@@ -217,7 +215,6 @@ impl App {
         let never = CancellationToken::new();
         let (tenures, tables) = (self.cluster.tenures.clone(), self.cluster.tables.clone());
         let recorder = Recorder::new();
-        let recorded = self.left.recorded();
         let notifier = self.notifier(&tenures)?;
         let view = notifier.view();
 
@@ -233,9 +230,9 @@ impl App {
             lanes: lanes.clone(),
             recorder: recorder.clone(),
             tenures: tenures.clone(),
+            store: self.store.clone(),
             events: self.events.clone(),
-            feed: self.feed.clone(),
-            left: self.left,
+            alive: self.alive_before,
         };
         let token = running.stop().clone();
         running.spawn(async move {
@@ -248,7 +245,6 @@ impl App {
             catalog: self.catalog.clone(),
             events: self.events.clone(),
             feed: self.feed.clone(),
-            recorded,
         };
         let (token, work) = (recording.stop().clone(), recorder.clone());
         recording.spawn(async move {
@@ -428,7 +424,7 @@ impl App {
         let base_url = self.options.base_url.clone();
         Ok(Notifier::new(NotifierOptions {
             store: self.store.clone(),
-            tenure: Arc::new(move || tenures.of(&Group::notify())),
+            tenure: Arc::new(move || Some(tenures.holding(&Group::notify())?.tenure().clone())),
             member: self.session.member().clone(),
             cluster: self.options.cluster.clone(),
             base_url,
@@ -452,8 +448,10 @@ impl App {
     }
 
     fn start_lanes(&self, tasks: &mut Tasks<Ended>, recorder: &Recorder) -> anyhow::Result<Lanes> {
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-        let n = self.options.lanes.map_or(cores, std::num::NonZeroUsize::get);
+        let n = self
+            .options
+            .lanes
+            .map_or_else(limits::lanes, std::num::NonZeroUsize::get);
         let limits = limits::per_lane(n);
         let clock = Clock::system();
         let mut handles = Vec::with_capacity(n);
@@ -511,7 +509,7 @@ fn member_record(options: &ServerOptions, identity: &Identity, listener: &TcpLis
 
 /// Who judges a monitor, by the tables.
 fn owner(tables: Tables) -> api::OwnerView {
-    Arc::new(move |entry| tables.judge(&entry.group()?, crate::catalog::slot(entry.name.as_str())))
+    Arc::new(move |entry| tables.judge(&entry.group()?, crate::cluster::tenures::slot(entry.name.as_str())))
 }
 
 fn member_info(record: &MemberRecord) -> MemberInfo {

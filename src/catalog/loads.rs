@@ -4,21 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::MonitorEntry;
+use crate::cluster::tenures::slot;
 use crate::model::{Group, MemberId};
-use crate::schedule::name_hash;
-use crate::store::records::{SLOTS, Table};
+use crate::store::records::Table;
 
 /// Picoseconds of processor time in a second of it: small enough that a check once a year is more than nothing, and a million checks
 /// every millisecond still fit.
 const PICOS_PER_MICRO: u64 = 1_000_000;
 /// Shortest interval that is told apart.
 const FLOOR_NANOS: u128 = 1_000;
-
-/// The slot of a monitor or alerter within its group.
-#[must_use]
-pub fn slot(name: &str) -> u16 {
-    (name_hash(name) % u64::from(SLOTS)) as u16
-}
 
 /// The work of one slot.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -15,7 +15,7 @@ use parking_lot::RwLock;
 use tokio::sync::watch;
 
 pub use live::{Live, LiveState};
-pub use loads::{GroupLoads, Loads, Share, SlotLoad, shares, slot};
+pub use loads::{GroupLoads, Loads, Share, SlotLoad, shares};
 
 use crate::config::definition::{AlerterDef, MonitorDef};
 use crate::model::{AlerterName, Group, MonitorName, Problem, Severity};

@@ -175,7 +175,7 @@ struct ServerArgs {
     /// Let the API create exec monitors: whoever reaches the API may then run commands here
     #[arg(long, env = "NINEV_ALLOW_EXEC_FROM_API", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = values::go_bool, hide_default_value = true, value_name = "BOOL")]
     allow_exec_from_api: bool,
-    /// Threads that run checks [default: the number of cores]
+    /// Threads that run checks [default: one for every two cores]
     #[arg(long, env = "NINEV_LANES", value_name = "N")]
     lanes: Option<std::num::NonZeroUsize>,
 }

@@ -13,6 +13,7 @@ pub mod tenures;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use parking_lot::RwLock;
@@ -24,7 +25,7 @@ use crate::model::{Group, MemberId, WallMs};
 use crate::store::records::{MemberRecord, Table};
 use crate::store::{Change, Entry, Followed, Key, Lost, Session, SessionError, Store, StoreError, Term, decode, keys};
 use abstain::Abstain;
-use tenures::Tenures;
+use tenures::{Holding, Tenures};
 
 /// Wait before another attempt to open a session or to win the election.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -70,6 +71,8 @@ pub struct Cluster {
     pub events: Events,
     /// Whether it stays out of elections.
     pub abstain: Abstain,
+    /// Whether this process has read the tables once.
+    pub read_before: AtomicBool,
 }
 
 impl Cluster {
@@ -232,10 +235,13 @@ impl Cluster {
                 }
             }
         }
-        let held = tables
-            .iter()
-            .filter_map(|(group, table)| Some((group.clone(), session.tenure(group.as_str(), table)?)))
-            .collect();
+        let first = !self.read_before.swap(true, Relaxed);
+        let held = tables.iter().filter_map(|(group, table)| {
+            let before = self.tenures.holding(group);
+            let held = Holding::of(session, group, table, before.as_ref(), first)?;
+            Some((group.clone(), held))
+        });
+        let held = held.collect();
         drop(tables);
         self.tenures.set(held);
     }

@@ -399,6 +399,7 @@ mod tests {
 
     fn record(identity: &str, boot: &str) -> MemberRecord {
         MemberRecord {
+            hostname: "host".to_owned(),
             listen: "127.0.0.1:8080".to_owned(),
             ..MemberRecord::new(MemberId::parse("a").unwrap(), identity, boot)
         }

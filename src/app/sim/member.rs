@@ -1,5 +1,6 @@
 //! One whole member over a store in memory: everything that `App` runs but the API, on one thread, with a clock that can be paused.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use crate::manager::clock::Clock;
 use crate::manager::lane::{self, Lane, Limits};
 use crate::manager::recorder::{Recorder, Shell};
 use crate::manager::stats::LaneStats;
-use crate::manager::{Lanes, Left, Manager, soft};
+use crate::manager::{Lanes, Manager, soft};
 use crate::model::{Group, MemberId, WallMs};
 use crate::monitors::{CheckCx, CheckOptions};
 use crate::notifications::{Notifier, NotifierEvent, NotifierOptions};
@@ -94,18 +95,14 @@ impl Member {
             rights,
             events: events.clone(),
             abstain: abstain.clone(),
+            read_before: AtomicBool::new(false),
         };
         let session = cluster.join().await?;
-        let left = Left {
-            alive,
-            ..Left::read(&store, &id()).await?
-        };
         let never = CancellationToken::new();
         let tasks = || Tasks::<Part>::child_of(&never);
         let (mut running, mut recording, mut telling, mut belonging) = (tasks(), tasks(), tasks(), tasks());
 
         let (catalog, recorder) = (Catalog::default(), Recorder::new());
-        let recorded = left.recorded();
         let (clock, _) = Clock::simulated(WallMs::now());
         let mut handles = Vec::new();
         for _ in 0..LANES {
@@ -127,9 +124,9 @@ impl Member {
             lanes: lanes.clone(),
             recorder: recorder.clone(),
             tenures: tenures.clone(),
+            store: store.clone(),
             events: events.clone(),
-            feed: feed.clone(),
-            left,
+            alive,
         };
         let stop = running.stop().clone();
         running.spawn(async move {
@@ -142,7 +139,6 @@ impl Member {
             catalog: catalog.clone(),
             events: events.clone(),
             feed: feed.clone(),
-            recorded,
         };
         let (stop, work) = (recording.stop().clone(), recorder.clone());
         recording.spawn(async move {
@@ -241,7 +237,7 @@ fn notifier(store: &Store, tenures: &Tenures, events: &Events) -> Notifier {
     let (tenures, events) = (tenures.clone(), events.clone());
     Notifier::new(NotifierOptions {
         store: store.clone(),
-        tenure: Arc::new(move || tenures.of(&Group::notify())),
+        tenure: Arc::new(move || Some(tenures.holding(&Group::notify())?.tenure().clone())),
         member: id(),
         cluster: "main".to_owned(),
         base_url: None,

@@ -94,6 +94,7 @@ impl World {
             rights,
             events: events.clone(),
             abstain: abstain.clone(),
+            read_before: std::sync::atomic::AtomicBool::new(false),
         };
         let session = cluster.join().await.unwrap();
         let director = Director {

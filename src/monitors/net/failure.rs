@@ -84,7 +84,14 @@ fn reason_of(err: &io::Error) -> Reason {
 /// The error for people: the kind's words, which carry no number, where there are some.
 pub(crate) fn describe(err: &io::Error) -> String {
     if let Some(err) = tls_error(err) {
-        return err.to_string();
+        let text = err.to_string();
+        // What `openssl req -x509` makes by default, and a library's word for it.
+        return if text.contains("CaUsedAsEndEntity") {
+            "the server shows an authority's certificate (CA:TRUE) as its own: give it one that is signed by it"
+                .to_owned()
+        } else {
+            text
+        };
     }
     if err.raw_os_error().is_none() {
         return err.to_string();

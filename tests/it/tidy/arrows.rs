@@ -28,8 +28,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config/advice", &["model", "store"]),
     ("config/sync", &["model", "store"]),
     // Loops: they own tasks and hold few rules.
-    ("catalog", &["config", "feed", "model", "results", "schedule", "state", "store"]),
-    ("cluster", &["events", "model", "store"]),
+    ("catalog", &["cluster", "config", "feed", "model", "results", "schedule", "state", "store"]),
+    ("cluster", &["events", "model", "schedule", "store"]),
     ("director", &["catalog", "cluster", "events", "model", "store"]),
     ("manager", &["catalog", "cluster", "config", "events", "feed", "model", "monitors", "schedule", "state", "store", "tasks"]),
     ("notifications", &["alerters", "config", "model", "silences", "store", "tasks"]),
