@@ -10,6 +10,7 @@ use super::overview::Measured;
 use super::session::AccessTokens;
 use super::stream::Clients;
 use crate::catalog::{Catalog, MonitorEntry};
+use crate::cluster::Tables;
 use crate::events::Events;
 use crate::feed::Feed;
 use crate::manager::Lanes;
@@ -39,6 +40,8 @@ pub struct Parts {
     pub notifier: NotifierView,
     /// Who judges what.
     pub owner: OwnerView,
+    /// Who judged what before.
+    pub tables: Tables,
     /// How this member is.
     pub health: Health,
     /// Who this member is.

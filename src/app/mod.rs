@@ -347,7 +347,8 @@ impl App {
             feed: self.feed.clone(),
             store: self.store.clone(),
             notifier: view,
-            owner: owner(tables),
+            owner: owner(tables.clone()),
+            tables,
             health: health.clone(),
             member: self.member,
             options: api::Options {

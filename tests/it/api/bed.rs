@@ -144,6 +144,7 @@ impl Bed {
             store: store.clone(),
             notifier: view.clone(),
             owner: Arc::new(move |entry| owner_catalog.monitor(entry.name.as_str())?.group()?.takes(&[]).then(me)),
+            tables: ninevolt::cluster::Tables::default(),
             health: health.clone(),
             member: MemberInfo {
                 id: me(),

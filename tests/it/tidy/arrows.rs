@@ -34,8 +34,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("manager", &["catalog", "cluster", "config", "events", "feed", "model", "monitors", "schedule", "state", "store", "tasks"]),
     ("notifications", &["alerters", "config", "model", "silences", "store", "tasks"]),
     ("api", &[
-        "alerters", "catalog", "config", "events", "feed", "manager", "model", "monitors", "notifications", "results", "schedule",
-        "silences", "state", "store", "tasks",
+        "alerters", "catalog", "cluster", "config", "events", "feed", "manager", "model", "monitors", "notifications", "results",
+        "schedule", "silences", "state", "store", "tasks",
     ]),
     // The one place that puts them together, and the one that prints.
     ("app", &[
