@@ -389,6 +389,7 @@ impl App {
             notifier: view,
             owner: owner(tables.clone()),
             others,
+            tables: tables.clone(),
             health: health.clone(),
             member: self.member,
             options: api::Options {
