@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ninevolt::catalog::GroupLoads;
-use ninevolt::cluster::tenures::slot;
 use ninevolt::director::plan::{Class, Input, Member, Moves, Place, Planned, plan};
 use ninevolt::model::{Group, MemberId, WallMs};
 use ninevolt::store::records::Table;
+use ninevolt::store::records::slot;
 
 use crate::support::{Selection, Table as Figures, cpu};
 

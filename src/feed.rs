@@ -27,6 +27,8 @@ pub enum Signal {
     Alerter(String),
     /// An event was recorded.
     Event,
+    /// Too much to be named: everything is to be looked at again.
+    Many,
 }
 
 /// A cheap handle to the feed.

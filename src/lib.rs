@@ -17,6 +17,7 @@ pub mod manager;
 pub mod model;
 pub mod monitors;
 pub mod notifications;
+pub mod peers;
 pub mod results;
 pub mod schedule;
 pub mod silences;

@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::{Outcome, Phase, Phases, Reason, Status, Verdict, WallMs};
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Outcome, Phase, Phases, Reason, Status, Verdict, WallMs, known_reason};
 use crate::state::{self, Transition};
 
 /// Samples kept per monitor: ten minutes at ten seconds. At 20 bytes each this is half of what a running monitor costs.
@@ -15,7 +17,7 @@ pub const MESSAGES: usize = 10;
 pub const CHANGES: usize = 20;
 
 /// One run.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
     /// When it ended.
     pub at: WallMs,
@@ -24,6 +26,7 @@ pub struct Sample {
     /// How it ended.
     pub outcome: Outcome,
     /// Why it did not pass.
+    #[serde(default, deserialize_with = "known_reason")]
     pub reason: Option<Reason>,
     /// Where the time went.
     pub phases: Phases,
@@ -110,7 +113,7 @@ impl Micros {
 }
 
 /// A change of status, remembered.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Changed {
     /// When.
     pub at: WallMs,
@@ -156,6 +159,31 @@ impl Results {
             None => self.last = Some(Box::new((at, verdict))),
         }
         sample
+    }
+
+    /// As another member remembers it; what is more than is kept here is left out, the oldest first.
+    #[must_use]
+    pub fn restored(
+        samples: Vec<Sample>,
+        messages: Vec<(WallMs, Arc<str>)>,
+        changes: Vec<Changed>,
+        last: Option<(WallMs, Verdict)>,
+    ) -> Self {
+        fn newest<T>(mut all: Vec<T>, most: usize) -> VecDeque<T> {
+            all.drain(..all.len().saturating_sub(most));
+            all.into()
+        }
+        Self {
+            samples: newest(samples, SAMPLES).into_iter().map(Packed::from).collect(),
+            messages: newest(messages, MESSAGES),
+            changes: newest(changes, CHANGES),
+            last: last.map(Box::new),
+        }
+    }
+
+    /// Messages of runs that did not pass, oldest first.
+    pub fn messages(&self) -> impl DoubleEndedIterator<Item = &(WallMs, Arc<str>)> {
+        self.messages.iter()
     }
 
     /// Remembers a change of status.

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{Closed, EpisodeId, Outcome, Status, TrailEntry, WallMs};
 
 /// Lines of trail that an episode keeps.
@@ -39,7 +41,7 @@ pub struct Judged<'a> {
 }
 
 /// One stretch of not-ok.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Episode {
     /// Due time of the first failed run.
     pub id: EpisodeId,
@@ -54,7 +56,7 @@ pub struct Episode {
 }
 
 /// What is known of one monitor between runs. Small: there is one per monitor.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Health {
     /// The status.
     pub status: Status,

@@ -18,6 +18,7 @@ use super::body::{BulkBody, RawBody, first_value};
 use super::definitions::masked;
 use super::error::{ApiError, ErrorBody, StatusBody};
 use super::fields::{Num, Time, ms_of};
+use super::others::{WITHIN, missing, names};
 use super::paging::{Asked, Page};
 use super::parts::ApiState;
 use super::push::push;
@@ -27,6 +28,7 @@ use crate::config::definition;
 use crate::config::mask::Section;
 use crate::model::AlerterName;
 use crate::notifications::AlerterFacts;
+use crate::peers::calls::{AlerterRow, AlertersQuestion};
 use crate::store::{Entry, keys};
 
 const SECTION: Section = Section::Alerter;
@@ -136,16 +138,41 @@ async fn list(State(api): State<ApiState>, params: Params) -> Result<Json<Page<A
     let mut entries: Vec<_> = entries.into_iter().filter_map(named).collect();
     entries.sort_by(|(a, _), (b, _)| a.cmp(b));
     let page = asked.page(entries, |(name, _)| (0, name.to_string()));
-    let facts = api.notifier.alerters();
-    Ok(Json(page.map(|(name, entry)| object(&api, &name, &entry, &facts))))
+    let (facts, unreachable) = all_facts(&api).await;
+    let page = page.map(|(name, entry)| object(&api, &name, &entry, &facts));
+    Ok(Json(Page { unreachable, ..page }))
 }
 
-fn object(
-    api: &ApiState,
-    name: &AlerterName,
-    entry: &Entry,
-    facts: &BTreeMap<AlerterName, AlerterFacts>,
-) -> AlerterObject {
+/// What this member knows of the alerters.
+pub(super) fn facts(api: &ApiState) -> BTreeMap<String, AlerterRow> {
+    let row = |facts: AlerterFacts| AlerterRow {
+        pending: facts.pending,
+        told_open: facts.told_open,
+        given_up: facts.given_up,
+        last: facts.last_delivery.map(|last| (last.at, last.ok, last.message)),
+    };
+    let facts = api.notifier.alerters().into_iter();
+    facts.map(|(name, facts)| (name.to_string(), row(facts))).collect()
+}
+
+/// What all members know of them, and who could not be asked. Each alerter is told by one member; another one may have been that before.
+async fn all_facts(api: &ApiState) -> (BTreeMap<String, AlerterRow>, Vec<String>) {
+    let mut all = facts(api);
+    let Some(others) = &api.others else {
+        return (all, Vec::new());
+    };
+    let gathered = others.peers.ask_all(AlertersQuestion {}, WITHIN).await;
+    for (name, row) in gathered.answers.into_iter().flat_map(|(_, answer)| answer.alerters) {
+        let known = all.entry(name).or_default();
+        known.pending += row.pending;
+        known.told_open += row.told_open;
+        known.given_up += row.given_up;
+        known.last = known.last.take().max(row.last);
+    }
+    (all, names(&missing(gathered.unreachable)))
+}
+
+fn object(api: &ApiState, name: &AlerterName, entry: &Entry, facts: &BTreeMap<String, AlerterRow>) -> AlerterObject {
     let spec = masked(SECTION, &spec_of(entry));
     let field = |name: &str| {
         let fields = spec.as_object().into_iter().flatten();
@@ -155,7 +182,7 @@ fn object(
             .next()
     };
     let text = |name| field(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let facts = facts.get(name).cloned().unwrap_or_default();
+    let facts = facts.get(name.as_str()).cloned().unwrap_or_default();
     AlerterObject {
         name: name.to_string(),
         r#type: text("type"),
@@ -168,10 +195,10 @@ fn object(
         told_open: facts.told_open,
         pending: facts.pending,
         given_up: facts.given_up,
-        last_delivery: facts.last_delivery.map(|last| Delivery {
-            at: Time(last.at),
-            ok: last.ok,
-            message: last.message,
+        last_delivery: facts.last.map(|(at, ok, message)| Delivery {
+            at: Time(at),
+            ok,
+            message,
         }),
     }
 }

@@ -126,5 +126,6 @@ async fn list(State(api): State<ApiState>, params: Params) -> Result<Json<Page<E
         items: events.iter().map(|event| EventObject::from(&**event)).collect(),
         next,
         total,
+        unreachable: Vec::new(),
     }))
 }

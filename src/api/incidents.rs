@@ -98,7 +98,12 @@ async fn list(State(api): State<ApiState>, params: Params) -> Result<Json<Page<I
         .iter()
         .filter_map(|found| incident(&api, &deriver, found))
         .collect();
-    Ok(Json(Page { items, next, total }))
+    Ok(Json(Page {
+        items,
+        next,
+        total,
+        unreachable: Vec::new(),
+    }))
 }
 
 async fn open(api: &ApiState, monitor: Option<&str>) -> Result<Vec<Found>, StoreError> {

@@ -172,6 +172,7 @@ fn own(api: &ApiState, out: &mut Exposition) {
         trouble,
     );
     notifications(api, out);
+    members(api, out);
     out.one(
         "ninevolt_api_streams",
         Sort::Gauge,
@@ -239,6 +240,38 @@ fn notifications(api: &ApiState, out: &mut Exposition) {
         help,
         &[],
         api.notifier.told_without_store() as f64,
+    );
+}
+
+/// What this member and others asked one another.
+fn members(api: &ApiState, out: &mut Exposition) {
+    let Some(others) = &api.others else { return };
+    let stats = others.peers.stats();
+    let families = [
+        (
+            "ninevolt_peer_questions_total",
+            "Questions to other members, by call and what came of them.",
+            stats.questions(),
+        ),
+        (
+            "ninevolt_peer_answers_total",
+            "Questions of other members, by call and what came of them.",
+            stats.answers(),
+        ),
+    ];
+    for (name, help, counts) in families {
+        for (call, result, n) in counts {
+            let labels = [("call", call), ("result", result)];
+            out.one(name, Sort::Counter, help, &labels, n as f64);
+        }
+    }
+    let help = "Connections to the port for members that were no member's.";
+    out.one(
+        "ninevolt_peer_strangers_total",
+        Sort::Counter,
+        help,
+        &[],
+        stats.strangers() as f64,
     );
 }
 

@@ -4,7 +4,9 @@
 //! own nothing and decide nothing about checks.
 
 mod alerters;
+mod answering;
 mod body;
+mod changes;
 mod cluster;
 mod commits;
 mod crew;
@@ -19,10 +21,12 @@ mod incidents;
 mod judge;
 mod kinds;
 mod members;
+mod merge;
 mod metrics;
 mod monitors;
 mod notifications;
 mod openapi;
+mod others;
 mod overview;
 mod paging;
 mod parts;
@@ -36,15 +40,18 @@ mod session;
 mod silences;
 mod socket;
 mod state;
+mod state_list;
 mod state_object;
 mod state_query;
 mod stream;
 mod sync;
 mod ui;
 
+pub use changes::exchange;
 pub use error::{ApiError, ErrorBody, StatusBody};
 pub use health::{Health, StoreStatus};
 pub use openapi::document;
+pub use others::{JudgedView, Others};
 pub use parts::{ApiState, MemberInfo, Options, OwnerView, Parts};
 pub use serve::{ServeLimits, serve};
 pub use session::AccessTokens;

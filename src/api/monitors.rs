@@ -1,6 +1,7 @@
 //! `/api/v1/monitor`: definitions of monitors, and running one now.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{DefaultBodyLimit, Path, State};
@@ -23,10 +24,13 @@ use super::query::{Params, parse_bool};
 use super::resource::{self, Written, read, revision_in_catalog, spec_of, tell};
 use crate::config::mask::Section;
 use crate::model::{Problem, Reason, Severity, WallMs};
+use crate::peers::calls::RunQuestion;
 use crate::store::records::Definition;
 use crate::store::{Commit, Guard, Op, decode};
 
 const SECTION: Section = Section::Monitor;
+/// A run at another member has ended within this time.
+const RUN_WITHIN: Duration = Duration::from_secs(60);
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
@@ -157,7 +161,8 @@ struct RunResult<'a> {
 
 /// Runs a check once, now. A question: status and history stay as they are.
 #[utoipa::path(post, path = "/api/v1/monitor/{check}/run", tag = "monitor", params(("check" = String, Path)),
-    responses((status = 200, body = RunResult), (status = 404, body = ErrorBody), (status = 422, body = ErrorBody)))]
+    responses((status = 200, body = RunResult), (status = 404, body = ErrorBody), (status = 422, body = ErrorBody),
+        (status = 503, body = ErrorBody, description = "The member that it runs on does not answer")))]
 async fn run(State(api): State<ApiState>, Path(name): Path<String>) -> Result<Response, ApiError> {
     let Some(entry) = api.catalog.monitor(&name) else {
         return Err(resource::missing(SECTION, &name));
@@ -170,7 +175,21 @@ async fn run(State(api): State<ApiState>, Path(name): Path<String>) -> Result<Re
             problems,
         ));
     }
-    let (verdict, took) = api.lanes.ask(Arc::clone(&entry)).await;
+    let (verdict, took) = match api.asked_about(&entry) {
+        None => api.lanes.ask(Arc::clone(&entry)).await,
+        // Where it runs: there the network is the one that matters.
+        Some((others, judge)) => {
+            let question = RunQuestion {
+                name: entry.name.clone(),
+            };
+            let asked = others.peers.ask(&judge, question, RUN_WITHIN).await;
+            let run = asked.map_err(|error| {
+                let message = format!("'{name}' runs on the member {judge}, which does not answer: {error}");
+                ApiError::unavailable(message)
+            })?;
+            (run.verdict, Duration::from_micros(run.took_us))
+        }
+    };
     let result = RunResult {
         outcome: verdict.outcome.as_str(),
         reason: verdict.reason.map(Reason::as_str),

@@ -1,5 +1,6 @@
 //! `/api/v1/overview`: everything in a few numbers.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::Json;
@@ -12,13 +13,18 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::fields::{Num, Time, ms_of};
+use super::others::{Scope, WITHIN, missing, names};
 use super::parts::ApiState;
 use super::state_object::LedgerObject;
 use super::state_query::Deriver;
-use crate::model::{Status, WallMs};
+use crate::model::{MemberId, Slots, Status, WallMs};
+use crate::peers::calls::{CountsAnswer, CountsQuestion, MonitorCounts};
+use crate::schedule::{Lateness, Ledger};
 
 /// Counting all monitors is done at most this often, however many ask.
 const COUNTS_KEPT: Duration = Duration::from_millis(250);
+/// The whole cluster is asked at most this often, however many ask.
+const WHOLE_KEPT: Duration = Duration::from_secs(1);
 /// The rate of runs is measured over at least this long.
 const RATE_OVER: Duration = Duration::from_secs(5);
 
@@ -36,14 +42,76 @@ pub(super) struct Counts {
     pub(super) silenced: usize,
     pub(super) orphaned: usize,
     pub(super) invalid: usize,
+    /// Their judge could not be asked: counted above by what was recorded last, and as pending where nothing is.
+    pub(super) unreachable: usize,
     #[serde(skip)]
     pub(super) open: usize,
+}
+
+impl Counts {
+    fn add(&mut self, other: &MonitorCounts) {
+        self.total += other.total;
+        self.ok += other.ok;
+        self.warning += other.warning;
+        self.critical += other.critical;
+        self.pending += other.pending;
+        self.disabled += other.disabled;
+        self.unwatched += other.unwatched;
+        self.silenced += other.silenced;
+        self.orphaned += other.orphaned;
+        self.invalid += other.invalid;
+        self.unreachable += other.unreachable;
+        self.open += other.open;
+    }
+}
+
+impl From<Counts> for MonitorCounts {
+    fn from(counts: Counts) -> Self {
+        Self {
+            total: counts.total,
+            ok: counts.ok,
+            warning: counts.warning,
+            critical: counts.critical,
+            pending: counts.pending,
+            disabled: counts.disabled,
+            unwatched: counts.unwatched,
+            silenced: counts.silenced,
+            orphaned: counts.orphaned,
+            invalid: counts.invalid,
+            unreachable: counts.unreachable,
+            open: counts.open,
+        }
+    }
+}
+
+/// The whole cluster in a few numbers.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Whole {
+    pub(super) counts: Counts,
+    pending: usize,
+    given_up: usize,
+    ledger: Ledger,
+    lateness: Lateness,
+    rate: f64,
+    unreachable: Vec<MemberId>,
+}
+
+impl Whole {
+    fn add(&mut self, answer: &CountsAnswer) {
+        self.counts.add(&answer.monitors);
+        self.pending += answer.pending;
+        self.given_up += answer.given_up;
+        self.ledger.add(&answer.ledger);
+        self.lateness.add(&answer.lateness);
+        self.rate += answer.rate;
+    }
 }
 
 /// What is worked out for everybody together.
 #[derive(Debug)]
 pub(super) struct Measured {
     counts: Mutex<Option<(Instant, Counts)>>,
+    whole: tokio::sync::Mutex<Option<(Instant, Whole)>>,
     rate: Mutex<(Mark, Mark)>,
 }
 
@@ -62,10 +130,12 @@ impl Measured {
         };
         Self {
             counts: Mutex::default(),
+            whole: tokio::sync::Mutex::default(),
             rate: Mutex::new((start, start)),
         }
     }
 
+    /// The monitors that this member tells of by itself: its own, and those that belong to nobody. Where it is alone, all.
     pub(super) fn counts(&self, api: &ApiState) -> Counts {
         let now = Instant::now();
         // Locked while counting: whoever comes meanwhile takes the same numbers.
@@ -75,9 +145,71 @@ impl Measured {
         {
             return counts;
         }
-        let counts = count(api);
+        let counts = count(api, Scope::Outside(&Slots::union(api.elsewhere().values())));
         *kept = Some((now, counts));
         counts
+    }
+
+    /// The whole cluster, as far as it answers.
+    pub(super) async fn whole(&self, api: &ApiState) -> Whole {
+        let elsewhere = api.elsewhere();
+        let Some(others) = &api.others else {
+            return self.own(api);
+        };
+        let now = Instant::now();
+        // Locked while asking: whoever comes meanwhile takes the same numbers.
+        let mut kept = self.whole.lock().await;
+        if let Some((at, whole)) = &*kept
+            && now.duration_since(*at) < WHOLE_KEPT
+        {
+            return whole.clone();
+        }
+        let mut whole = self.own(api);
+        // Also members that judge nothing: they may have messages to tell.
+        let mut questions: BTreeMap<MemberId, Slots> = elsewhere;
+        for member in others.peers.others() {
+            questions.entry(member).or_default();
+        }
+        let asked = questions.iter().map(|(member, slots)| {
+            let slots = slots.clone();
+            (member.clone(), CountsQuestion { slots })
+        });
+        let gathered = others.peers.ask_each(asked, WITHIN).await;
+        for (_, answer) in &gathered.answers {
+            whole.add(answer);
+        }
+        for (member, _) in &gathered.unreachable {
+            let slots = questions.remove(member).unwrap_or_default();
+            whole.counts.add(&count(api, Scope::In(&slots)).into());
+        }
+        whole.unreachable = missing(gathered.unreachable);
+        *kept = Some((now, whole.clone()));
+        whole
+    }
+
+    /// This member's part of it.
+    fn own(&self, api: &ApiState) -> Whole {
+        let mut whole = Whole::default();
+        whole.add(&self.answer(api, self.counts(api)));
+        whole
+    }
+
+    /// What another member is told of these slots, and of this member.
+    pub(super) fn answer_for(&self, api: &ApiState, slots: &Slots) -> CountsAnswer {
+        self.answer(api, count(api, Scope::In(slots)))
+    }
+
+    fn answer(&self, api: &ApiState, counts: Counts) -> CountsAnswer {
+        let (ledger, lateness, _) = api.lanes.totals();
+        let waiting = api.notifier.counts();
+        CountsAnswer {
+            monitors: counts.into(),
+            pending: waiting.pending + waiting.sending,
+            given_up: waiting.given_up,
+            rate: self.rate(ledger.ran),
+            ledger,
+            lateness,
+        }
     }
 
     /// Runs per second lately.
@@ -101,30 +233,32 @@ impl Measured {
     }
 }
 
-fn count(api: &ApiState) -> Counts {
+fn count(api: &ApiState, scope: Scope<'_>) -> Counts {
     let deriver = Deriver::new(api, WallMs::now());
     let mut counts = Counts::default();
-    for entry in api.catalog.monitors() {
-        let live = entry.live.lock();
-        let flags = deriver.flags(api, &entry, &live);
-        counts.total += 1;
-        counts.open += usize::from(live.health.episode.is_some());
-        counts.unwatched += usize::from(flags.unwatched);
-        counts.silenced += usize::from(flags.silenced);
-        counts.orphaned += usize::from(flags.orphaned);
-        let place = if flags.invalid {
-            &mut counts.invalid
-        } else if flags.disabled {
-            &mut counts.disabled
-        } else {
-            match live.health.status {
-                Status::Pending => &mut counts.pending,
-                Status::Ok => &mut counts.ok,
-                Status::Warning => &mut counts.warning,
-                Status::Critical => &mut counts.critical,
-            }
-        };
-        *place += 1;
+    for entry in api.catalog.monitors().iter().filter(|entry| scope.holds(entry)) {
+        api.look(entry, |look| {
+            let (flags, health) = (deriver.flags(api, entry, look), &look.live.health);
+            counts.total += 1;
+            counts.open += usize::from(health.episode.is_some());
+            counts.unwatched += usize::from(flags.unwatched);
+            counts.silenced += usize::from(flags.silenced);
+            counts.orphaned += usize::from(flags.orphaned);
+            counts.unreachable += usize::from(flags.unreachable);
+            let place = if flags.invalid {
+                &mut counts.invalid
+            } else if flags.disabled {
+                &mut counts.disabled
+            } else {
+                match health.status {
+                    Status::Pending => &mut counts.pending,
+                    Status::Ok => &mut counts.ok,
+                    Status::Warning => &mut counts.warning,
+                    Status::Critical => &mut counts.critical,
+                }
+            };
+            *place += 1;
+        });
     }
     counts
 }
@@ -139,7 +273,10 @@ struct Overview {
     store: StoreObject,
     ledger: LedgerObject,
     runs_per_second: Num,
-    lateness_ms: Lateness,
+    lateness_ms: LatenessObject,
+    /// Members that could not be asked: what they do is missing in the numbers, but every monitor is counted. Left out where all answered.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unreachable: Vec<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -175,7 +312,8 @@ struct StoreObject {
 
 /// How late runs begin; 0 before the first.
 #[derive(Serialize, ToSchema)]
-struct Lateness {
+#[schema(as = Lateness)]
+struct LatenessObject {
     p50: Num,
     p99: Num,
 }
@@ -187,18 +325,17 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 /// Everything in a few numbers.
 #[utoipa::path(get, path = "/api/v1/overview", tag = "state", responses((status = 200, body = Overview)))]
 async fn overview(State(api): State<ApiState>) -> Json<Overview> {
-    let (ledger, lateness, _) = api.lanes.totals();
-    let monitors = api.measured().counts(&api);
-    let waiting = api.notifier.counts();
+    let whole = api.measured().whole(&api).await;
     let store = api.health.store(api.store.trouble());
-    let rate = api.measured().rate(ledger.ran);
-    let quantile = |q| ms_of(lateness.quantile(q).unwrap_or_default());
+    let quantile = |q| ms_of(whole.lateness.quantile(q).unwrap_or_default());
     Json(Overview {
-        monitors,
-        incidents: Incidents { open: monitors.open },
+        monitors: whole.counts,
+        incidents: Incidents {
+            open: whole.counts.open,
+        },
         notifications: Notifications {
-            pending: waiting.pending + waiting.sending,
-            given_up: waiting.given_up,
+            pending: whole.pending,
+            given_up: whole.given_up,
         },
         member: Member {
             id: api.member.id.to_string(),
@@ -213,12 +350,13 @@ async fn overview(State(api): State<ApiState>) -> Json<Overview> {
             detail: store.detail,
             path: store.path,
         },
-        ledger: LedgerObject::from(&ledger),
-        runs_per_second: Num((rate * 100.0).round() / 100.0),
-        lateness_ms: Lateness {
+        ledger: LedgerObject::from(&whole.ledger),
+        runs_per_second: Num((whole.rate * 100.0).round() / 100.0),
+        lateness_ms: LatenessObject {
             p50: quantile(0.5),
             p99: quantile(0.99),
         },
+        unreachable: names(&whole.unreachable),
     })
 }
 

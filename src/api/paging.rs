@@ -7,6 +7,8 @@ use utoipa::ToSchema;
 
 use super::error::ApiError;
 use super::query::Params;
+use super::state_list::Wish;
+pub(super) use crate::peers::calls::Rank;
 
 /// Items in a page, if nothing else is asked for.
 pub(super) const DEFAULT_LIMIT: usize = 100;
@@ -22,10 +24,10 @@ pub(super) struct Page<T> {
     pub(super) next: Option<String>,
     /// All items there are, on all pages.
     pub(super) total: usize,
+    /// Members that could not be asked: what they know is missing here. Left out where all answered.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) unreachable: Vec<String>,
 }
-
-/// Where an item stands in its list: ascending, ties by text.
-pub(super) type Rank = (i64, String);
 
 /// What part of a list is asked for.
 #[derive(Debug, Clone, Default)]
@@ -63,6 +65,22 @@ impl Asked {
         self.limit.unwrap_or(default)
     }
 
+    /// The same, of a list that other members hold parts of.
+    pub(super) fn wish(&self, query: String) -> Wish {
+        Wish {
+            query,
+            after: self.after.clone(),
+            offset: self.offset,
+            limit: self.limit,
+            spark: self.limited(),
+        }
+    }
+
+    /// The rank to go on after.
+    pub(super) fn after(&self) -> Option<&Rank> {
+        self.after.as_ref()
+    }
+
     /// Cuts a sorted list (`falling`: by falling rank): the items asked for, and the cursor of what comes after them.
     pub(super) fn cut<T>(
         &self,
@@ -87,7 +105,12 @@ impl Asked {
     pub(super) fn page<T>(&self, sorted: Vec<T>, rank: impl Fn(&T) -> Rank) -> Page<T> {
         let total = sorted.len();
         let (items, next) = self.cut(sorted, DEFAULT_LIMIT, false, rank);
-        Page { items, next, total }
+        Page {
+            items,
+            next,
+            total,
+            unreachable: Vec::new(),
+        }
     }
 }
 
@@ -98,11 +121,12 @@ impl<T> Page<T> {
             items: self.items.into_iter().map(f).collect(),
             next: self.next,
             total: self.total,
+            unreachable: self.unreachable,
         }
     }
 }
 
-fn encode((number, text): &Rank) -> String {
+pub(super) fn encode((number, text): &Rank) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(format!("{number}:{text}"))
 }
 

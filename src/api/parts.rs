@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::changes::Changes;
 use super::health::Health;
+use super::others::Others;
 use super::overview::Measured;
 use super::session::AccessTokens;
 use super::stream::Clients;
@@ -42,6 +44,8 @@ pub struct Parts {
     pub owner: OwnerView,
     /// Who judged what before.
     pub tables: Tables,
+    /// The other members; nothing where this one is alone.
+    pub others: Option<Others>,
     /// How this member is.
     pub health: Health,
     /// Who this member is.
@@ -91,6 +95,7 @@ pub(super) struct Inner {
     parts: Parts,
     pub(super) measured: Measured,
     pub(super) clients: Clients,
+    changes: Changes,
 }
 
 impl ApiState {
@@ -101,6 +106,7 @@ impl ApiState {
             parts,
             measured: Measured::new(),
             clients: Clients::default(),
+            changes: Changes::default(),
         };
         Self {
             inner: Arc::new(inner),
@@ -121,6 +127,10 @@ impl ApiState {
 
     pub(super) fn measured(&self) -> &Measured {
         &self.inner.measured
+    }
+
+    pub(super) fn changes(&self) -> &Changes {
+        &self.inner.changes
     }
 
     pub(super) fn clients(&self) -> &Clients {

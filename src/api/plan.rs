@@ -16,9 +16,8 @@ use super::paging::{Asked, Page};
 use super::parts::ApiState;
 use super::query::Params;
 use crate::catalog::{Share, shares};
-use crate::cluster::tenures::slot;
 use crate::model::{Group, MemberId};
-use crate::store::records::Table;
+use crate::store::records::{Table, slot};
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(show)).routes(routes!(judges))

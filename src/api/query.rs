@@ -40,6 +40,14 @@ impl Params {
         Self(self.0.iter().filter(|(n, _)| n != name).cloned().collect())
     }
 
+    /// Some of them as a query: what another member needs to know, and nothing else that came along.
+    pub(super) fn only(&self, names: &[&str]) -> String {
+        let wanted = self.0.iter().filter(|(name, _)| names.contains(&name.as_str()));
+        url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(wanted)
+            .finish()
+    }
+
     /// A comma list; `Some` also when it is empty (one empty value, as the original has it).
     pub(super) fn list(&self, name: &str) -> Option<Vec<&str>> {
         self.get(name).map(|value| value.split(',').collect())
@@ -99,6 +107,7 @@ mod tests {
             (params.get("q"), params.given("q"), params.get("none")),
             (Some(""), None, None)
         );
+        assert_eq!(params.only(&["tags"]), "tags=a%2Cb%2Cc&tags=x");
     }
 
     #[test]

@@ -59,6 +59,8 @@ pub(super) struct StateObject<'a> {
     orphaned: bool,
     /// Its definition has errors.
     invalid: bool,
+    /// The member that judges it could not be asked: status and incident are those that were recorded last, and nothing is known of its runs.
+    unreachable: bool,
     /// The open incident.
     episode: Option<String>,
     /// 0 where the definition has errors.
@@ -109,6 +111,7 @@ impl<'a> StateObject<'a> {
             disabled: flags.disabled,
             orphaned: flags.orphaned,
             invalid: flags.invalid,
+            unreachable: flags.unreachable,
             episode: live
                 .health
                 .episode

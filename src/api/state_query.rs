@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::error::ApiError;
+use super::others::{Look, Scope};
 use super::paging::Rank;
 use super::parts::ApiState;
 use super::query::Params;
@@ -19,6 +20,8 @@ pub(super) struct Flags {
     pub(super) disabled: bool,
     pub(super) orphaned: bool,
     pub(super) invalid: bool,
+    /// Its judge could not be asked.
+    pub(super) unreachable: bool,
 }
 
 /// Derives flags: the silences that mute now, looked up once for a whole list.
@@ -39,7 +42,7 @@ impl Deriver {
         self.any && self.set.muted_by(name, tags, kind, self.now).is_some()
     }
 
-    pub(super) fn flags(&self, api: &ApiState, entry: &MonitorEntry, live: &LiveState) -> Flags {
+    pub(super) fn flags(&self, api: &ApiState, entry: &MonitorEntry, look: Look<'_>) -> Flags {
         let Some(def) = &entry.def else {
             return Flags {
                 invalid: true,
@@ -47,16 +50,19 @@ impl Deriver {
             };
         };
         let disabled = def.settings.disable;
-        let unwatched = !disabled
-            && live
-                .known_at
-                .is_some_and(|at| state::unwatched(self.now.since(at), def.settings.interval.0));
+        // By the clock of whoever judges it, which may be another than ours.
+        let unwatched = look.unwatched.unwrap_or_else(|| {
+            let known_at = look.live.known_at;
+            known_at.is_some_and(|at| state::unwatched(self.now.since(at), def.settings.interval.0))
+        });
+        let unwatched = !disabled && unwatched;
         Flags {
             unwatched,
             silenced: self.silenced(entry.name.as_str(), &def.settings.tags, def.kind.name),
             disabled,
             orphaned: !disabled && (api.owner)(entry).is_none(),
             invalid: false,
+            unreachable: !disabled && look.recorded,
         }
     }
 }
@@ -87,6 +93,20 @@ pub(super) struct Filter {
 }
 
 impl Filter {
+    /// The parameters that it is read from.
+    pub(super) const PARAMS: &[&str] = &[
+        "tags",
+        "status",
+        "type",
+        "q",
+        "silenced",
+        "disabled",
+        "unwatched",
+        "orphaned",
+        "invalid",
+        "sort",
+    ];
+
     pub(super) fn read(params: &Params) -> Result<Self, ApiError> {
         let owned = |list: Vec<&str>| list.into_iter().map(str::to_owned).collect::<Vec<_>>();
         let statuses = params
@@ -117,16 +137,16 @@ impl Filter {
         })
     }
 
-    /// The monitors asked for, in order, each with its rank.
-    pub(super) fn apply(&self, api: &ApiState, deriver: &Deriver) -> Vec<Row> {
+    /// The monitors asked for, in order, each with its rank, as this member knows them without asking anybody.
+    pub(super) fn apply(&self, api: &ApiState, deriver: &Deriver, scope: Scope<'_>) -> Vec<Row> {
         let mut rows: Vec<Row> = api
             .catalog
             .monitors()
             .into_iter()
-            .filter(|entry| self.by_definition(entry))
+            .filter(|entry| scope.holds(entry) && self.by_definition(entry))
             .filter_map(|entry| {
-                let key = self.by_life(api, deriver, &entry)?;
-                Some(Row { key, entry })
+                let key = api.look(&entry, |look| self.by_life(api, deriver, &entry, look))?;
+                Some(Row::here(key, entry))
             })
             .collect();
         match self.order {
@@ -134,6 +154,19 @@ impl Filter {
             Order::Name if self.descending => rows.reverse(),
             Order::Name => {}
             _ => rows.sort_by(|a, b| a.key.cmp(&b.key).then_with(|| a.entry.name.cmp(&b.entry.name))),
+        }
+        rows
+    }
+
+    /// What comes after a rank.
+    pub(super) fn after(&self, mut rows: Vec<Row>, after: Option<&Rank>) -> Vec<Row> {
+        if let Some(after) = after {
+            let falling = self.falling();
+            let first = rows.partition_point(|row| {
+                let rank = Self::rank(row);
+                if falling { rank >= *after } else { rank <= *after }
+            });
+            rows.drain(..first);
         }
         rows
     }
@@ -163,8 +196,8 @@ impl Filter {
     }
 
     /// The sort key, if the monitor's present state is asked for.
-    fn by_life(&self, api: &ApiState, deriver: &Deriver, entry: &MonitorEntry) -> Option<i64> {
-        let live = entry.live.lock();
+    fn by_life(&self, api: &ApiState, deriver: &Deriver, entry: &MonitorEntry, look: Look<'_>) -> Option<i64> {
+        let live = look.live;
         if self
             .statuses
             .as_ref()
@@ -180,7 +213,7 @@ impl Filter {
             self.invalid,
         ];
         if asked.iter().any(Option::is_some) {
-            let flags = deriver.flags(api, entry, &live);
+            let flags = deriver.flags(api, entry, look);
             let has = [
                 flags.silenced,
                 flags.disabled,
@@ -214,7 +247,52 @@ impl Filter {
 /// A monitor of a list.
 pub(super) struct Row {
     /// What it is sorted by; ties by name.
-    key: i64,
+    pub(super) key: i64,
     /// The monitor.
     pub(super) entry: Arc<MonitorEntry>,
+    there: Option<Box<There>>,
+}
+
+/// What another member said of a monitor.
+pub(super) struct There {
+    pub(super) live: LiveState,
+    pub(super) unwatched: bool,
+    pub(super) recorded: bool,
+}
+
+impl There {
+    pub(super) fn look(&self) -> Look<'_> {
+        Look {
+            live: &self.live,
+            recorded: self.recorded,
+            unwatched: Some(self.unwatched),
+        }
+    }
+}
+
+impl Row {
+    fn here(key: i64, entry: Arc<MonitorEntry>) -> Self {
+        Self {
+            key,
+            entry,
+            there: None,
+        }
+    }
+
+    /// One of another member.
+    pub(super) fn there(key: i64, entry: Arc<MonitorEntry>, there: Option<There>) -> Self {
+        Self {
+            key,
+            entry,
+            there: there.map(Box::new),
+        }
+    }
+
+    /// Looks at it.
+    pub(super) fn look<R>(&self, api: &ApiState, with: impl FnOnce(Look<'_>) -> R) -> R {
+        match &self.there {
+            Some(there) => with(there.look()),
+            None => api.look(&self.entry, with),
+        }
+    }
 }

@@ -83,6 +83,7 @@ async fn open(State(api): State<ApiState>, params: Params) -> Result<Response, A
     let hello = json!({"member": api.member.id.as_str(), "version": api.member.version}).to_string();
     let teller = Teller {
         signals: api.feed.listen(),
+        elsewhere: api.others.as_ref().map(|others| others.feed.listen()),
         api,
         monitor,
         waiting: Waiting::default(),
@@ -110,6 +111,8 @@ async fn open(State(api): State<ApiState>, params: Params) -> Result<Response, A
 struct Teller {
     api: ApiState,
     signals: Receiver<Signal>,
+    /// What changed at the other members.
+    elsewhere: Option<Receiver<Signal>>,
     monitor: Option<String>,
     waiting: Waiting,
     flush_at: Option<Instant>,
@@ -186,12 +189,17 @@ impl Teller {
                 () = self.api.stop().cancelled() => return None,
                 () = async { sleep_until(flush_at.unwrap_or_else(Instant::now)).await }, if flush_at.is_some() => {
                     self.drain();
-                    self.flush();
+                    self.flush().await;
                 }
                 signal = self.signals.recv() => match signal {
                     Ok(signal) => self.take(signal),
                     Err(RecvError::Lagged(_)) => self.lagged(),
                     Err(RecvError::Closed) => return None,
+                },
+                signal = from(&mut self.elsewhere) => match signal {
+                    Ok(signal) => self.take(signal),
+                    Err(RecvError::Lagged(_)) => self.lagged(),
+                    Err(RecvError::Closed) => self.elsewhere = None,
                 },
             }
         }
@@ -243,11 +251,12 @@ impl Teller {
             Signal::Definition(name) => definition.add(Some(name.as_str())),
             Signal::Alerter(name) => alerter.add(Some(name)),
             Signal::Event => event.add(None),
+            Signal::Many => return self.lagged(),
         }
         self.soon();
     }
 
-    fn flush(&mut self) {
+    async fn flush(&mut self) {
         self.flush_at = None;
         self.flushed = Instant::now();
         let waiting = std::mem::take(&mut self.waiting);
@@ -261,7 +270,7 @@ impl Teller {
             }
         }
         if waiting.states.any {
-            let counts = self.api.measured().counts(&self.api);
+            let counts = self.api.measured().whole(&self.api).await.counts;
             let overview = json!({"ok": counts.ok, "warning": counts.warning, "critical": counts.critical, "pending": counts.pending});
             let data = json!({"monitors": waiting.states.into_names(), "overview": overview});
             self.ready.push(event("state", &data.to_string()));
@@ -275,6 +284,14 @@ impl Teller {
             self.ready
                 .extend(serde_json::to_string(&run).ok().map(|data| event("run", &data)));
         }
+    }
+}
+
+/// The next signal of a feed that need not be there.
+async fn from(feed: &mut Option<Receiver<Signal>>) -> Result<Signal, RecvError> {
+    match feed {
+        Some(feed) => feed.recv().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -1,10 +1,13 @@
 //! The composition root: the one place that names everything. Order of start, order of stop.
 
+mod answering;
 mod configs;
 mod limits;
 mod paths;
+mod peering;
 #[cfg(test)]
 mod sim;
+mod store;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,7 +23,7 @@ pub use paths::default_data_dir;
 
 use crate::alerters::DeliveryCx;
 use crate::api::{self, AccessTokens, ApiState, Health, MemberInfo, Parts, ServeLimits};
-use crate::catalog::{Catalog, loader};
+use crate::catalog::{Catalog, OpenEpisodes, loader};
 use crate::cluster::abstain::Abstain;
 use crate::cluster::identity::{Identity, IdentityError, LastAlive};
 use crate::cluster::tenures::Tenures;
@@ -38,10 +41,13 @@ use crate::manager::{Lanes, Manager, soft};
 use crate::model::{Group, MemberId, Secret, WallMs};
 use crate::monitors::{CheckCx, CheckOptions};
 use crate::notifications::{Notifier, NotifierOptions};
-use crate::store::records::MemberRecord;
-use crate::store::{OpenError, Session, SessionError, Store, StoreError};
+use crate::peers::CredentialsError;
+use crate::store::records::{MemberRecord, slot};
+use crate::store::{Claim, EtcdError, EtcdOptions, OpenError, Session, SessionError, Store, StoreError};
 use crate::tasks::Tasks;
 use crate::telemetry;
+use answering::{Answering, Seen};
+use peering::Peering;
 
 /// What `server` was asked for.
 #[derive(Debug, Clone)]
@@ -54,6 +60,10 @@ pub struct ServerOptions {
     pub access_tokens: Vec<Secret>,
     /// Where state is kept.
     pub data_dir: PathBuf,
+    /// The store of the cluster; without it, one of our own in the data directory.
+    pub etcd: Option<EtcdOptions>,
+    /// End rather than wait when the store does not answer at the start.
+    pub require_store: bool,
     /// A directory to keep the store in line with.
     pub configs: Option<PathBuf>,
     /// Id of this member.
@@ -68,6 +78,10 @@ pub struct ServerOptions {
     pub cluster: String,
     /// Serve the page from the source tree.
     pub debug_ui: bool,
+    /// Where other members talk to this one, on a shared store; next to the API if nothing is said.
+    pub peer_listen: Option<String>,
+    /// The address that they are told, where they cannot reach that one.
+    pub advertise: Option<String>,
 }
 
 /// How long runs and deliveries in flight may take to end when the process is asked to stop.
@@ -91,9 +105,15 @@ pub enum StartError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// What was said about etcd cannot be meant.
+    #[error(transparent)]
+    Etcd(#[from] EtcdError),
     /// This member has no identity.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// This member has no key for talking to others.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
     /// The store does not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -134,6 +154,9 @@ pub struct App {
     alive: LastAlive,
     alive_before: Option<WallMs>,
     member: MemberInfo,
+    claim: Option<Claim>,
+    /// Where the store is shared.
+    peering: Option<Peering>,
 }
 
 impl App {
@@ -162,25 +185,34 @@ impl App {
                 listen: options.listen.clone(),
                 why,
             })?;
-        let store = crate::store::open_embedded(&options.data_dir).await?;
+        let (store, claim) = store::open(&options).await?;
         let identity = Identity::of(&options.data_dir, options.member_id.clone())?;
-        store.identity().await?;
-        let settings = store.settings().await?.value;
+        let settings = store::reach(&store, &options).await?;
         let feed = Feed::default();
         let (events, to_write) = Events::new(identity.member.clone(), feed.clone());
         let alive = LastAlive::of(&options.data_dir);
+        let mut record = member_record(&options, &identity, &listener);
+        let peering = match store.shared_at() {
+            Some(store_at) => {
+                Some(Peering::bind(&options, &identity.member, api_address(&listener)?, &store_at).await?)
+            }
+            None => None,
+        };
+        if let Some(peering) = &peering {
+            peering.describe(&mut record);
+        }
         let cluster = Cluster {
             store: store.clone(),
-            record: member_record(&options, &identity, &listener),
+            record,
             ttl: settings.heartbeat_timeout.0,
             tenures: Tenures::default(),
             tables: Tables::default(),
             rights: watch::Sender::new(Rights::default()),
             events: events.clone(),
-            abstain: Abstain::default(),
             read_before: AtomicBool::new(false),
+            abstain: Abstain::default(),
         };
-        let session = cluster.join().await?;
+        let session = store::join(&cluster, &options).await?;
         let alive_before = alive.read();
         let member = member_info(&cluster.record);
         Ok(Self {
@@ -196,6 +228,8 @@ impl App {
             feed,
             alive,
             alive_before,
+            claim,
+            peering,
         })
     }
 
@@ -211,8 +245,10 @@ impl App {
     ///
     /// # Errors
     /// A part of the program ended before it was asked to: the supervisor should start us anew.
-    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+    pub async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
         let never = CancellationToken::new();
+        // Until the end: then the next process may have the data directory.
+        let _claim = self.claim.take();
         let (tenures, tables) = (self.cluster.tenures.clone(), self.cluster.tables.clone());
         let recorder = Recorder::new();
         let notifier = self.notifier(&tenures)?;
@@ -274,6 +310,7 @@ impl App {
             director.run(token).await;
             Ended::Quietly("director")
         });
+        let record = self.cluster.record.clone();
         let (token, session, cluster) = (belonging.stop().clone(), self.session.clone(), self.cluster);
         let rights = cluster.rights.subscribe();
         belonging.spawn(async move {
@@ -338,7 +375,10 @@ impl App {
                 Ended::Quietly("definitions directory")
             });
         }
-        let health = Health::new("embedded", Some(self.options.data_dir.display().to_string()));
+        let open = OpenEpisodes::default();
+        let others = self.peering.as_ref().map(|peering| peering.others(&tables, &open));
+        let (backend, path) = store::described(&self.options);
+        let health = Health::new(backend, Some(path));
         let state = ApiState::new(Parts {
             catalog: self.catalog.clone(),
             lanes,
@@ -348,7 +388,8 @@ impl App {
             store: self.store.clone(),
             notifier: view,
             owner: owner(tables.clone()),
-            tables,
+            tables: tables.clone(),
+            others,
             health: health.clone(),
             member: self.member,
             options: api::Options {
@@ -359,6 +400,18 @@ impl App {
             },
         });
         let mut serving: Tasks<Ended> = Tasks::child_of(&never);
+        if let Some(peering) = self.peering {
+            let answering = Answering {
+                seen: Seen::new(self.store.clone(), record.id.clone()),
+                record,
+                catalog: self.catalog.clone(),
+                pages: Arc::new(state.clone()),
+                tables,
+            };
+            peering.follow(self.store.clone(), open, &mut belonging);
+            peering.exchange(state.clone(), &mut serving);
+            peering.listen(answering, &mut belonging);
+        }
         let (token, listener, catalog, ready) = (
             serving.stop().clone(),
             self.listener,
@@ -510,7 +563,13 @@ fn member_record(options: &ServerOptions, identity: &Identity, listener: &TcpLis
 
 /// Who judges a monitor, by the tables.
 fn owner(tables: Tables) -> api::OwnerView {
-    Arc::new(move |entry| tables.judge(&entry.group()?, crate::cluster::tenures::slot(entry.name.as_str())))
+    Arc::new(move |entry| tables.judge(&entry.group()?, slot(entry.name.as_str())))
+}
+
+fn api_address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
+    listener
+        .local_addr()
+        .map_err(|error| StartError::Machine(error.to_string()))
 }
 
 fn member_info(record: &MemberRecord) -> MemberInfo {

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::MonitorEntry;
-use crate::cluster::tenures::slot;
 use crate::model::{Group, MemberId};
-use crate::store::records::Table;
+use crate::store::records::{Table, slot};
 
 /// Picoseconds of processor time in a second of it: small enough that a check once a year is more than nothing, and a million checks
 /// every millisecond still fit.

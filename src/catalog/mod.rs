@@ -2,11 +2,13 @@
 //!
 //! Fed by one watch over the store. One bad record never stops another: it is in the catalog too, with its problems.
 
+mod carried;
 mod live;
 pub mod loader;
 #[cfg(test)]
 mod loader_tests;
 mod loads;
+pub mod open_episodes;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,12 +16,15 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
+pub use carried::Carried;
 pub use live::{Live, LiveState};
 pub use loads::{GroupLoads, Loads, Share, SlotLoad, shares};
+pub use open_episodes::OpenEpisodes;
 
 use crate::config::definition::{AlerterDef, MonitorDef};
 use crate::model::{AlerterName, Group, MonitorName, Problem, Severity};
 use crate::store::backend::Revision;
+use crate::store::records::SLOTS;
 
 /// A monitor: its definition as far as it can be read, and what is known of it.
 pub struct MonitorEntry {
@@ -42,6 +47,12 @@ impl MonitorEntry {
         self.def.as_ref().map(|def| Group::of(&def.settings.member_tag))
     }
 
+    /// Where it belongs: its group, and its slot there.
+    #[must_use]
+    pub fn slot(&self) -> Option<(Group, u16)> {
+        Some((self.group()?, slot(self.name.as_str())))
+    }
+
     /// Whether an operator switched it off.
     #[must_use]
     pub fn disabled(&self) -> bool {
@@ -51,6 +62,12 @@ impl MonitorEntry {
             None => self.problems.iter().all(|problem| problem.severity != Severity::Error),
         }
     }
+}
+
+/// The slot of a monitor or alerter within its group.
+#[must_use]
+pub fn slot(name: &str) -> u16 {
+    (crate::schedule::name_hash(name) % u64::from(SLOTS)) as u16
 }
 
 /// An alerter: its definition as far as it can be read.

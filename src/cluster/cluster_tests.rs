@@ -56,8 +56,8 @@ async fn running() -> Bench {
         tables: Tables::default(),
         rights,
         events: Events::new(member, Feed::default()).0,
-        abstain: Abstain::default(),
         read_before: AtomicBool::default(),
+        abstain: Abstain::default(),
     };
     let first = cluster.join().await.unwrap();
     let mut tasks = Tasks::child_of(&CancellationToken::new());

@@ -11,7 +11,7 @@ pub mod identity;
 mod past;
 pub mod tenures;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -22,7 +22,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::events::{EventKind, Events};
-use crate::model::{Group, MemberId, WallMs};
+use crate::model::{Group, MemberId, Slots, WallMs};
 use crate::store::records::{MemberRecord, Table};
 use crate::store::{Change, Entry, Followed, Key, Lost, Session, SessionError, Store, StoreError, Term, decode, keys};
 use abstain::Abstain;
@@ -74,6 +74,31 @@ impl Tables {
             self.1.write().entry(group.clone()).or_default().note(before, after);
         }
     }
+
+    /// The slots that each member judges.
+    #[must_use]
+    pub fn judged(&self) -> BTreeMap<MemberId, Slots> {
+        let mut judged: BTreeMap<MemberId, Slots> = BTreeMap::new();
+        let notify = Group::notify();
+        for (group, table) in self.0.read().iter().filter(|(group, _)| **group != notify) {
+            for run in &table.runs {
+                if let Some(judge) = &run.judge {
+                    judged.entry(judge.clone()).or_default().add(group, run.first, run.last);
+                }
+            }
+        }
+        judged
+    }
+
+    /// All tables.
+    #[must_use]
+    pub fn all(&self) -> BTreeMap<Group, Table> {
+        let tables = self.0.read();
+        tables
+            .iter()
+            .map(|(group, table)| (group.clone(), table.clone()))
+            .collect()
+    }
 }
 
 /// The loop.
@@ -92,10 +117,10 @@ pub struct Cluster {
     pub rights: watch::Sender<Rights>,
     /// For telling people.
     pub events: Events,
-    /// Whether it stays out of elections.
-    pub abstain: Abstain,
     /// Whether this process has read the tables once.
     pub read_before: AtomicBool,
+    /// Whether it stays out of elections.
+    pub abstain: Abstain,
 }
 
 impl Cluster {

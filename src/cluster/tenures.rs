@@ -6,15 +6,8 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::model::{Group, MemberId};
-use crate::schedule::name_hash;
-use crate::store::records::{SLOTS, Table};
+use crate::store::records::{Table, slot};
 use crate::store::{Session, Tenure};
-
-/// The slot of a monitor or alerter within its group.
-#[must_use]
-pub fn slot(name: &str) -> u16 {
-    (name_hash(name) % u64::from(SLOTS)) as u16
-}
 
 /// That a table gave slots to this member. Whoever acts by it says so in each change; a change made by a right that is over is dropped.
 #[derive(Debug, Clone, PartialEq, Eq)]

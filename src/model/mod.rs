@@ -9,6 +9,7 @@ mod problem;
 mod read;
 mod secret;
 mod settings;
+mod slots;
 mod status;
 mod time;
 mod verdict;
@@ -21,8 +22,9 @@ pub use problem::{Place, Problem, Severity};
 pub use read::read_field_by_field;
 pub use secret::{MASK, Secret};
 pub use settings::{AlerterSettings, MonitorSettings};
+pub use slots::Slots;
 pub use status::{Closed, Outcome, Status};
 pub use time::WallMs;
 #[cfg(test)]
 pub(crate) use time::simulated as time_simulated;
-pub use verdict::{Fact, Phase, Phases, Reason, Verdict};
+pub use verdict::{Fact, Phase, Phases, Reason, Verdict, known_reason};

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use serde::de::IntoDeserializer;
+use serde::{Deserialize, Deserializer, Serialize};
+
 use super::Outcome;
 
 /// A stretch of time inside one run. A kind uses those that fit it.
@@ -37,7 +40,7 @@ impl Phase {
 }
 
 /// How long each phase took, in whole microseconds; a phase that did not happen is absent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Phases([Option<std::num::NonZeroU32>; 5]);
 
 impl Phases {
@@ -64,7 +67,8 @@ impl Phases {
 }
 
 /// Why a run did not pass: a closed set, fit for metric labels and filters. The message carries the detail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Reason {
     /// The deadline passed.
     Timeout,
@@ -137,8 +141,18 @@ impl Reason {
     }
 }
 
+/// Reads a reason of another member; one that only a later version knows is none, and spoils nothing else.
+///
+/// # Errors
+/// It is no text.
+pub fn known_reason<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Reason>, D::Error> {
+    let word = Option::<String>::deserialize(from)?;
+    let read = |word: String| Reason::deserialize(IntoDeserializer::<serde::de::value::Error>::into_deserializer(word));
+    Ok(word.and_then(|word| read(word).ok()))
+}
+
 /// A number or word that a run found out, with the name it has in the API and (as a number) in metrics.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fact {
     /// Metric-like name without the `probe_` prefix: `http_status_code`, `ssl_earliest_cert_expiry`, `icmp_loss_ratio`.
     pub name: std::borrow::Cow<'static, str>,
@@ -147,11 +161,12 @@ pub struct Fact {
 }
 
 /// What one run of a check says. A monitor never returns an `Err`: a failing target is an answer.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     /// How it ended.
     pub outcome: Outcome,
     /// Why it did not pass; `None` exactly when it passed.
+    #[serde(default, deserialize_with = "known_reason")]
     pub reason: Option<Reason>,
     /// For people: what was seen and what was wanted. May be empty on pass.
     pub message: String,

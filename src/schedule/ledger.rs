@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// Why a due run was not made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Skip {
@@ -29,7 +31,7 @@ impl Skip {
 }
 
 /// The account of one monitor, or of a whole member.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Ledger {
     /// Runs that were made.
     pub ran: u64,
@@ -84,7 +86,7 @@ pub fn late_after(interval: Duration) -> Duration {
 
 /// How late runs begin: counts by powers of two of a microsecond. Quantiles are exact to the factor of two that a bucket spans,
 /// and interpolated inside it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Lateness {
     /// `buckets[i]`: runs less than 2^i µs late (and at least half of that).
     buckets: [u64; 32],

@@ -17,6 +17,12 @@ pub const TRAIL: usize = 8;
 /// Slots of a placement group.
 pub const SLOTS: u16 = 4096;
 
+/// The slot of a monitor or alerter within its group.
+#[must_use]
+pub fn slot(name: &str) -> u16 {
+    (crate::schedule::name_hash(name) % u64::from(SLOTS)) as u16
+}
+
 /// `monitor/<name>` and `alerter/<name>`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Definition {

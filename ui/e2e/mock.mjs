@@ -248,6 +248,7 @@ function showState(world, m, config) {
     disabled: m.disabled,
     orphaned: m.orphaned,
     invalid: m.invalid,
+    unreachable: false,
     episode: failing(m) ? `ep-${m.i}` : null,
     interval_ms: m.interval,
     spark: m.status === "pending" ? [] : spark,
@@ -330,6 +331,7 @@ function counts(world) {
     silenced: 0,
     orphaned: 0,
     invalid: 0,
+    unreachable: 0,
   };
   for (const m of world.list) {
     if (m.disabled) c.disabled++;

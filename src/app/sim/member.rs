@@ -94,8 +94,8 @@ impl Member {
             tables: Tables::default(),
             rights,
             events: events.clone(),
-            abstain: abstain.clone(),
             read_before: AtomicBool::new(false),
+            abstain: abstain.clone(),
         };
         let session = cluster.join().await?;
         let never = CancellationToken::new();

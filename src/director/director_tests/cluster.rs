@@ -269,7 +269,7 @@ async fn work_that_is_out_of_level_for_two_minutes_is_levelled_a_part_a_minute()
     // Monitors whose slots are all with one of them.
     let table = world.table("untagged").await.unwrap();
     let judge = |name: &str| {
-        let slot = crate::cluster::tenures::slot(name);
+        let slot = crate::store::records::slot(name);
         table.runs[table.runs.partition_point(|run| run.last < slot)]
             .judge
             .clone()

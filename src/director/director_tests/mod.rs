@@ -5,6 +5,7 @@ mod faults;
 mod groups;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
 use serde_json::json;
@@ -94,7 +95,7 @@ impl World {
             rights,
             events: events.clone(),
             abstain: abstain.clone(),
-            read_before: std::sync::atomic::AtomicBool::new(false),
+            read_before: AtomicBool::default(),
         };
         let session = cluster.join().await.unwrap();
         let director = Director {

@@ -10,12 +10,12 @@ use tokio_util::sync::CancellationToken;
 use super::super::commits::{self, Pending, Recorded};
 use super::{Recorder, Waiting};
 use crate::catalog::{Catalog, MonitorEntry};
-use crate::cluster::tenures::{Holding, Tenures, slot};
+use crate::cluster::tenures::{Holding, Tenures};
 use crate::events::{EventKind, Events};
 use crate::feed::{Feed, Signal};
 use crate::model::{Group, MonitorName, Status, WallMs};
 use crate::state::Transition;
-use crate::store::records::Checkpoint;
+use crate::store::records::{Checkpoint, slot};
 use crate::store::{Commit, Op, Outcome, Refusal, Revision, Store, StoreError, decode, keys};
 
 /// A monitor that was not quiet commits at most this often.

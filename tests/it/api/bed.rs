@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
-use ninevolt::api::{self, AccessTokens, ApiState, Health, MemberInfo, Options, Parts};
+use ninevolt::api::{self, AccessTokens, ApiState, Health, MemberInfo, Options, Others, OwnerView, Parts};
 use ninevolt::catalog::{Catalog, loader};
 use ninevolt::config::definition;
 use ninevolt::events::Events;
@@ -33,6 +33,7 @@ use tower::ServiceExt;
 pub(super) const LONG_AGO: WallMs = WallMs(1_794_000_000_000);
 
 pub(super) struct Bed {
+    pub(super) id: MemberId,
     pub(super) router: Router,
     pub(super) api: ApiState,
     pub(super) store: Store,
@@ -44,6 +45,13 @@ pub(super) struct Bed {
     pub(super) notifier: NotifierView,
     _session: Arc<Session>,
     _tasks: Tasks,
+}
+
+/// Which member, and among which others.
+pub(super) struct Place {
+    pub(super) id: MemberId,
+    pub(super) owner: Option<OwnerView>,
+    pub(super) others: Option<Others>,
 }
 
 /// What came back.
@@ -95,11 +103,21 @@ impl Bed {
     }
 
     pub(super) async fn with(options: Options) -> Self {
-        let (store, faults) = in_memory();
+        let alone = Place {
+            id: me(),
+            owner: None,
+            others: None,
+        };
+        Self::member(in_memory(), options, alone).await
+    }
+
+    /// A member on a store. Only `m1` tells.
+    pub(super) async fn member((store, faults): (Store, Faults), options: Options, place: Place) -> Self {
+        let id = place.id;
         let stop = CancellationToken::new();
         let mut tasks = Tasks::child_of(&stop);
         let (feed, catalog) = (Feed::default(), Catalog::default());
-        let (events, mut to_write) = Events::new(me(), feed.clone());
+        let (events, mut to_write) = Events::new(id.clone(), feed.clone());
         tasks.spawn(async move { while to_write.recv().await.is_some() {} });
 
         let (changes, mut changed) = mpsc::channel(loader::WAITING);
@@ -132,7 +150,7 @@ impl Bed {
         );
         tasks.spawn(lane.run(Alarm::Runtime, commands, stop.clone(), Duration::ZERO));
 
-        let (session, view) = notifier(&store, &mut tasks, &stop).await;
+        let (session, view) = notifier(&store, &mut tasks, &stop, &id).await;
         let health = Health::new("memory", None);
         let owner_catalog = catalog.clone();
         let api = ApiState::new(Parts {
@@ -143,11 +161,14 @@ impl Bed {
             feed: feed.clone(),
             store: store.clone(),
             notifier: view.clone(),
-            owner: Arc::new(move |entry| owner_catalog.monitor(entry.name.as_str())?.group()?.takes(&[]).then(me)),
+            owner: place.owner.unwrap_or_else(|| {
+                Arc::new(move |entry| owner_catalog.monitor(entry.name.as_str())?.group()?.takes(&[]).then(me))
+            }),
+            others: place.others,
             tables: ninevolt::cluster::Tables::default(),
             health: health.clone(),
             member: MemberInfo {
-                id: me(),
+                id: id.clone(),
                 hostname: "host".into(),
                 version: "0.1.0".into(),
                 commit: "abc1234".into(),
@@ -158,6 +179,7 @@ impl Bed {
         });
         let router = api::router(api.clone());
         Self {
+            id,
             router,
             api,
             store,
@@ -230,15 +252,20 @@ async fn put(store: &Store, key: Key, value: bytes::Bytes) {
     assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
 }
 
-/// A notifier with the right to work.
-async fn notifier(store: &Store, tasks: &mut Tasks, stop: &CancellationToken) -> (Arc<Session>, NotifierView) {
+/// A notifier, with the right to work if it is that of `m1`.
+async fn notifier(
+    store: &Store,
+    tasks: &mut Tasks,
+    stop: &CancellationToken,
+    id: &MemberId,
+) -> (Arc<Session>, NotifierView) {
     let record = MemberRecord {
         hostname: "host".into(),
         listen: "127.0.0.1:8080".into(),
         tags: vec!["eu".into()],
         version: "0.1.0".into(),
         started: LONG_AGO,
-        ..MemberRecord::new(me(), "i", "b")
+        ..MemberRecord::new(id.clone(), "i", "b")
     };
     let session = Arc::new(Session::open(store, record, Duration::from_secs(60)).await.unwrap());
     let run = SlotRun {
@@ -259,11 +286,11 @@ async fn notifier(store: &Store, tasks: &mut Tasks, stop: &CancellationToken) ->
     put(store, keys::table("notify"), encode(&table).unwrap()).await;
     put(store, keys::seat("notify", &me()), seat_value("s")).await;
     let tenure = session.tenure("notify", &table);
-    assert!(tenure.is_some());
+    assert_eq!(tenure.is_some(), *id == me());
     let notifier = Notifier::new(NotifierOptions {
         store: store.clone(),
         tenure: Arc::new(move || tenure.clone()),
-        member: me(),
+        member: id.clone(),
         cluster: "9volt".into(),
         base_url: None,
         http: reqwest::Client::new(),

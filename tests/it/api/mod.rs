@@ -5,6 +5,8 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod bed;
+mod cluster;
+mod cluster_bed;
 mod definitions;
 mod door;
 mod members;

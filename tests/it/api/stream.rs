@@ -13,13 +13,13 @@ use tower::ServiceExt;
 use super::bed::{Bed, LONG_AGO};
 
 /// An open stream, read event by event.
-struct Reader {
+pub(super) struct Reader {
     body: axum::body::BodyDataStream,
     text: String,
 }
 
 impl Reader {
-    async fn open(bed: &Bed, query: &str) -> Self {
+    pub(super) async fn open(bed: &Bed, query: &str) -> Self {
         let request = Request::get(format!("/api/v1/stream{query}"))
             .body(Body::empty())
             .unwrap();
@@ -31,12 +31,13 @@ impl Reader {
             text: String::new(),
         };
         let (sort, data) = reader.next().await.unwrap();
-        assert_eq!((sort.as_str(), &data["member"]), ("hello", &json!("m1")));
+        assert_eq!(sort, "hello");
+        assert_eq!(data["member"], bed.id.as_str());
         reader
     }
 
     /// The next event; a comment is `(":", null)`; `None` at the end.
-    async fn next(&mut self) -> Option<(String, Value)> {
+    pub(super) async fn next(&mut self) -> Option<(String, Value)> {
         let end = loop {
             match self.text.find("\n\n") {
                 Some(end) => break end,

@@ -22,25 +22,26 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("monitors", &["model"]),
     ("alerters", &["model"]),
-    ("store", &["model", "silences", "tasks"]),
+    ("store", &["model", "schedule", "silences", "tasks"]),
     // Users' files. How large a definition may be is the store's to say, and `sync` brings the store in line with files.
     ("config", &["alerters", "model", "monitors"]),
     ("config/advice", &["model", "store"]),
     ("config/sync", &["model", "store"]),
     // Loops: they own tasks and hold few rules.
-    ("catalog", &["cluster", "config", "feed", "model", "results", "schedule", "state", "store"]),
-    ("cluster", &["events", "model", "schedule", "store"]),
+    ("catalog", &["config", "feed", "model", "results", "schedule", "state", "store"]),
+    ("peers", &["catalog", "model", "schedule", "store", "tasks"]),
+    ("cluster", &["events", "model", "store"]),
     ("director", &["catalog", "cluster", "events", "model", "store"]),
     ("manager", &["catalog", "cluster", "config", "events", "feed", "model", "monitors", "schedule", "state", "store", "tasks"]),
     ("notifications", &["alerters", "config", "model", "silences", "store", "tasks"]),
     ("api", &[
-        "alerters", "catalog", "cluster", "config", "events", "feed", "manager", "model", "monitors", "notifications", "results",
+        "alerters", "catalog", "cluster", "config", "events", "feed", "manager", "model", "monitors", "notifications", "peers", "results",
         "schedule", "silences", "state", "store", "tasks",
     ]),
     // The one place that puts them together, and the one that prints.
     ("app", &[
         "alerters", "api", "catalog", "cluster", "config", "director", "events", "feed", "manager", "model", "monitors",
-        "notifications", "store", "tasks", "telemetry",
+        "notifications", "peers", "store", "tasks", "telemetry",
     ]),
     // `manager` for its runner: `9volt check` runs a check exactly as a member does.
     ("cli", &["alerters", "app", "config", "manager", "model", "monitors", "store", "telemetry"]),

@@ -13,6 +13,8 @@ export type Counts = {
   silenced: number;
   orphaned: number;
   invalid: number;
+  /** Their judge could not be asked: counted by what was recorded last. */
+  unreachable: number;
 };
 
 export type Overview = {
@@ -24,6 +26,8 @@ export type Overview = {
   ledger: Ledger;
   runs_per_second: number;
   lateness_ms: { p50: number; p99: number };
+  /** Members that could not be asked; left out where all answered. */
+  unreachable?: string[];
 };
 
 /** Rates and lateness change without an event, so the overview is also asked for on a slow beat. */

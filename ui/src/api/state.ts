@@ -29,6 +29,7 @@ export type MonitorState = {
   disabled: boolean;
   orphaned: boolean;
   invalid: boolean;
+  unreachable: boolean;
   episode: string | null;
   interval_ms: number;
   spark: (number | null)[];

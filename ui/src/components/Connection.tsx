@@ -1,4 +1,4 @@
-import { CloudOff, LoaderCircle, Radio, WifiOff } from "lucide-react";
+import { CloudOff, LoaderCircle, Radio, Unplug, WifiOff } from "lucide-react";
 import { ApiError, url } from "../api/client";
 import { type LiveState, useLiveState } from "../api/live";
 import { cn } from "../lib/cn";
@@ -53,6 +53,25 @@ export function LostBanner({ since }: { since: number }) {
       <Button size="sm" onClick={retry}>
         Try now
       </Button>
+    </div>
+  );
+}
+
+/** Lists are complete, but not all of what they say is from now. */
+export function MissingBanner({ members }: { members: string[] }) {
+  const one = members.length === 1;
+  return (
+    <div
+      role="alert"
+      className="flex items-center gap-3 border-b bg-warning-soft px-4 py-2 font-medium text-warning md:px-8"
+    >
+      <Unplug aria-hidden className="size-4 shrink-0" />
+      <p className="min-w-0 flex-1 [overflow-wrap:anywhere]">
+        {one ? `Member ${members[0]} does not` : `Members ${members.join(", ")} do not`} answer.{" "}
+        <span className="max-sm:hidden">
+          {one ? "Its" : "Their"} monitors are shown by what was recorded last, and marked as unreachable.
+        </span>
+      </p>
     </div>
   );
 }

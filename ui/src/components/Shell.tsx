@@ -5,7 +5,7 @@ import { ApiError, onSignedOut } from "../api/client";
 import { type Overview, overview } from "../api/overview";
 import { session } from "../api/session";
 import { live, queries } from "../runtime";
-import { LostBanner, Unreachable } from "./Connection";
+import { LostBanner, MissingBanner, Unreachable } from "./Connection";
 import { BottomBar, SideBar, TopBar } from "./Navigation";
 import { paintTab } from "./tab";
 import { Toasts } from "./ui/toast";
@@ -56,7 +56,12 @@ export function Shell() {
       <SideBar overview={all.data} session={signed.data} />
       <TopBar overview={all.data} />
       <div className="flex min-h-0 min-w-0 flex-1 flex-col">
-        {isLost(all.data, all.error) && <LostBanner since={all.dataUpdatedAt} />}
+        {isLost(all.data, all.error) ? (
+          <LostBanner since={all.dataUpdatedAt} />
+        ) : (
+          all.data?.unreachable !== undefined &&
+          all.data.unreachable.length > 0 && <MissingBanner members={all.data.unreachable} />
+        )}
         <main id="main" tabIndex={-1} className="min-h-0 flex-1 overflow-y-auto outline-none">
           <Outlet />
         </main>

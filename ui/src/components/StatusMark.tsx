@@ -3,6 +3,7 @@ import {
   CircleCheck,
   CircleDashed,
   CirclePause,
+  CloudOff,
   EyeOff,
   FileWarning,
   OctagonX,
@@ -44,7 +45,7 @@ export function StatusMark({ status, className }: { status: Shown; className?: s
   );
 }
 
-type Flagged = Partial<Pick<MonitorState, "silenced" | "unwatched" | "orphaned" | "invalid">>;
+type Flagged = Partial<Pick<MonitorState, "silenced" | "unwatched" | "orphaned" | "invalid" | "unreachable">>;
 
 const FLAGS = [
   {
@@ -53,6 +54,13 @@ const FLAGS = [
     icon: EyeOff,
     look: "bg-warning-soft text-warning",
     title: "No check could be made for a while: the status may be out of date",
+  },
+  {
+    key: "unreachable",
+    word: "unreachable",
+    icon: CloudOff,
+    look: "bg-warning-soft text-warning",
+    title: "The member that judges it does not answer: this is what was recorded last",
   },
   {
     key: "orphaned",

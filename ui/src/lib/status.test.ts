@@ -13,6 +13,7 @@ const NONE: Counts = {
   silenced: 0,
   orphaned: 0,
   invalid: 0,
+  unreachable: 0,
 };
 
 test("what nobody muted comes first, then the worst, then the newest", () => {
@@ -31,6 +32,7 @@ test("the headline answers whether anything is wrong", () => {
   expect(headline({ ...NONE, total: 2, pending: 2 })).toBe("Waiting for first results");
   expect(headline({ ...NONE, total: 2, ok: 2 })).toBe("Everything is fine");
   expect(headline({ ...NONE, total: 2, ok: 2, unwatched: 1 })).toMatch(/as far as we can see/);
+  expect(headline({ ...NONE, total: 2, ok: 1, pending: 1, unreachable: 1 })).toMatch(/as far as we can see/);
   expect(headline({ ...NONE, total: 2, ok: 1, warning: 1 })).toBe("1 monitor has a warning");
   expect(headline({ ...NONE, total: 3, ok: 1, warning: 1, critical: 1 })).toBe("2 monitors are failing");
 });

@@ -56,7 +56,10 @@ export function headline(counts: Counts): string {
   const failing = counts.critical + counts.warning;
   if (counts.total === 0) return "Nothing is watched yet";
   if (failing === 0 && counts.ok === 0) return "Waiting for first results";
-  if (failing === 0) return counts.unwatched > 0 ? "Nothing is failing, as far as we can see" : "Everything is fine";
+  if (failing === 0)
+    return counts.unwatched + counts.unreachable > 0
+      ? "Nothing is failing, as far as we can see"
+      : "Everything is fine";
   if (counts.critical === 0) return failing === 1 ? "1 monitor has a warning" : `${failing} monitors have warnings`;
   return failing === 1 ? "1 monitor is failing" : `${failing} monitors are failing`;
 }

@@ -71,6 +71,7 @@ export function Summary({ state }: { state: MonitorDetail }) {
 }
 
 function words(state: MonitorDetail): string {
+  if (state.unreachable) return "The member that judges it does not answer: this is what was recorded last.";
   if (state.unwatched) return "No check could be made for a while, so the status may be out of date.";
   if (state.message !== "" && state.message !== "N/A") return state.message;
   return state.outcome === "pass" ? "As expected." : "–";
