@@ -42,10 +42,10 @@ pub struct Parts {
     pub notifier: NotifierView,
     /// Who judges what.
     pub owner: OwnerView,
-    /// Who judged what before.
-    pub tables: Tables,
     /// The other members; nothing where this one is alone.
     pub others: Option<Others>,
+    /// Who judged what before.
+    pub tables: Tables,
     /// How this member is.
     pub health: Health,
     /// Who this member is.

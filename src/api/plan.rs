@@ -17,7 +17,8 @@ use super::parts::ApiState;
 use super::query::Params;
 use crate::catalog::{Share, shares};
 use crate::model::{Group, MemberId};
-use crate::store::records::{Table, slot};
+use crate::store::records::Table;
+use crate::store::records::slot;
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(show)).routes(routes!(judges))

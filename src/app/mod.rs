@@ -388,8 +388,8 @@ impl App {
             store: self.store.clone(),
             notifier: view,
             owner: owner(tables.clone()),
-            tables: tables.clone(),
             others,
+            tables: tables.clone(),
             health: health.clone(),
             member: self.member,
             options: api::Options {

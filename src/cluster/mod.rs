@@ -55,26 +55,6 @@ impl Tables {
         runs.get(runs.partition_point(|run| run.last < slot))?.judge.clone()
     }
 
-    /// Who judges a slot of a group and who did before, the newest first, as far as this process has seen it.
-    #[must_use]
-    pub fn history(&self, group: &Group, slot: u16) -> Vec<Held> {
-        let tables = self.0.read();
-        let Some(now) = tables.get(group) else {
-            return Vec::new();
-        };
-        match self.1.read().get(group) {
-            Some(past) => past.of(now, slot),
-            None => Past::default().of(now, slot),
-        }
-    }
-
-    /// A table comes in place of another.
-    fn note(&self, group: &Group, before: Option<&Table>, after: &Table) {
-        if let Some(before) = before {
-            self.1.write().entry(group.clone()).or_default().note(before, after);
-        }
-    }
-
     /// The slots that each member judges.
     #[must_use]
     pub fn judged(&self) -> BTreeMap<MemberId, Slots> {
@@ -98,6 +78,26 @@ impl Tables {
             .iter()
             .map(|(group, table)| (group.clone(), table.clone()))
             .collect()
+    }
+
+    /// Who judges a slot of a group and who did before, the newest first, as far as this process has seen it.
+    #[must_use]
+    pub fn history(&self, group: &Group, slot: u16) -> Vec<Held> {
+        let tables = self.0.read();
+        let Some(now) = tables.get(group) else {
+            return Vec::new();
+        };
+        match self.1.read().get(group) {
+            Some(past) => past.of(now, slot),
+            None => Past::default().of(now, slot),
+        }
+    }
+
+    /// A table comes in place of another.
+    fn note(&self, group: &Group, before: Option<&Table>, after: &Table) {
+        if let Some(before) = before {
+            self.1.write().entry(group.clone()).or_default().note(before, after);
+        }
     }
 }
 
