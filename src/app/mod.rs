@@ -310,7 +310,7 @@ impl App {
             rights: self.cluster.rights.subscribe(),
             events: self.events.clone(),
             abstain: self.cluster.abstain.clone(),
-            alone: true,
+            alone: self.store.shared_at().is_none(),
             planner: plan::plan,
         };
         let (token, store, rights) = (

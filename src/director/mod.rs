@@ -3,6 +3,7 @@
 //! A table is written under the term and the revision of the table before: a director that was paused and wakes up can change nothing. One that
 //! cannot plan gives the office back and stays out of elections for a while; its checks go on.
 
+mod compact;
 #[cfg(test)]
 mod director_tests;
 pub mod pace;
