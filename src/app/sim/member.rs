@@ -21,7 +21,7 @@ use crate::manager::lane::{self, Lane, Limits};
 use crate::manager::recorder::{Recorder, Shell};
 use crate::manager::stats::LaneStats;
 use crate::manager::{Lanes, Manager, soft};
-use crate::model::{Group, MemberId, WallMs};
+use crate::model::{MemberId, WallMs};
 use crate::monitors::{CheckCx, CheckOptions};
 use crate::notifications::{Notifier, NotifierEvent, NotifierOptions};
 use crate::store::Store;
@@ -231,7 +231,7 @@ fn notifier(store: &Store, tenures: &Tenures, events: &Events) -> Notifier {
     let (tenures, events) = (tenures.clone(), events.clone());
     Notifier::new(NotifierOptions {
         store: store.clone(),
-        tenure: Arc::new(move || Some(tenures.holding(&Group::notify())?.tenure().clone())),
+        tenures,
         member: id(),
         cluster: "main".to_owned(),
         base_url: None,

@@ -32,7 +32,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("cluster", &["events", "model", "schedule", "store"]),
     ("director", &["catalog", "cluster", "events", "model", "schedule", "store"]),
     ("manager", &["catalog", "cluster", "config", "events", "feed", "model", "monitors", "schedule", "state", "store", "tasks"]),
-    ("notifications", &["alerters", "config", "model", "silences", "store", "tasks"]),
+    ("notifications", &["alerters", "cluster", "config", "model", "silences", "store", "tasks"]),
     ("api", &[
         "alerters", "catalog", "config", "events", "feed", "manager", "model", "monitors", "notifications", "results", "schedule",
         "silences", "state", "store", "tasks",

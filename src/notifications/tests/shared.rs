@@ -1,0 +1,1 @@
+//! Alerters that move from member to member.
