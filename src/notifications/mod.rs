@@ -40,8 +40,8 @@ use crate::alerters::{DeliveryCx, DeliveryError, DynAlerter, Receipt};
 use crate::cluster::tenures::Tenures;
 use crate::config::definition::AlerterDef;
 use crate::model::{AlerterName, MemberId, Notification};
-use crate::store::records::Definition;
 use crate::store::Store;
+use crate::store::records::Definition;
 use limits::ATTEMPT_DEADLINE;
 use message::Sender;
 

@@ -207,7 +207,7 @@ pub fn alerter_and_monitor(key: &Key) -> Option<(AlerterName, MonitorName)> {
 /// The first name in such a key, as it is written there: to sort out without reading more.
 #[must_use]
 pub fn alerter_segment(key: &Key) -> Option<&str> {
-    key.as_str().splitn(3, '/').nth(1)
+    key.as_str().split('/').nth(1)
 }
 
 #[cfg(test)]

@@ -301,7 +301,7 @@ impl Lane {
     /// Another member had it before, and its last attempt may be on its way still. What its clock wrote says when its first one began, not
     /// the last: a whole attempt's time from now.
     #[must_use]
-    pub(crate) fn from_another(mut self, now: Now) -> Self {
+    pub(crate) fn taken_over(mut self, now: Now) -> Self {
         if self.repeat {
             self.settling_until = now.mono + ATTEMPT_DEADLINE;
         }

@@ -36,7 +36,11 @@ async fn an_alerter_that_is_given_to_another_member_is_told_from_there_and_from_
     until!(world.is_level().await);
     sleep(S(3600)).await;
     assert_eq!(far.lines(), ["web critical", "web ok"]);
-    assert_eq!(far.heard()[1].reference.as_deref(), Some("ref-1"), "by what the first one recorded");
+    assert_eq!(
+        far.heard()[1].reference.as_deref(),
+        Some("ref-1"),
+        "by what the first one recorded"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -52,7 +56,12 @@ async fn an_alerter_that_comes_back_is_read_anew_even_if_its_loss_was_never_hear
     world.change("ops", "web", 100, 2, OK).await;
     until!(world.told("ops", "web").await.is_none());
     world.change("ops", "web", 200, 1, CRITICAL).await;
-    until!(world.told("ops", "web").await.is_some_and(|told| told.value.state == ToldState::Told));
+    until!(
+        world
+            .told("ops", "web")
+            .await
+            .is_some_and(|told| told.value.state == ToldState::Told)
+    );
     world.move_to(&[("ops", "a")]).await;
     until!(world.view_of("a").counts().told_open == 2);
     world.change("ops", "web", 200, 2, OK).await;
@@ -116,7 +125,11 @@ async fn who_takes_over_from_a_dead_member_marks_what_may_have_been_told() {
         let began = Instant::now();
         world.move_to(&[("ops", "b")]).await;
         until!(far.heard().len() == 2);
-        assert!(began.elapsed() >= S(30) && began.elapsed() < S(32), "{:?}", began.elapsed());
+        assert!(
+            began.elapsed() >= S(30) && began.elapsed() < S(32),
+            "{:?}",
+            began.elapsed()
+        );
         let marks: Vec<_> = far.heard().iter().map(|note| note.possibly_repeated).collect();
         assert_eq!(marks, [false, !has_key]);
         assert_eq!(far.heard()[0].key, far.heard()[1].key);
@@ -223,7 +236,13 @@ async fn what_is_for_alerters_of_others_is_not_even_looked_at() {
     until!(ours.heard().len() == 2);
     sleep(S(3600)).await;
     assert_eq!(others.attempts(), 0);
-    assert!(world.events.lock().iter().all(|event| matches!(event, NotifierEvent::Sent { .. })));
+    assert!(
+        world
+            .events
+            .lock()
+            .iter()
+            .all(|event| matches!(event, NotifierEvent::Sent { .. }))
+    );
     assert_eq!(world.view().counts(), Counts::default());
 }
 
@@ -314,7 +333,11 @@ async fn whatever_moves_whenever_each_incident_is_closed_and_nothing_is_left() {
         assert!(world.is_level().await, "seed {seed}: nothing comes back late");
         for far in fars {
             let (opened, closed, open) = far.incidents();
-            assert!(open == 0 && opened == closed && opened > 0, "seed {seed}: {:?}", far.lines());
+            assert!(
+                open == 0 && opened == closed && opened > 0,
+                "seed {seed}: {:?}",
+                far.lines()
+            );
         }
     }
 }

@@ -16,7 +16,7 @@ use super::desk::Post;
 use super::{Done, Grant, Slot, Worker};
 use crate::model::AlerterName;
 use crate::store::records::{At, OutboxEntry, Told};
-use crate::store::{Entry, Key, Revision, Store, StoreError, keys, keys::unsegment};
+use crate::store::{Entry, Key, Revision, Store, StoreError, keys};
 
 /// What was told and what is wanted.
 type Pair = (Option<At<Told>>, Option<At<OutboxEntry>>);
@@ -107,7 +107,12 @@ impl Worker {
         for name in names {
             let Some(desk) = self.desks.get_mut(name) else { continue };
             desk.read_at = found.at.get(name).copied().unwrap_or_default();
-            let Post::Arriving { right, own: mine, changes: news } = std::mem::take(&mut desk.post) else {
+            let Post::Arriving {
+                right,
+                own: mine,
+                changes: news,
+            } = std::mem::take(&mut desk.post)
+            else {
                 continue;
             };
             debug!(alerter = %name, since = right.since, "told from here");
@@ -134,14 +139,14 @@ impl Worker {
             return;
         }
         let lane = Lane::load(told, entry, at, now);
-        let lane = if own { lane } else { lane.from_another(now) };
+        let lane = if own { lane } else { lane.taken_over(now) };
         let (timer, grant) = (None, Grant::No);
         self.lanes.insert(key, Slot { lane, timer, grant });
     }
 
     /// Whether an outbox entry is of an alerter that is ours, or about to be.
     pub(super) fn is_given(&mut self, segment: &str) -> bool {
-        let name = unsegment(segment).and_then(|name| AlerterName::parse(&name).ok());
+        let name = keys::unsegment(segment).and_then(|name| AlerterName::parse(&name).ok());
         let Some(name) = name.filter(|name| self.right(name).is_some()) else {
             return false;
         };

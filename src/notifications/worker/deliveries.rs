@@ -164,7 +164,9 @@ impl Worker {
             .desks
             .get(alerter)
             .and_then(|desk| Some((desk.def()?.clone(), desk.known()?.rev)));
-        let Some(desk) = self.desks.get_mut(alerter) else { return };
+        let Some(desk) = self.desks.get_mut(alerter) else {
+            return;
+        };
         desk.flying += 1;
         let stint = desk.stint;
         let http = self.options.http.clone();

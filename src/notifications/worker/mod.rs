@@ -262,7 +262,10 @@ impl Worker {
         let pauses = self.desks.values().filter(|desk| !desk.ready.is_empty());
         let pause = pauses.filter_map(|desk| desk.pace.paused_until(now)).min();
         let arrive = (self.outbox_known && !self.arriving && !self.to_arrive.is_empty()).then_some(self.arrive_at);
-        [timer, pause, arrive].into_iter().flatten().fold(self.sweep_at, Duration::min)
+        [timer, pause, arrive]
+            .into_iter()
+            .flatten()
+            .fold(self.sweep_at, Duration::min)
     }
 
     /// Time has passed.

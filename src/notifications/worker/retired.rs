@@ -21,7 +21,9 @@ impl Worker {
             .map(|(name, _)| name.clone())
             .collect();
         for name in over {
-            let Some(desk) = self.desks.get_mut(&name) else { continue };
+            let Some(desk) = self.desks.get_mut(&name) else {
+                continue;
+            };
             match &mut desk.retired {
                 Some(retired) if retired.stored => {
                     retired.removing = true;

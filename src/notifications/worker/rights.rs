@@ -95,7 +95,12 @@ impl Worker {
         if names.is_empty() {
             return;
         }
-        let keys: Vec<_> = self.lanes.keys().filter(|key| names.contains(&key.0)).cloned().collect();
+        let keys: Vec<_> = self
+            .lanes
+            .keys()
+            .filter(|key| names.contains(&key.0))
+            .cloned()
+            .collect();
         for key in keys {
             if let Some(at) = self.lanes.remove(&key).and_then(|slot| slot.timer) {
                 self.timers.remove(&(at, key.clone()));
