@@ -38,7 +38,7 @@ use crate::manager::lane::{self, Lane};
 use crate::manager::recorder::{Recorder, Shell};
 use crate::manager::stats::LaneStats;
 use crate::manager::{Lanes, Manager, soft};
-use crate::model::{Group, MemberId, Secret, WallMs};
+use crate::model::{MemberId, Secret, WallMs};
 use crate::monitors::{CheckCx, CheckOptions};
 use crate::notifications::{Notifier, NotifierOptions};
 use crate::peers::CredentialsError;
@@ -501,7 +501,7 @@ impl App {
         let base_url = self.options.base_url.clone();
         Ok(Notifier::new(NotifierOptions {
             store: self.store.clone(),
-            tenure: Arc::new(move || Some(tenures.holding(&Group::notify())?.tenure().clone())),
+            tenures,
             member: self.session.member().clone(),
             cluster: self.options.cluster.clone(),
             base_url,

@@ -23,7 +23,7 @@ use crate::manager::lane::{self, Lane, Limits};
 use crate::manager::recorder::{Recorder, Shell};
 use crate::manager::stats::LaneStats;
 use crate::manager::{Lanes, Manager, soft};
-use crate::model::{Group, MemberId, WallMs};
+use crate::model::{MemberId, WallMs};
 use crate::monitors::{CheckCx, CheckOptions};
 use crate::notifications::{Notifier, NotifierEvent, NotifierOptions};
 use crate::store::Store;
@@ -248,7 +248,7 @@ fn notifier(id: &MemberId, store: &Store, tenures: &Tenures, events: &Events) ->
     let (tenures, events) = (tenures.clone(), events.clone());
     Notifier::new(NotifierOptions {
         store: store.clone(),
-        tenure: Arc::new(move || Some(tenures.holding(&Group::notify())?.tenure().clone())),
+        tenures,
         member: id.clone(),
         cluster: "main".to_owned(),
         base_url: None,

@@ -33,7 +33,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("cluster", &["events", "model", "store"]),
     ("director", &["catalog", "cluster", "events", "model", "store"]),
     ("manager", &["catalog", "cluster", "config", "events", "feed", "model", "monitors", "results", "schedule", "state", "store", "tasks"]),
-    ("notifications", &["alerters", "config", "model", "silences", "store", "tasks"]),
+    ("notifications", &["alerters", "cluster", "config", "model", "silences", "store", "tasks"]),
     ("api", &[
         "alerters", "catalog", "cluster", "config", "events", "feed", "manager", "model", "monitors", "notifications", "peers", "results",
         "schedule", "silences", "state", "store", "tasks",
