@@ -247,7 +247,32 @@ async fn what_is_for_alerters_of_others_is_not_even_looked_at() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn many_alerters_at_once_are_taken_over_by_one_list_and_changes_meanwhile_are_not_missed() {
+async fn what_changes_while_an_alerter_is_being_read_is_not_missed() {
+    let mut world = two().await;
+    let far = world.alerter("ops", "far", Far::keyed()).await;
+    world.change("ops", "web", 100, 1, CRITICAL).await;
+    until!(world.keys(&keys::outbox()).await.is_empty());
+    // Who has an alerter already follows the outbox.
+    world.move_to(&[("other", "b")]).await;
+    sleep(S(1)).await;
+    world.give(&[("ops", "b")]).await;
+    // What is wanted is read, then what was told; between the two something changes.
+    world.faults.set_delay(S(1));
+    world.hear("a");
+    world.hear("b");
+    sleep(Duration::from_millis(500)).await;
+    tokio::join!(
+        world.change("ops", "web", 100, 2, OK),
+        world.change("ops", "db", 100, 1, CRITICAL)
+    );
+    world.faults.set_delay(Duration::ZERO);
+    until!(far.heard().len() == 3);
+    until!(world.keys(&keys::outbox()).await.is_empty());
+    assert_eq!(far.incidents(), (2, 1, 1), "{:?}", far.lines());
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_alerters_at_once_are_taken_over_together() {
     let mut world = two().await;
     let names: Vec<_> = (0..40).map(|n| format!("a{n}")).collect();
     let mut fars = Vec::new();
