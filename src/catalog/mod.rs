@@ -9,6 +9,7 @@ pub mod loader;
 mod loader_tests;
 pub mod open_episodes;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -45,10 +46,11 @@ impl MonitorEntry {
         self.def.as_ref().map(|def| Group::of(&def.settings.member_tag))
     }
 
-    /// Where it belongs: its group, and its slot there.
+    /// Where it belongs: the name of its group, and its slot there.
     #[must_use]
-    pub fn slot(&self) -> Option<(Group, u16)> {
-        Some((self.group()?, slot(self.name.as_str())))
+    pub fn slot(&self) -> Option<(Cow<'static, str>, u16)> {
+        let def = self.def.as_ref()?;
+        Some((Group::name(&def.settings.member_tag), slot(self.name.as_str())))
     }
 
     /// Whether an operator switched it off.
