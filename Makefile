@@ -62,7 +62,8 @@ doc: ## the documentation builds, warnings denied
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --locked --no-deps --document-private-items
 
 .PHONY: test-rust
-test-rust: ## unit, contract and end-to-end tests
+test-rust: ## unit, contract and end-to-end tests, some of them against real etcd
+	$(NEED) etcd etcd-server
 	cargo test --locked
 
 .PHONY: test-ui

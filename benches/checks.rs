@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ninevolt::cluster::tenures::Right;
 use ninevolt::feed::Feed;
 use ninevolt::manager::alarm::Alarm;
 use ninevolt::manager::clock::Clock;
@@ -10,6 +11,7 @@ use ninevolt::manager::lane::{self, Command, Lane, Limits};
 use ninevolt::manager::recorder::Recorder;
 use ninevolt::manager::runner;
 use ninevolt::manager::stats::LaneStats;
+use ninevolt::model::Group;
 use ninevolt::model::Outcome;
 use ninevolt::monitors::{CheckCx, CheckOptions};
 use ninevolt::schedule::{Lateness, Ledger, name_hash};
@@ -179,10 +181,20 @@ fn steady(what: What, target: &Target, n: usize, interval: &str) -> Steady {
             runtime().block_on(async { lane.run(Alarm::sharp(), commands, stop, Duration::from_secs(1)).await });
         })
     };
+    let right = Arc::new(Right {
+        group: Group::of(""),
+        since: "1-1".to_owned(),
+        inherited: false,
+    });
     for i in 0..n {
         let entry = what.entry(target, i, interval);
         inbox
-            .blocking_send(Command::Put { entry, arriving: n })
+            .blocking_send(Command::Put {
+                entry,
+                right: right.clone(),
+                taken: None,
+                arriving: n,
+            })
             .unwrap_or_else(|_| panic!("the lane has ended"));
     }
     // First runs come at 2,000 a second, and are spread otherwise than the others.

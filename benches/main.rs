@@ -14,6 +14,7 @@
 mod bare;
 mod checks;
 mod definitions;
+mod plan;
 mod pure;
 mod server;
 mod support;
@@ -35,6 +36,7 @@ fn main() {
     let selection = Selection::new(args);
     let mut table = Table::default();
     pure::run(&selection, &mut table);
+    plan::run(&selection, &mut table);
     checks::run(&selection, &mut table);
     sync::run(&selection, &mut table);
     server::run(&selection, &mut table);

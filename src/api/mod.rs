@@ -9,6 +9,7 @@ mod body;
 mod changes;
 mod cluster;
 mod commits;
+mod crew;
 mod definitions;
 mod door;
 mod error;
@@ -19,6 +20,7 @@ mod health;
 mod incidents;
 mod judge;
 mod kinds;
+mod members;
 mod merge;
 mod metrics;
 mod monitors;
@@ -28,6 +30,7 @@ mod others;
 mod overview;
 mod paging;
 mod parts;
+mod plan;
 mod process;
 mod push;
 mod query;
@@ -101,6 +104,8 @@ fn routes() -> OpenApiRouter<ApiState> {
         .merge(events::routes())
         .merge(kinds::routes())
         .merge(cluster::routes())
+        .merge(members::routes())
+        .merge(plan::routes())
         .merge(metrics::routes())
         .merge(openapi::routes())
         .merge(stream::routes())

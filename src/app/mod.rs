@@ -7,10 +7,12 @@ mod paths;
 mod peering;
 #[cfg(test)]
 mod sim;
+mod store;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -22,11 +24,12 @@ pub use paths::default_data_dir;
 use crate::alerters::DeliveryCx;
 use crate::api::{self, AccessTokens, ApiState, Health, MemberInfo, Parts, ServeLimits};
 use crate::catalog::{Catalog, OpenEpisodes, loader};
+use crate::cluster::abstain::Abstain;
 use crate::cluster::identity::{Identity, IdentityError, LastAlive};
 use crate::cluster::tenures::Tenures;
 use crate::cluster::{Cluster, Rights, Tables, event_log};
 use crate::config::kinds::Kinds;
-use crate::director::{Director, prune};
+use crate::director::{Director, plan, prune};
 use crate::events::{EventKind, Events};
 use crate::feed::{Feed, Signal};
 use crate::manager::alarm::Alarm;
@@ -34,13 +37,13 @@ use crate::manager::clock::Clock;
 use crate::manager::lane::{self, Lane};
 use crate::manager::recorder::{Recorder, Shell};
 use crate::manager::stats::LaneStats;
-use crate::manager::{Lanes, Left, Manager, soft};
+use crate::manager::{Lanes, Manager, soft};
 use crate::model::{Group, MemberId, Secret, WallMs};
 use crate::monitors::{CheckCx, CheckOptions};
 use crate::notifications::{Notifier, NotifierOptions};
 use crate::peers::CredentialsError;
-use crate::store::records::MemberRecord;
-use crate::store::{OpenError, Session, SessionError, Store, StoreError};
+use crate::store::records::{MemberRecord, slot};
+use crate::store::{Claim, EtcdError, EtcdOptions, OpenError, Session, SessionError, Store, StoreError};
 use crate::tasks::Tasks;
 use crate::telemetry;
 use answering::{Answering, Seen};
@@ -57,6 +60,10 @@ pub struct ServerOptions {
     pub access_tokens: Vec<Secret>,
     /// Where state is kept.
     pub data_dir: PathBuf,
+    /// The store of the cluster; without it, one of our own in the data directory.
+    pub etcd: Option<EtcdOptions>,
+    /// End rather than wait when the store does not answer at the start.
+    pub require_store: bool,
     /// A directory to keep the store in line with.
     pub configs: Option<PathBuf>,
     /// Id of this member.
@@ -98,6 +105,9 @@ pub enum StartError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// What was said about etcd cannot be meant.
+    #[error(transparent)]
+    Etcd(#[from] EtcdError),
     /// This member has no identity.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -142,10 +152,11 @@ pub struct App {
     to_write: mpsc::Receiver<Arc<crate::events::Event>>,
     feed: Feed,
     alive: LastAlive,
-    left: Left,
+    alive_before: Option<WallMs>,
     member: MemberInfo,
     /// Where the store is shared.
     peering: Option<Peering>,
+    claim: Option<Claim>,
 }
 
 impl App {
@@ -174,18 +185,15 @@ impl App {
                 listen: options.listen.clone(),
                 why,
             })?;
-        let store = crate::store::open_embedded(&options.data_dir).await?;
+        let (store, claim) = store::open(&options).await?;
         let identity = Identity::of(&options.data_dir, options.member_id.clone())?;
-        store.identity().await?;
-        let settings = store.settings().await?.value;
+        let settings = store::reach(&store, &options).await?;
         let feed = Feed::default();
         let (events, to_write) = Events::new(identity.member.clone(), feed.clone());
         let alive = LastAlive::of(&options.data_dir);
         let mut record = member_record(&options, &identity, &listener);
-        let peering = match store.shared_at() {
-            Some(store_at) => {
-                Some(Peering::bind(&options, &identity.member, api_address(&listener)?, &store_at).await?)
-            }
+        let peering = match &options.etcd {
+            Some(etcd) => Some(Peering::bind(&options, &identity.member, api_address(&listener)?, etcd).await?),
             None => None,
         };
         if let Some(peering) = &peering {
@@ -199,13 +207,11 @@ impl App {
             tables: Tables::default(),
             rights: watch::Sender::new(Rights::default()),
             events: events.clone(),
+            read_before: AtomicBool::new(false),
+            abstain: Abstain::default(),
         };
-        let session = cluster.join().await?;
-        // Read now and not before: from here on nothing of an earlier process is taken any more.
-        let left = Left {
-            alive: alive.read(),
-            ..Left::read(&store, &identity.member).await?
-        };
+        let session = store::join(&cluster, &options).await?;
+        let alive_before = alive.read();
         let member = member_info(&cluster.record);
         Ok(Self {
             member,
@@ -219,8 +225,9 @@ impl App {
             to_write,
             feed,
             alive,
-            left,
             peering,
+            alive_before,
+            claim,
         })
     }
 
@@ -236,11 +243,12 @@ impl App {
     ///
     /// # Errors
     /// A part of the program ended before it was asked to: the supervisor should start us anew.
-    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+    pub async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
         let never = CancellationToken::new();
+        // Until the end: then the next process may have the data directory.
+        let _claim = self.claim.take();
         let (tenures, tables) = (self.cluster.tenures.clone(), self.cluster.tables.clone());
         let recorder = Recorder::new();
-        let recorded = self.left.recorded();
         let notifier = self.notifier(&tenures)?;
         let view = notifier.view();
 
@@ -256,9 +264,9 @@ impl App {
             lanes: lanes.clone(),
             recorder: recorder.clone(),
             tenures: tenures.clone(),
+            store: self.store.clone(),
             events: self.events.clone(),
-            feed: self.feed.clone(),
-            left: self.left,
+            alive: self.alive_before,
         };
         let token = running.stop().clone();
         running.spawn(async move {
@@ -271,7 +279,6 @@ impl App {
             catalog: self.catalog.clone(),
             events: self.events.clone(),
             feed: self.feed.clone(),
-            recorded,
         };
         let (token, work) = (recording.stop().clone(), recorder.clone());
         recording.spawn(async move {
@@ -283,6 +290,9 @@ impl App {
             catalog: self.catalog.clone(),
             rights: self.cluster.rights.subscribe(),
             events: self.events.clone(),
+            abstain: self.cluster.abstain.clone(),
+            alone: true,
+            planner: plan::plan,
         };
         let (token, store, rights) = (
             belonging.stop().clone(),
@@ -365,7 +375,8 @@ impl App {
         }
         let open = OpenEpisodes::default();
         let others = self.peering.as_ref().map(|peering| peering.others(&tables, &open));
-        let health = Health::new("embedded", Some(self.options.data_dir.display().to_string()));
+        let (backend, path) = store::described(&self.options);
+        let health = Health::new(backend, Some(path));
         let state = ApiState::new(Parts {
             catalog: self.catalog.clone(),
             lanes,
@@ -464,7 +475,7 @@ impl App {
         let base_url = self.options.base_url.clone();
         Ok(Notifier::new(NotifierOptions {
             store: self.store.clone(),
-            tenure: Arc::new(move || tenures.of(&Group::notify())),
+            tenure: Arc::new(move || Some(tenures.holding(&Group::notify())?.tenure().clone())),
             member: self.session.member().clone(),
             cluster: self.options.cluster.clone(),
             base_url,
@@ -549,7 +560,7 @@ fn member_record(options: &ServerOptions, identity: &Identity, listener: &TcpLis
 
 /// Who judges a monitor, by the tables.
 fn owner(tables: Tables) -> api::OwnerView {
-    Arc::new(move |entry| tables.judge(&entry.group()?, crate::catalog::slot(entry.name.as_str())))
+    Arc::new(move |entry| tables.judge(&entry.group()?, slot(entry.name.as_str())))
 }
 
 fn api_address(listener: &TcpListener) -> Result<SocketAddr, StartError> {

@@ -7,10 +7,11 @@ mod live;
 pub mod loader;
 #[cfg(test)]
 mod loader_tests;
+mod loads;
 pub mod open_episodes;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
@@ -18,12 +19,13 @@ use tokio::sync::watch;
 
 pub use carried::Carried;
 pub use live::{Live, LiveState};
+pub use loads::{GroupLoads, Loads, Share, SlotLoad, shares};
 pub use open_episodes::OpenEpisodes;
 
 use crate::config::definition::{AlerterDef, MonitorDef};
 use crate::model::{AlerterName, Group, MonitorName, Problem, Severity};
 use crate::store::backend::Revision;
-use crate::store::records::SLOTS;
+use crate::store::records::slot;
 
 /// A monitor: its definition as far as it can be read, and what is known of it.
 pub struct MonitorEntry {
@@ -64,12 +66,6 @@ impl MonitorEntry {
     }
 }
 
-/// The slot of a monitor or alerter within its group.
-#[must_use]
-pub fn slot(name: &str) -> u16 {
-    (crate::schedule::name_hash(name) % u64::from(SLOTS)) as u16
-}
-
 /// An alerter: its definition as far as it can be read.
 pub struct AlerterEntry {
     /// Its name.
@@ -91,6 +87,8 @@ pub struct Catalog {
 struct Inner {
     monitors: RwLock<BTreeMap<MonitorName, Arc<MonitorEntry>>>,
     alerters: RwLock<BTreeMap<AlerterName, Arc<AlerterEntry>>>,
+    /// Changed under the lock of the monitors only.
+    loads: RwLock<Loads>,
     version: watch::Sender<u64>,
     loaded: watch::Sender<bool>,
 }
@@ -100,6 +98,7 @@ impl Default for Catalog {
         let inner = Inner {
             monitors: RwLock::default(),
             alerters: RwLock::default(),
+            loads: RwLock::default(),
             version: watch::Sender::new(0),
             loaded: watch::Sender::new(false),
         };
@@ -120,7 +119,7 @@ impl Catalog {
         let _ = self.inner.loaded.subscribe().wait_for(|loaded| *loaded).await;
     }
 
-    fn set_loaded(&self) {
+    pub(crate) fn set_loaded(&self) {
         self.inner
             .loaded
             .send_if_modified(|loaded| !std::mem::replace(loaded, true));
@@ -160,28 +159,28 @@ impl Catalog {
         self.inner.alerters.read().values().cloned().collect()
     }
 
-    /// Monitors per placement group in use, counted over those that can run.
+    /// The work of every placement group in use, over the monitors that can be read.
     #[must_use]
-    pub fn groups(&self) -> HashMap<Group, usize> {
-        let mut groups = HashMap::new();
-        for entry in self.inner.monitors.read().values() {
-            if let Some(group) = entry.group() {
-                *groups.entry(group).or_default() += 1;
-            }
-        }
-        groups
+    pub fn loads(&self) -> Loads {
+        self.inner.loads.read().clone()
     }
 
     /// Puts a monitor; the one that it replaces.
     pub fn put_monitor(&self, entry: Arc<MonitorEntry>) -> Option<Arc<MonitorEntry>> {
-        let before = self.inner.monitors.write().insert(entry.name.clone(), entry);
+        let mut monitors = self.inner.monitors.write();
+        let before = monitors.insert(entry.name.clone(), entry.clone());
+        loads::replace(&mut self.inner.loads.write(), before.as_deref(), Some(&entry));
+        drop(monitors);
         self.touch();
         before
     }
 
     /// Removes a monitor.
     pub fn remove_monitor(&self, name: &str) -> Option<Arc<MonitorEntry>> {
-        let before = self.inner.monitors.write().remove(name);
+        let mut monitors = self.inner.monitors.write();
+        let before = monitors.remove(name);
+        loads::replace(&mut self.inner.loads.write(), before.as_deref(), None);
+        drop(monitors);
         self.touch();
         before
     }

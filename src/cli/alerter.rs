@@ -8,7 +8,7 @@ use super::{AlerterCommand, DONE, Global, PROBLEMS, block_on, print};
 use crate::store::keys::segment;
 
 pub(super) fn run(global: &Global, command: &AlerterCommand) -> anyhow::Result<u8> {
-    super::refuse_etcd(global)?;
+    global.etcd.refuse("alerter")?;
     let client = Client::new(global)?;
     block_on(async {
         match command {

@@ -1,6 +1,7 @@
 //! `9volt cfg DIR`: plan first, then apply. Exit code 0 done, 1 problems, 2 refused.
 
 use std::io::IsTerminal;
+use std::path::PathBuf;
 
 use anyhow::Context;
 use reqwest::Method;
@@ -13,9 +14,10 @@ use crate::config::kinds::Kinds;
 use crate::config::report::{Colour, ProblemJson, render};
 use crate::config::sync::{self, Author, End, Options, Report, SyncRequest};
 use crate::model::{Problem, WallMs};
+use crate::store::{EtcdOptions, Store};
 
 pub(super) fn run(global: &Global, args: &CfgArgs) -> anyhow::Result<u8> {
-    super::refuse_etcd(global)?;
+    let target = target(global)?;
     let options = Options {
         dryrun: args.dryrun,
         nosync: args.nosync,
@@ -44,22 +46,25 @@ pub(super) fn run(global: &Global, args: &CfgArgs) -> anyhow::Result<u8> {
     if !problems.is_empty() {
         complain(problems.trim_end());
     }
-    let report = match global.data_dir.as_ref().filter(|_| global.data_dir_named) {
-        // A data directory that the command line names is opened itself: for a server that is stopped. The variable is there for the server, and
-        // in its environment it runs.
-        Some(dir) => block_on(async {
-            let store = crate::store::open_embedded(dir).await?;
-            let author = Author {
-                by: author(),
-                at: WallMs::now(),
-            };
-            let progress = Progress::new();
-            let report = sync::apply_loaded(&store, Kinds::built_in(), &loaded, options, &author, |n, of| {
-                progress.at(n, of)
-            });
-            anyhow::Ok(report.await?)
+    let report = match target {
+        Target::DataDir(dir) => block_on(async {
+            let store = crate::store::open_embedded(&dir).await?;
+            apply(&store, &loaded, options).await
         })??,
-        None => block_on(async {
+        Target::Etcd(etcd) => block_on(async {
+            crate::app::install_tls();
+            let store = crate::store::open_etcd(&etcd)?;
+            if !args.json {
+                let endpoints = etcd.endpoints.join(", ");
+                complain(&format!("Pushing 9volt configs to etcd at {endpoints}"));
+            }
+            if !options.dryrun {
+                // Gives a new one its id, and refuses one whose records this version cannot read.
+                store.identity().await?;
+            }
+            apply(&store, &loaded, options).await
+        })??,
+        Target::Server => block_on(async {
             let client = Client::new(global)?;
             if !args.json {
                 complain(&format!("Pushing 9volt configs to {}", global.server));
@@ -97,6 +102,44 @@ pub(super) fn run(global: &Global, args: &CfgArgs) -> anyhow::Result<u8> {
         End::Done if failed => PROBLEMS,
         End::Done => DONE,
     })
+}
+
+/// What is brought in line.
+enum Target {
+    /// The store of a server that is stopped.
+    DataDir(PathBuf),
+    /// etcd, whoever runs on it.
+    Etcd(EtcdOptions),
+    /// A running server.
+    Server,
+}
+
+/// What the command line names. Without that etcd, if a variable names it, as in the original; else the server. The variable for the data
+/// directory is there for the server, and in its environment it runs.
+fn target(global: &Global) -> anyhow::Result<Target> {
+    let etcd = global.etcd.options()?;
+    let named = [global.etcd.named, global.data_dir_named, global.server_named];
+    anyhow::ensure!(
+        named.iter().filter(|named| **named).count() < 2,
+        "either --server or --data-dir or -e: cfg asks a running server, or opens the store of one that is stopped, or writes to etcd"
+    );
+    Ok(match (etcd, &global.data_dir) {
+        (_, Some(dir)) if global.data_dir_named => Target::DataDir(dir.clone()),
+        (Some(etcd), _) if !global.server_named => Target::Etcd(etcd),
+        _ => Target::Server,
+    })
+}
+
+async fn apply(store: &Store, loaded: &Loaded, options: Options) -> anyhow::Result<Report> {
+    let author = Author {
+        by: author(),
+        at: WallMs::now(),
+    };
+    let progress = Progress::new();
+    let report = sync::apply_loaded(store, Kinds::built_in(), loaded, options, &author, |n, of| {
+        progress.at(n, of)
+    });
+    Ok(report.await?)
 }
 
 /// What only the store could tell: alerters that monitors name and that are neither in the files nor stored. The report has no lines; the files do.

@@ -31,7 +31,7 @@ pub(super) fn run(global: &Global, args: &CheckArgs) -> anyhow::Result<u8> {
             args.name_or_file
         );
     }
-    super::refuse_etcd(global)?;
+    global.etcd.refuse("check")?;
     let client = Client::new(global)?;
     let path = format!("/api/v1/monitor/{}/run", segment(&args.name_or_file));
     let answer = block_on(client.ask(Method::POST, &path, None))??;

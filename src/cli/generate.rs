@@ -1,17 +1,16 @@
 //! `9volt generate man|completions|reference`: made from the definitions themselves, so that they cannot say anything else.
 
-use clap::CommandFactory;
 use serde_json::Value;
 
-use super::{Cli, DONE, GenerateCommand, print};
+use super::{DONE, GenerateCommand, print};
 use crate::{alerters, monitors};
 
 pub(super) fn run(command: &GenerateCommand) -> anyhow::Result<u8> {
     let mut text = Vec::new();
     match command {
-        GenerateCommand::Man => clap_mangen::Man::new(Cli::command()).render(&mut text)?,
+        GenerateCommand::Man => clap_mangen::Man::new(super::command()).render(&mut text)?,
         GenerateCommand::Completions { shell } => {
-            clap_complete::generate(*shell, &mut Cli::command(), "9volt", &mut text)
+            clap_complete::generate(*shell, &mut super::command(), "9volt", &mut text)
         }
         GenerateCommand::Reference => text = reference().into_bytes(),
     }

@@ -4,7 +4,9 @@ mod alerter;
 mod cfg;
 mod check;
 mod client;
+mod etcd;
 mod generate;
+mod member;
 mod server;
 mod silence;
 mod values;
@@ -14,8 +16,9 @@ use std::process::ExitCode;
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use crate::model::{MemberId, Secret};
+use crate::model::MemberId;
 use crate::telemetry::{self, LogFormat};
+use etcd::EtcdArgs;
 
 /// A distributed check scheduler: monitors, alerts, and a page that shows them.
 #[derive(Debug, Parser)]
@@ -35,22 +38,8 @@ struct Cli {
 /// Flags that all commands take, before or after the command.
 #[derive(Debug, clap::Args)]
 struct Global {
-    /// Top of all keys in etcd
-    #[arg(
-        short = 'p',
-        long,
-        global = true,
-        env = "NINEV_ETCD_PREFIX",
-        default_value = "9volt",
-        value_name = "PREFIX"
-    )]
-    etcd_prefix: String,
-    /// etcd endpoints, as a comma list or repeated; without any, the embedded store is used
-    #[arg(short = 'e', long, global = true, env = "NINEV_ETCD_MEMBERS", action = ArgAction::Append, value_name = "URL")]
-    etcd_members: Vec<String>,
-    /// User and password for etcd
-    #[arg(short = 'U', long, global = true, env = "NINEV_ETCD_USERPASS", value_name = "USER:PASSWORD", hide_env_values = true, value_parser = secret)]
-    etcd_userpass: Option<Secret>,
+    #[command(flatten)]
+    etcd: EtcdArgs,
     /// Serve the page from the source tree (ui/dist) instead of the embedded one
     #[arg(short = 'u', long, global = true)]
     debug_ui: bool,
@@ -82,6 +71,9 @@ struct Global {
         value_name = "URL"
     )]
     server: String,
+    /// Whether the command line names it
+    #[arg(skip)]
+    server_named: bool,
     /// Access token for that server
     #[arg(
         long,
@@ -100,22 +92,6 @@ struct Global {
 enum Format {
     Text,
     Json,
-}
-
-/// Never fails: what clap refuses it prints, and this must not be printed.
-#[expect(clippy::unnecessary_wraps, reason = "the shape that clap wants")]
-fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
-    Ok(Secret::new(text))
-}
-
-/// The user and the password for etcd have the form that the original wants, except that the password may hold colons.
-fn check_userpass(given: Option<&Secret>) -> anyhow::Result<()> {
-    let sound = given.is_none_or(|given| matches!(given.reveal().split_once(':'), Some((user, _)) if !user.is_empty()));
-    anyhow::ensure!(
-        sound,
-        "Bad username/password passed, must be of format 'username:password'"
-    );
-    Ok(())
 }
 
 /// A variable that is set to nothing counts as not set, as in the original: `NINEV_DEBUG=` in a compose file is no error.
@@ -140,6 +116,9 @@ enum Command {
     /// Mute alerts for a time
     #[command(subcommand)]
     Silence(SilenceCommand),
+    /// Look at the members of the cluster, drain them, weigh them
+    #[command(subcommand)]
+    Member(member::MemberCommand),
     /// Look at alerters and try them
     #[command(subcommand)]
     Alerter(AlerterCommand),
@@ -177,6 +156,9 @@ struct ServerArgs {
     /// Where other members reach that address [default: the address of this host that leads to etcd]
     #[arg(long, env = "NINEV_ADVERTISE", value_name = "HOST[:PORT]")]
     advertise: Option<String>,
+    /// End rather than wait when the store does not answer at the start
+    #[arg(long, env = "NINEV_REQUIRE_STORE", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = values::go_bool, hide_default_value = true, value_name = "BOOL")]
+    require_store: bool,
     /// Threads that run checks [default: one for every two cores]
     #[arg(long, env = "NINEV_LANES", value_name = "N")]
     lanes: Option<std::num::NonZeroUsize>,
@@ -300,12 +282,7 @@ pub fn main() -> ExitCode {
         print(&format!("{}\n", telemetry::version_line()));
         return ExitCode::from(DONE);
     }
-    let command = without_empty_variables(Cli::command());
-    let parsed = command.try_get_matches_from(negated(args)).and_then(|matches| {
-        let cli = Cli::from_arg_matches(&matches)?;
-        Ok((matches, cli))
-    });
-    let (matches, mut cli) = match parsed {
+    let cli = match parse(args) {
         Ok(parsed) => parsed,
         Err(error) => {
             // Help is no error; a wrong command line ends as the original's does.
@@ -314,13 +291,6 @@ pub fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    cli.global.data_dir_named = named(&matches, "data_dir");
-    if cli.global.data_dir_named && named(&matches, "server") && matches!(cli.command, Command::Cfg(_)) {
-        complain(
-            "9volt: either --server or --data-dir: cfg asks a running server, or opens the store of one that is stopped",
-        );
-        return ExitCode::from(PROBLEMS);
-    }
     if cli.global.version {
         print(&format!("{}\n", telemetry::version_line()));
         return ExitCode::from(DONE);
@@ -340,6 +310,7 @@ pub fn main() -> ExitCode {
         Command::Cfg(args) => cfg::run(&cli.global, &args),
         Command::Check(args) => check::run(&cli.global, &args),
         Command::Silence(command) => silence::run(&cli.global, command),
+        Command::Member(command) => member::run(&cli.global, command),
         Command::Alerter(command) => alerter::run(&cli.global, &command),
         Command::Generate(command) => generate::run(&command),
     };
@@ -350,6 +321,20 @@ pub fn main() -> ExitCode {
             ExitCode::from(failed)
         }
     }
+}
+
+/// The command line as clap knows it.
+fn command() -> clap::Command {
+    etcd::also_after(without_empty_variables(Cli::command()))
+}
+
+fn parse(args: Vec<std::ffi::OsString>) -> Result<Cli, clap::Error> {
+    let matches = command().try_get_matches_from(negated(args))?;
+    let mut cli = Cli::from_arg_matches(&matches)?;
+    cli.global.data_dir_named = named(&matches, "data_dir");
+    cli.global.server_named = named(&matches, "server");
+    cli.global.etcd.gather(&matches);
+    Ok(cli)
 }
 
 /// The original's parser takes `--no-debug` for `--debug=false`; so do we, for its switches.
@@ -393,50 +378,21 @@ fn block_on<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
         .block_on(work))
 }
 
-/// etcd is named, and this build has no etcd.
-fn refuse_etcd(global: &Global) -> anyhow::Result<()> {
-    check_userpass(global.etcd_userpass.as_ref())?;
-    if values::list(&global.etcd_members).is_empty() {
-        return Ok(());
-    }
-    anyhow::bail!(
-        "etcd endpoints are given (-e or NINEV_ETCD_MEMBERS), and this version has no etcd backend yet; \
-         leave them out to run on the embedded store (prefix `{}` is then not used)",
-        global.etcd_prefix
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_command_line_is_sound() {
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]
     fn flags_of_the_original_are_read_before_and_after_the_command() {
-        let line = "9volt -e http://a:1,http://b:2 -p x -d server -l :81 -t foo,bar -a t1 -e http://c:3";
-        let cli = Cli::try_parse_from(negated(line.split(' ').map(Into::into).collect())).unwrap();
-        assert_eq!(
-            values::list(&cli.global.etcd_members),
-            ["http://c:3"].map(String::from).to_vec()
-        );
-        let line = "9volt server -e http://a:1,http://b:2 -e http://c:3 --no-debug";
-        let cli = Cli::try_parse_from(negated(line.split(' ').map(Into::into).collect())).unwrap();
-        assert_eq!(values::list(&cli.global.etcd_members).len(), 3);
-        assert!(!cli.global.debug);
-    }
-
-    #[test]
-    fn a_password_for_etcd_may_hold_colons_and_is_not_shown() {
-        let cli = Cli::try_parse_from(["9volt", "-U", "root:a:b", "server"]).unwrap();
-        assert!(check_userpass(cli.global.etcd_userpass.as_ref()).is_ok());
-        assert!(!format!("{cli:?}").contains("a:b"));
-        // The mistake is ours to tell: clap would print the value.
-        let cli = Cli::try_parse_from(["9volt", "-U", "hunter2", "server"]).unwrap();
-        let error = check_userpass(cli.global.etcd_userpass.as_ref()).unwrap_err();
-        assert!(!format!("{error:#}").contains("hunter2"), "{error:#}");
+        let parse = |line: &str| parse(line.split(' ').map(Into::into).collect()).unwrap();
+        let cli = parse("9volt -e http://a:1,http://b:2 -p x -d server -l :81 -t foo,bar -a t1");
+        assert_eq!(cli.global.etcd.etcd_prefix, "x");
+        assert!(cli.global.debug);
+        assert!(!parse("9volt server --no-debug").global.debug);
     }
 }

@@ -8,8 +8,14 @@ use crate::model::Secret;
 use crate::telemetry;
 
 pub(super) fn run(global: &Global, args: ServerArgs) -> anyhow::Result<u8> {
-    super::refuse_etcd(global)?;
+    let etcd = global.etcd.options()?;
+    // Once, for people: a list of servers and the top of the keys in them.
+    let state = etcd
+        .as_ref()
+        .map(|etcd| format!("etcd at {} (prefix {})", etcd.endpoints.join(", "), etcd.prefix));
     let options = ServerOptions {
+        etcd,
+        require_store: args.require_store,
         listen: args.listen,
         tags: values::list(&args.tags),
         access_tokens: values::list(&args.access_tokens).into_iter().map(Secret::new).collect(),
@@ -19,7 +25,7 @@ pub(super) fn run(global: &Global, args: ServerArgs) -> anyhow::Result<u8> {
         base_url: args.base_url.map(|url| url.trim_end_matches('/').to_owned()),
         allow_exec_from_api: args.allow_exec_from_api,
         lanes: args.lanes,
-        cluster: global.etcd_prefix.trim_matches('/').to_owned(),
+        cluster: global.etcd.etcd_prefix.trim_matches('/').to_owned(),
         debug_ui: global.debug_ui,
         peer_listen: args.peer_listen,
         advertise: args.advertise,
@@ -33,8 +39,9 @@ pub(super) fn run(global: &Global, args: ServerArgs) -> anyhow::Result<u8> {
         let data_dir = options.data_dir.clone();
         let app = App::bind(options).await?;
         complain(&format!(
-            "9volt {} keeps its state in {}",
+            "9volt {} keeps its state in {}{}",
             telemetry::version_line(),
+            state.map(|state| format!("{state} and ")).unwrap_or_default(),
             data_dir.display()
         ));
         complain(&format!("page and API on http://{}/ui", app.address()?));

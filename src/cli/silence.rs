@@ -9,7 +9,7 @@ use super::{DONE, Global, SilenceAddArgs, SilenceCommand, block_on, print};
 use crate::store::keys::segment;
 
 pub(super) fn run(global: &Global, command: SilenceCommand) -> anyhow::Result<u8> {
-    super::refuse_etcd(global)?;
+    global.etcd.refuse("silence")?;
     let client = Client::new(global)?;
     block_on(async {
         match command {

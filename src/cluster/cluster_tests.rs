@@ -30,6 +30,8 @@ async fn running() -> Bench {
     let table = Table {
         v: FORMAT,
         epoch: "1-1".to_owned(),
+        at: WallMs(0),
+        why: String::new(),
         runs: vec![SlotRun {
             first: 0,
             last: SLOTS - 1,
@@ -54,6 +56,8 @@ async fn running() -> Bench {
         tables: Tables::default(),
         rights,
         events: Events::new(member, Feed::default()).0,
+        read_before: AtomicBool::default(),
+        abstain: Abstain::default(),
     };
     let first = cluster.join().await.unwrap();
     let mut tasks = Tasks::child_of(&CancellationToken::new());
@@ -81,22 +85,23 @@ fn untagged() -> Group {
 #[tokio::test(start_paused = true)]
 async fn a_lost_session_takes_no_tenure_away_and_the_next_one_proves_it_anew() {
     let bench = running().await;
-    let before = bench.tenures.of(&untagged()).unwrap();
+    let before = bench.tenures.holding(&untagged()).unwrap();
     let mut news = bench.tenures.news();
     let lease = bench.rights.borrow().session.as_ref().unwrap().lease();
     bench.faults.set_full(true);
     bench.faults.lose_lease(lease);
     sleep(TTL * 3).await;
     assert_eq!(
-        bench.tenures.of(&untagged()),
+        bench.tenures.holding(&untagged()),
         Some(before.clone()),
         "nothing was given to anybody else"
     );
     assert!(bench.rights.borrow().session.is_none());
     bench.faults.set_full(false);
     news.changed().await;
-    let after = bench.tenures.of(&untagged()).unwrap();
-    assert_ne!(before.guards(), after.guards());
+    let after = bench.tenures.holding(&untagged()).unwrap();
+    assert_ne!(before.tenure().guards(), after.tenure().guards());
+    assert_eq!(before.right(7), after.right(7), "slots stay");
 }
 
 #[tokio::test(start_paused = true)]
@@ -104,7 +109,7 @@ async fn every_listener_hears_of_a_change_of_rights_even_if_it_was_busy() {
     let tenures = Tenures::default();
     let (mut busy, mut quick) = (tenures.news(), tenures.news());
     let bench = running().await;
-    let held = [(untagged(), bench.tenures.of(&untagged()).unwrap())];
+    let held = [(untagged(), bench.tenures.holding(&untagged()).unwrap())];
     tenures.set(held.into());
     quick.changed().await;
     assert!(tokio::time::timeout(TTL, quick.changed()).await.is_err(), "heard once");
@@ -131,5 +136,5 @@ async fn tables_are_followed_while_the_election_cannot_be_held() {
     let mut news = bench.tenures.news();
     write(&bench.store, vec![Op::Delete(keys::table("untagged"))]).await;
     news.changed().await;
-    assert_eq!(bench.tenures.of(&untagged()), None);
+    assert_eq!(bench.tenures.holding(&untagged()), None);
 }

@@ -3,6 +3,7 @@
 //! One loop per process: open a session, stand for election, follow the tables, keep the lease alive. A session that is lost takes
 //! every right with it, and nothing that runs; a new one is opened and the tables, which did not change, give the same slots back.
 
+pub mod abstain;
 #[cfg(test)]
 mod cluster_tests;
 pub mod event_log;
@@ -12,6 +13,7 @@ pub mod tenures;
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use parking_lot::RwLock;
@@ -22,7 +24,8 @@ use crate::events::{EventKind, Events};
 use crate::model::{Group, MemberId, Slots, WallMs};
 use crate::store::records::{MemberRecord, Table};
 use crate::store::{Change, Entry, Followed, Key, Lost, Session, SessionError, Store, StoreError, Term, decode, keys};
-use tenures::Tenures;
+use abstain::Abstain;
+use tenures::{Holding, Tenures};
 
 /// Wait before another attempt to open a session or to win the election.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -91,6 +94,10 @@ pub struct Cluster {
     pub rights: watch::Sender<Rights>,
     /// For telling people.
     pub events: Events,
+    /// Whether this process has read the tables once.
+    pub read_before: AtomicBool,
+    /// Whether it stays out of elections.
+    pub abstain: Abstain,
 }
 
 impl Cluster {
@@ -192,9 +199,17 @@ impl Cluster {
     /// Stands for election whenever anything happens to the director's key: standing tells how it is.
     async fn follow_election(&self, session: &Session) -> Infallible {
         let mut election = self.store.follow(&keys::director());
+        let mut abstention = self.abstain.listen();
         loop {
-            election.next().await;
-            self.stand(session).await;
+            tokio::select! {
+                _ = election.next() => {}
+                () = abstention.over() => {}
+            }
+            if self.abstain.holds() {
+                self.rights.send_if_modified(|rights| rights.term.take().is_some());
+            } else {
+                self.stand(session).await;
+            }
         }
     }
 
@@ -245,18 +260,20 @@ impl Cluster {
                 }
             }
         }
-        let held = tables
-            .iter()
-            .filter_map(|(group, table)| Some((group.clone(), session.tenure(group.as_str(), table)?)))
-            .collect();
+        let first = !self.read_before.swap(true, Relaxed);
+        let held = tables.iter().filter_map(|(group, table)| {
+            let before = self.tenures.holding(group);
+            let held = Holding::of(session, group, table, before.as_ref(), first)?;
+            Some((group.clone(), held))
+        });
+        let held = held.collect();
         drop(tables);
         self.tenures.set(held);
     }
 }
 
 fn group_of(key: &Key) -> Option<Group> {
-    let middle = key.as_str().strip_prefix("plan/")?.strip_suffix("/table")?;
-    Some(Group::named(&keys::unsegment(middle)?))
+    keys::group(key).map(|group| Group::named(&group))
 }
 
 fn table(entry: &Entry) -> Option<Table> {

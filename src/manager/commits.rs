@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::fit::fit;
 use super::route::route;
 use crate::catalog::MonitorEntry;
-use crate::model::{AlerterName, Closed, Group, MonitorName, MonitorSettings, Status, WallMs};
+use crate::cluster::tenures::Right;
+use crate::model::{AlerterName, Closed, MonitorName, MonitorSettings, Status, WallMs};
 use crate::state::{Episode, Health, Transition};
 use crate::store::records::{Checkpoint, Displaced, FORMAT, OutboxEntry, Past};
 use crate::store::{Commit, Guard, Op, Revision, StoreError, keys};
@@ -20,8 +21,8 @@ pub(super) struct Pending {
     pub entry: Arc<MonitorEntry>,
     /// The revision of the definition that the commit is about; 0 when it is gone.
     pub definition: Revision,
-    /// By which right: that of the group in which the first of these changes was judged.
-    pub group: Option<Group>,
+    /// By which right it was judged.
+    pub right: Arc<Right>,
     /// How it stands now.
     pub health: Health,
     /// The changes since the last commit, oldest first; empty when only the definition changed.
@@ -49,8 +50,6 @@ pub struct Recorded {
     pub rev: Revision,
     /// Who was addressed in the open episode.
     pub addressed: Vec<AlerterName>,
-    /// The group that the open episode was judged in.
-    pub group: Option<Group>,
     /// The kind of the monitor then.
     pub kind: String,
 }
@@ -127,10 +126,9 @@ pub(super) fn commit(pending: &Pending, recorded: &Recorded) -> Result<Option<Pl
         // That there is no checkpoint may be true again later; that this episode is not over yet never is.
         commit.guards.push(Guard::Absent(keys::past(name, episode.id)));
     }
-    let group = Group::of(&def.settings.member_tag);
     let checkpoint = Checkpoint {
         v: FORMAT,
-        group: group.as_str().to_owned(),
+        group: pending.right.group.as_str().to_owned(),
         kind: def.kind.name.to_owned(),
         status: health.status,
         since: health.since,
@@ -147,7 +145,6 @@ pub(super) fn commit(pending: &Pending, recorded: &Recorded) -> Result<Option<Pl
     let after = Recorded {
         rev: Revision(0),
         addressed: routed.addressed,
-        group: Some(group),
         kind: checkpoint.kind,
     };
     Ok(Some((commit, Some(after))))
@@ -182,7 +179,6 @@ pub fn restore(rev: Revision, checkpoint: &Checkpoint) -> (Recorded, Health) {
         Recorded {
             rev,
             addressed: checkpoint.alerters.clone(),
-            group: Some(Group::named(&checkpoint.group)),
             kind: checkpoint.kind.clone(),
         },
         health,

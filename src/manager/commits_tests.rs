@@ -4,8 +4,10 @@ use serde_json::json;
 
 use super::*;
 use crate::catalog::Live;
+use crate::cluster::tenures::Right;
 use crate::config::definition::Strictness;
 use crate::config::kinds::Kinds;
+use crate::model::Group;
 use crate::model::Outcome;
 use crate::state::{Judged, Policy};
 
@@ -31,7 +33,11 @@ fn pending(entry: &Arc<MonitorEntry>, health: &mut Health, from: i64, runs: &str
     let mut pending = Pending {
         entry: entry.clone(),
         definition: entry.rev,
-        group: entry.group(),
+        right: Arc::new(Right {
+            group: entry.group().unwrap_or_else(|| Group::of("")),
+            since: "1-1".to_owned(),
+            inherited: false,
+        }),
         health: Health::default(),
         transitions: Vec::new(),
         anew: false,

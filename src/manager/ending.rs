@@ -4,14 +4,20 @@ use std::sync::Arc;
 
 use super::recorder::{Change, Recorder};
 use crate::catalog::MonitorEntry;
+use crate::cluster::tenures::Right;
 use crate::feed::{Feed, Signal};
 use crate::model::{Closed, WallMs};
 use crate::state::Health;
 
-/// Closes the open episode of a monitor, if there is one, and begins counting anew in any case.
-///
-/// Whoever runs a monitor is the only one to call this for it: a lane from its first command on, the manager before that.
-pub(super) fn close(recorder: &Recorder, feed: &Feed, entry: &Arc<MonitorEntry>, at: WallMs, why: Closed) {
+/// Closes the open episode of a monitor, if there is one, and begins counting anew in any case. Only its lane calls this.
+pub(super) fn close(
+    recorder: &Recorder,
+    feed: &Feed,
+    entry: &Arc<MonitorEntry>,
+    right: &Arc<Right>,
+    at: WallMs,
+    why: Closed,
+) {
     let mut live = entry.live.lock();
     let counted = live.health.failures > 0;
     let Some(transition) = live.health.close(at, why) else {
@@ -27,6 +33,7 @@ pub(super) fn close(recorder: &Recorder, feed: &Feed, entry: &Arc<MonitorEntry>,
     drop(live);
     let change = Change {
         entry: entry.clone(),
+        right: right.clone(),
         transition,
         health,
     };

@@ -13,17 +13,19 @@ use tokio_util::sync::CancellationToken;
 
 use super::alarm::Alarm;
 use super::clock::{Clock, to_ms};
+use super::commits::Recorded;
 use super::ending::close;
 use super::recorder::{Change, Recorder};
 use super::runner;
 use super::stats::LaneStats;
 use crate::catalog::MonitorEntry;
+use crate::cluster::tenures::Right;
 use crate::config::definition::MonitorDef;
 use crate::feed::{Feed, Signal};
 use crate::model::{Closed, MonitorName, Outcome, Verdict, WallMs};
 use crate::monitors::CheckCx;
 use crate::schedule::{FINE, Grid, Skip, Wheel, first_delay, name_hash, slew};
-use crate::state::{Judged, Policy};
+use crate::state::{Health, Judged, Policy};
 use crate::tasks::Tasks;
 
 /// Commands that wait for a lane, at most; senders wait when it is full.
@@ -43,6 +45,10 @@ pub enum Command {
     Put {
         /// The monitor, with a definition that can run and is not disabled.
         entry: Arc<MonitorEntry>,
+        /// By which right it is judged from now on.
+        right: Arc<Right>,
+        /// How it stands, where it was somebody else's so far: another member's, an earlier process's, nobody's.
+        taken: Option<Box<Taken>>,
         /// Number of monitors that arrive together: their first runs are spread.
         arriving: usize,
     },
@@ -52,6 +58,8 @@ pub enum Command {
         entry: Arc<MonitorEntry>,
         /// Why, which closes an open episode; `None`: somebody else judges it from now on.
         why: Option<Closed>,
+        /// How it stood, where it did not run here: there is an episode to close.
+        taken: Option<(Arc<Right>, Box<Taken>)>,
     },
     /// Run a definition once, now, for the answer only.
     Ask {
@@ -60,6 +68,17 @@ pub enum Command {
         /// Where the answer goes.
         reply: oneshot::Sender<(Verdict, Duration)>,
     },
+}
+
+/// How a monitor stands that is taken over.
+#[derive(Debug, Clone, Default)]
+pub struct Taken {
+    /// Status, counters, open episode.
+    pub health: Health,
+    /// What the store holds of it; `None`: no open episode.
+    pub recorded: Option<Recorded>,
+    /// Fingerprint of what the open episode's failures measured.
+    pub measured: Option<u64>,
 }
 
 /// Limits of one lane.
@@ -75,6 +94,7 @@ pub struct Limits {
 
 struct Job {
     entry: Arc<MonitorEntry>,
+    right: Arc<Right>,
     hash: u64,
     interval: Duration,
     in_flight: bool,
@@ -192,28 +212,37 @@ impl Lane {
 
     fn obey(&mut self, command: Command) {
         match command {
-            Command::Put { entry, arriving } => self.put(entry, arriving),
-            Command::Remove { entry, why } => self.remove(&entry, why),
+            Command::Put {
+                entry,
+                right,
+                taken,
+                arriving,
+            } => self.put(entry, right, taken, arriving),
+            Command::Remove { entry, why, taken } => self.remove(&entry, why, taken),
             Command::Ask { entry, reply } => self.ask(entry, reply),
         }
     }
 
-    fn put(&mut self, entry: Arc<MonitorEntry>, arriving: usize) {
+    fn put(&mut self, entry: Arc<MonitorEntry>, right: Arc<Right>, taken: Option<Box<Taken>>, arriving: usize) {
         let Some(def) = &entry.def else { return };
         let (interval, measured) = (def.settings.interval.0, def.measured);
         let now = self.clock.now();
+        if let Some(taken) = taken {
+            self.take_over(&entry, &right, *taken, measured);
+        }
         if let Some(&slot) = self.by_name.get(&entry.name) {
             let Some(job) = self.jobs[slot as usize].as_mut() else {
                 return;
             };
             let before = std::mem::replace(&mut job.entry, entry.clone());
+            job.right = right.clone();
             let measured_before = before.def.as_ref().map(|def| def.measured);
             if measured_before != Some(measured) {
                 job.failing = false;
                 let at = self.clock.wall_ms();
-                close(&self.recorder, &self.feed, &entry, at, Closed::Edited);
+                close(&self.recorder, &self.feed, &entry, &right, at, Closed::Edited);
             } else {
-                self.recorder.edited(entry.clone());
+                self.recorder.edited(entry.clone(), right);
             }
             let Some(job) = self.jobs[slot as usize].as_mut() else {
                 return;
@@ -228,7 +257,7 @@ impl Lane {
             return;
         }
         // An episode of an earlier process, or of another judge: its definition may have been edited since.
-        self.recorder.edited(entry.clone());
+        self.recorder.edited(entry.clone(), right.clone());
         let hash = name_hash(entry.name.as_str());
         let failing = {
             let mut live = entry.live.lock();
@@ -238,6 +267,7 @@ impl Lane {
         let job = Job {
             hash,
             interval,
+            right,
             in_flight: false,
             failing,
             first: true,
@@ -252,6 +282,16 @@ impl Lane {
         self.by_name.insert(entry.name.clone(), slot);
         self.stats.set_monitors(self.by_name.len());
         self.first(slot, now, arriving);
+    }
+
+    /// Goes on from where somebody else was. An episode of something else that was measured ends.
+    fn take_over(&mut self, entry: &Arc<MonitorEntry>, right: &Arc<Right>, taken: Taken, measured: u64) {
+        self.recorder.taken_over(&entry.name, taken.recorded);
+        entry.live.lock().health = taken.health;
+        if taken.measured.is_some_and(|before| before != measured) {
+            let at = self.clock.wall_ms();
+            close(&self.recorder, &self.feed, entry, right, at, Closed::Edited);
+        }
     }
 
     /// The first run comes soon, spread so that many at once are no herd.
@@ -282,7 +322,8 @@ impl Lane {
         job.entry.live.lock().next_due = Some(to_ms(wall).plus(wait));
     }
 
-    fn remove(&mut self, entry: &Arc<MonitorEntry>, mut why: Option<Closed>) {
+    fn remove(&mut self, entry: &Arc<MonitorEntry>, mut why: Option<Closed>, taken: Option<(Arc<Right>, Box<Taken>)>) {
+        let mut right = None;
         if let Some(slot) = self.by_name.remove(&entry.name) {
             self.wheel.remove(slot);
             // Its run in flight, if any, ends by itself; the verdict finds no job and is dropped. The slot is free for others only then.
@@ -299,12 +340,24 @@ impl Lane {
             drop(live);
             let measured = |entry: &MonitorEntry| entry.def.as_ref().map(|def| def.measured);
             if why.is_none() && measured(&job.entry) != measured(entry) {
-                // Moved away by an edit of what is measured: nobody else knows of the episode of the definition before.
+                // Moved away by an edit of what is measured. Whoever judges it next closes the episode too, if somebody does: one of them is first.
                 why = Some(Closed::Edited);
             }
+            right = Some(job.right);
         }
-        if let Some(why) = why {
-            close(&self.recorder, &self.feed, entry, self.clock.wall_ms(), why);
+        if let Some((by, taken)) = taken {
+            self.recorder.taken_over(&entry.name, taken.recorded);
+            entry.live.lock().health = taken.health;
+            right = Some(by);
+        }
+        let Some(right) = right else { return };
+        match why {
+            Some(why) => close(&self.recorder, &self.feed, entry, &right, self.clock.wall_ms(), why),
+            None => {
+                // What is known of it is the next judge's to say.
+                self.recorder.taken_over(&entry.name, None);
+                entry.live.lock().health = Health::default();
+            }
         }
     }
 
@@ -457,8 +510,8 @@ impl Lane {
                     if done.verdict.outcome != Outcome::Unknown {
                         job.failing = done.verdict.outcome != Outcome::Pass;
                     }
-                    let entry = job.entry.clone();
-                    self.judge(&entry, done.due, done.verdict, done.took);
+                    let (entry, right) = (job.entry.clone(), job.right.clone());
+                    self.judge(&entry, right, done.due, done.verdict, done.took);
                 }
             }
             Some(None) => self.free.push(done.slot),
@@ -466,7 +519,7 @@ impl Lane {
         }
     }
 
-    fn judge(&self, entry: &Arc<MonitorEntry>, due: WallMs, verdict: Verdict, took: Duration) {
+    fn judge(&self, entry: &Arc<MonitorEntry>, right: Arc<Right>, due: WallMs, verdict: Verdict, took: Duration) {
         let Some(MonitorDef { settings, .. }) = &entry.def else {
             return;
         };
@@ -501,6 +554,7 @@ impl Lane {
         if let (Some(transition), Some(health)) = (transition, health) {
             self.recorder.changed(Change {
                 entry: entry.clone(),
+                right,
                 transition,
                 health,
             });

@@ -18,6 +18,8 @@ use super::lane::{Command, INBOX, Lane, Limits};
 use super::recorder::Recorder;
 use super::stats::LaneStats;
 use crate::catalog::{Live, MonitorEntry};
+use crate::cluster::tenures::Right;
+use crate::model::Group;
 
 use crate::config::definition::Strictness;
 use crate::config::kinds::Kinds;
@@ -82,6 +84,16 @@ const PLENTY: Limits = Limits {
     per_kind: 1000,
 };
 
+fn right() -> Arc<Right> {
+    let (group, since) = (Group::of(""), "1-1".to_owned());
+    let inherited = false;
+    Arc::new(Right {
+        group,
+        since,
+        inherited,
+    })
+}
+
 impl Bench {
     fn new(limits: Limits) -> Self {
         RUNS.with(|runs| runs.lock().clear());
@@ -107,6 +119,8 @@ impl Bench {
         self.inbox
             .send(Command::Put {
                 entry: entry.clone(),
+                right: right(),
+                taken: None,
                 arriving: 1,
             })
             .await
@@ -116,7 +130,14 @@ impl Bench {
 
     async fn remove(&self, entry: &Arc<MonitorEntry>, why: Option<Closed>) {
         let entry = entry.clone();
-        self.inbox.send(Command::Remove { entry, why }).await.ok();
+        self.inbox
+            .send(Command::Remove {
+                entry,
+                why,
+                taken: None,
+            })
+            .await
+            .ok();
         sleep(Duration::from_millis(1)).await;
     }
 
@@ -379,7 +400,7 @@ async fn runs_that_are_nearly_due_go_along_with_one_that_is() {
     let bench = Bench::new(PLENTY);
     for i in 0..MONITORS {
         let entry = entry(&format!("web-{i}"), None, json!({"answer": "pass"}));
-        bench.inbox.send(Command::Put { entry, arriving: 1 }).await.ok();
+        bench.put(&entry).await;
     }
     sleep(Duration::from_secs(30)).await;
     RUNS.with(|runs| runs.lock().clear());

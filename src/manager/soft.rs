@@ -104,15 +104,19 @@ fn collect(catalog: &Catalog) -> Vec<Soft> {
     soft
 }
 
-/// The soft failures that an earlier process left.
+/// The soft failures that an earlier process or another member left.
 #[derive(Debug, Default)]
 pub struct LeftSoft(HashMap<u64, Soft>);
 
 impl LeftSoft {
-    /// As they were written.
-    #[must_use]
-    pub fn new(record: SoftRecord) -> Self {
-        Self(record.monitors.into_iter().map(|soft| (soft.hash, soft)).collect())
+    /// As they were written by one more member. Of two counts of a monitor the newer one holds.
+    pub fn add(&mut self, record: SoftRecord) {
+        for soft in record.monitors {
+            let newer = self.0.get(&soft.hash).is_none_or(|known| known.due < soft.due);
+            if newer {
+                self.0.insert(soft.hash, soft);
+            }
+        }
     }
 
     /// Whether it left none.
@@ -149,10 +153,12 @@ mod tests {
             due: WallMs(due),
             measured: 7,
         };
-        LeftSoft::new(SoftRecord {
+        let mut left = LeftSoft::default();
+        left.add(SoftRecord {
             v: FORMAT,
             monitors: vec![soft],
-        })
+        });
+        left
     }
 
     #[test]

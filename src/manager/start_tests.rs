@@ -8,23 +8,24 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::arrivals::stand_in;
 use super::lane::{Command, INBOX};
 use super::recorder::Recorder;
 use super::stats::LaneStats;
-use super::{Lanes, Left, Manager, stand_in};
+use super::{Lanes, Manager};
 use crate::catalog::loader::Changed;
 use crate::catalog::{Catalog, MonitorEntry};
-use crate::cluster::tenures::Tenures;
+use crate::cluster::tenures::{Holding, Tenures};
 use crate::config::definition::Strictness;
 use crate::config::kinds::Kinds;
 use crate::events::Events;
 use crate::feed::Feed;
 use crate::model::{Group, MemberId, MonitorName, Status};
 use crate::store::records::{FORMAT, MemberRecord, SLOTS, SlotRun, Table};
-use crate::store::{Revision, Session, Store, Tenure, in_memory};
+use crate::store::{Commit, Op, Revision, Session, Store, encode, in_memory, keys};
 use crate::tasks::Tasks;
 
-async fn tenure(store: &Store, group: &str) -> Tenure {
+async fn holding(store: &Store, group: &Group) -> Holding {
     let member = MemberId::parse("a").unwrap();
     let record = MemberRecord::new(member.clone(), "disk", "boot");
     let session = Session::open(store, record, Duration::from_secs(60)).await.unwrap();
@@ -38,20 +39,31 @@ async fn tenure(store: &Store, group: &str) -> Tenure {
     let table = Table {
         v: FORMAT,
         epoch: "1-1".to_owned(),
+        at: crate::model::WallMs(0),
+        why: String::new(),
         runs: vec![all],
         stamps: [(member, "boot".to_owned())].into(),
     };
-    session.tenure(group, &table).unwrap()
+    Holding::of(&session, group, &table, None, true).unwrap()
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_right_that_comes_before_the_definitions_runs_nothing_that_still_has_to_be_taken_over() {
     let (store, _faults) = in_memory();
+    let untagged = Group::of("");
     let spec = json!({"type": "tcp", "host": "localhost", "port": 1, "interval": "10s"});
     let def = Kinds::built_in().read_monitor("web", &spec, Strictness::Lenient).value;
     let mut left = stand_in(&[]);
     left.measured = def.as_ref().unwrap().measured;
     let name = MonitorName::parse("web").unwrap();
+    let put = Op::Put(keys::checkpoint(&name), encode(&left).unwrap(), None);
+    let made = store
+        .commit(Commit {
+            ops: vec![put],
+            ..Commit::default()
+        })
+        .await;
+    assert!(made.revision().is_some());
     let entry = Arc::new(MonitorEntry {
         name: name.clone(),
         rev: Revision(1),
@@ -63,18 +75,14 @@ async fn a_right_that_comes_before_the_definitions_runs_nothing_that_still_has_t
     let (inbox, mut commands) = mpsc::channel(INBOX);
     let (to_manager, changes) = mpsc::channel(1);
     let (catalog, tenures) = (Catalog::default(), Tenures::default());
-    let feed = Feed::default();
     let manager = Manager {
         catalog: catalog.clone(),
         lanes: Lanes::new(vec![(inbox, Arc::new(LaneStats::default()))]),
         recorder: Recorder::new(),
         tenures: tenures.clone(),
-        events: Events::new(MemberId::parse("a").unwrap(), feed.clone()).0,
-        feed,
-        left: Left {
-            checkpoints: HashMap::from([(name, (Revision(1), left.clone()))]),
-            ..Left::default()
-        },
+        events: Events::new(MemberId::parse("a").unwrap(), Feed::default()).0,
+        store: store.clone(),
+        alive: None,
     };
     let stop = CancellationToken::new();
     let mut tasks = Tasks::child_of(&stop);
@@ -83,7 +91,7 @@ async fn a_right_that_comes_before_the_definitions_runs_nothing_that_still_has_t
 
     // The loader fills the catalog, and has not yet said so.
     catalog.put_monitor(entry.clone());
-    tenures.set(HashMap::from([(Group::of(""), tenure(&store, "untagged").await)]));
+    tenures.set(HashMap::from([(untagged.clone(), holding(&store, &untagged).await)]));
     tokio::time::sleep(Duration::from_millis(1)).await;
     assert!(commands.try_recv().is_err(), "it runs without its episode");
 
@@ -93,13 +101,12 @@ async fn a_right_that_comes_before_the_definitions_runs_nothing_that_still_has_t
         ..Changed::default()
     };
     to_manager.send(changed).await.ok().unwrap();
-    let Some(Command::Put { entry, .. }) = commands.recv().await else {
-        panic!("it does not run")
+    let Some(Command::Put { taken: Some(taken), .. }) = commands.recv().await else {
+        panic!("it does not run, or without its episode")
     };
-    let live = entry.live.lock();
-    assert_eq!(live.health.status, Status::Critical);
+    assert_eq!(taken.health.status, Status::Critical);
     assert_eq!(
-        live.health.episode.as_ref().map(|episode| episode.id),
+        taken.health.episode.as_ref().map(|episode| episode.id),
         Some(left.episode)
     );
 }

@@ -36,6 +36,9 @@ pub trait Monitor: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     const EXAMPLE: &'static str;
     /// When the definition names none. Shortened for short intervals.
     const DEFAULT_TIMEOUT: Dur;
+    /// Processor time of one run, in µs, roughly: members share the work by rate × cost. Only how kinds compare with one another matters, and that
+    /// only to a half or so; `docs/benchmarks.md` has the measured ones.
+    const COST_MICROS: u32 = 25;
 
     /// What serde cannot say. Called once, before the check is ever run.
     fn validate(&self, settings: &MonitorSettings) -> Vec<Problem> {
@@ -91,6 +94,8 @@ pub struct Kind {
     pub example: &'static str,
     /// When the definition names none.
     pub default_timeout: Dur,
+    /// As [`Monitor::COST_MICROS`].
+    pub cost_micros: u32,
     /// Reads and validates the kind's own keys (an object without the shared ones). `Err` where a value has the wrong shape;
     /// the problems may hold errors even where there is a value.
     pub parse: fn(serde_json::Value, &MonitorSettings) -> Result<Parsed, Problem>,
@@ -106,6 +111,7 @@ impl Kind {
             summary: M::SUMMARY,
             example: M::EXAMPLE,
             default_timeout: M::DEFAULT_TIMEOUT,
+            cost_micros: M::COST_MICROS,
             parse: parse::<M>,
             schema: || schemars::schema_for!(M),
         }

@@ -378,6 +378,7 @@ monitor:
     critical-threshold: 3
 "#;
     const DEFAULT_TIMEOUT: Dur = Dur::from_secs(4);
+    const COST_MICROS: u32 = 15;
 
     fn validate(&self, settings: &MonitorSettings) -> Vec<Problem> {
         let mut problems = self.problems.clone();

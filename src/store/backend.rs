@@ -264,6 +264,36 @@ pub struct Batch {
     pub changes: Vec<Change>,
 }
 
+/// How a store is, for people and for whoever keeps it small.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BackendStatus {
+    /// Its newest revision.
+    pub at: Revision,
+    /// Bytes on its disk.
+    pub size: Option<u64>,
+    /// Bytes of those in use; the rest is free for it to use again.
+    pub in_use: Option<u64>,
+    /// Bytes at which it is full, if it says.
+    pub quota: Option<u64>,
+    /// The servers that it is asked at.
+    pub endpoints: Vec<EndpointStatus>,
+}
+
+/// How one server of a store is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EndpointStatus {
+    /// Its address.
+    pub url: String,
+    /// Its version.
+    pub version: Option<String>,
+    /// Whether it leads the others.
+    pub leads: bool,
+    /// How long it took to say all this; none if it did not.
+    pub latency: Option<Duration>,
+    /// What is wrong with it.
+    pub trouble: Option<String>,
+}
+
 /// A watch: batches in order of revision. Ends, with or without a last error, when the store can no longer promise completeness: list again.
 pub type Changes = mpsc::Receiver<Result<Batch, StoreError>>;
 
@@ -271,7 +301,7 @@ pub type Changes = mpsc::Receiver<Result<Batch, StoreError>>;
 /// sees `/ab`). Within one call to `commit_all` no commit may look at or write a key that an earlier one writes: what it would see is
 /// not the same in all stores; [`Store`](super::Store) cuts its batches so.
 ///
-/// Implementations: embedded (a file), memory (tests, simulation), later etcd; `contract.rs` is what all must pass.
+/// Implementations: etcd, embedded (a file), memory (tests, simulation); `contract.rs` is what all must pass.
 #[async_trait]
 pub trait Backend: Send + Sync + 'static {
     /// One page of the entries below `prefix` in key order, at most [`PAGE`]: the first page (at the newest revision) with `from = None`, the next
@@ -294,8 +324,13 @@ pub trait Backend: Send + Sync + 'static {
     /// Ends a lease and removes the keys that hang on it.
     async fn revoke(&self, lease: LeaseId) -> Result<(), StoreError>;
 
-    /// Where the store is (`host:port`), if other members may share it; `None`: it is this process's own.
-    fn shared_at(&self) -> Option<String> {
-        None
+    /// Forgets the history up to a revision. A store that keeps a bounded one by itself has nothing to do.
+    async fn compact(&self, _upto: Revision) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// How it is. What it cannot say is left out.
+    async fn status(&self) -> Result<BackendStatus, StoreError> {
+        Ok(BackendStatus::default())
     }
 }

@@ -10,7 +10,7 @@ use super::records::{MAX_DEFINITION, MAX_STATE};
 
 /// Commits that travel in one call to a backend, at most.
 pub(super) const BATCH_COMMITS: usize = 60;
-/// Operations of one of them, at most; a larger commit travels alone.
+/// Operations of one of them, at most, and guards; a larger commit travels alone.
 pub(super) const BATCH_OPS: usize = 60;
 /// Bytes of all of them, at most.
 pub(super) const BATCH_BYTES: usize = 512 * 1024;
@@ -73,7 +73,7 @@ pub(super) fn waves(commits: Vec<Commit>) -> Vec<Vec<Vec<Commit>>> {
     let mut alone = false;
     for commit in commits {
         let size = bytes_of(&commit);
-        let large = commit.ops.len() > BATCH_OPS || size > BATCH_BYTES;
+        let large = commit.ops.len().max(commit.guards.len()) > BATCH_OPS || size > BATCH_BYTES;
         let mut keys = commit
             .guards
             .iter()

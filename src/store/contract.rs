@@ -31,10 +31,16 @@ pub(crate) trait World: Send {
     async fn set_full(&self, full: bool);
 }
 
-/// One test for each rule of the contract.
+/// One test for each rule of the contract: on a paused clock, or, for a store that is another process, on the real one.
 macro_rules! contract_suite {
     ($world:ty) => {
-        $crate::store::contract::contract_suite! { @each $world;
+        $crate::store::contract::contract_suite! { @all [tokio::test(start_paused = true)] $world }
+    };
+    ($world:ty, in real time) => {
+        $crate::store::contract::contract_suite! { @all [tokio::test] $world }
+    };
+    (@all $attribute:tt $world:ty) => {
+        $crate::store::contract::contract_suite! { @each $attribute $world;
             a_commit_that_changes_something_is_the_next_revision
             a_key_knows_when_it_was_created_and_last_written
             each_guard_holds_when_it_should_and_only_then
@@ -60,9 +66,9 @@ macro_rules! contract_suite {
             a_full_store_refuses_puts_and_grants_and_nothing_else
         }
     };
-    (@each $world:ty; $($test:ident)*) => {
+    (@each $attribute:tt $world:ty; $($test:ident)*) => {
         $(
-            #[tokio::test(start_paused = true)]
+            # $attribute
             async fn $test() {
                 let world = <$world as $crate::store::contract::World>::new().await;
                 $crate::store::contract::$test(world).await;

@@ -126,6 +126,12 @@ pub fn table(group: &str) -> Key {
     Key::new(format!("plan/{}/table", segment(group)))
 }
 
+/// The group in `plan/<group>/table`; `None` for any other key.
+#[must_use]
+pub fn group(key: &Key) -> Option<String> {
+    unsegment(key.as_str().strip_prefix("plan/")?.strip_suffix("/table")?)
+}
+
 /// A member's seat in a group.
 #[must_use]
 pub fn seat(group: &str, member: &MemberId) -> Key {

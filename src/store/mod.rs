@@ -15,21 +15,25 @@ mod commit;
 #[cfg(test)]
 pub(crate) mod contract;
 mod embedded;
+mod etcd;
 mod faults;
 mod follow;
 mod history;
 pub mod keys;
 mod leases;
 mod memory;
+mod packed;
 pub mod records;
 mod rights;
 #[cfg(test)]
 mod tests;
 
 pub use backend::{
-    Backend, Batch, Change, Commit, Entry, Guard, Key, Lease, LeaseId, Op, Outcome, Page, Refusal, Revision, StoreError,
+    Backend, BackendStatus, Batch, Change, Commit, EndpointStatus, Entry, Guard, Key, Lease, LeaseId, Op, Outcome,
+    Page, Refusal, Revision, StoreError,
 };
-pub use embedded::{Embedded, OpenError};
+pub use embedded::{Claim, Embedded, OpenError, claim};
+pub use etcd::{Etcd, EtcdError, EtcdOptions};
 pub use faults::{Answer, Chances, Faults};
 pub use follow::{Follow, Followed};
 pub use memory::Memory;
@@ -78,6 +82,14 @@ pub async fn open_embedded(dir: &Path) -> Result<Store, OpenError> {
     Ok(Store::new(Embedded::open(dir).await?))
 }
 
+/// The store in etcd. Looks at the options and asks nothing yet; its connections belong to the runtime that this is called in.
+///
+/// # Errors
+/// Options that cannot be meant, one clear line each.
+pub fn open_etcd(options: &EtcdOptions) -> Result<Store, EtcdError> {
+    Ok(Store::new(Etcd::new(options)?))
+}
+
 /// A record as it is stored.
 ///
 /// # Errors
@@ -112,12 +124,6 @@ impl Store {
             backend,
             trouble: Arc::default(),
         }
-    }
-
-    /// Where the store is (`host:port`), if other members may share it.
-    #[must_use]
-    pub fn shared_at(&self) -> Option<String> {
-        self.backend.shared_at()
     }
 
     /// Everything below a prefix, all at one revision.
@@ -341,6 +347,23 @@ impl Store {
     /// The store does not answer, or is full.
     pub async fn grant(&self, ttl: Duration) -> Result<Lease, StoreError> {
         self.backend.grant(ttl).await
+    }
+
+    /// Lets the store forget its history up to a revision: who watches from before it lists again. Nothing to do for a store that bounds its
+    /// history by itself.
+    ///
+    /// # Errors
+    /// The store does not answer, or refuses.
+    pub async fn compact(&self, upto: Revision) -> Result<(), StoreError> {
+        self.backend.compact(upto).await
+    }
+
+    /// How the store is: size, quota, servers. Empty where it cannot say.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn status(&self) -> Result<BackendStatus, StoreError> {
+        self.backend.status().await
     }
 
     /// A part of the store, followed for ever: a snapshot, then every change.

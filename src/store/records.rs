@@ -17,6 +17,12 @@ pub const TRAIL: usize = 8;
 /// Slots of a placement group.
 pub const SLOTS: u16 = 4096;
 
+/// The slot of a monitor or alerter within its group.
+#[must_use]
+pub fn slot(name: &str) -> u16 {
+    (crate::schedule::name_hash(name) % u64::from(SLOTS)) as u16
+}
+
 /// `monitor/<name>` and `alerter/<name>`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Definition {
@@ -340,11 +346,16 @@ pub struct SlotRun {
 
 /// `plan/<group>/table`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "super::packed::Packed", try_from = "super::packed::Packed")]
 pub struct Table {
     /// [`FORMAT`].
     pub v: u32,
     /// `<term>-<n>`, never used twice.
     pub epoch: String,
+    /// When it was made, by the director's clock: for people.
+    pub at: WallMs,
+    /// Why it was made: for people.
+    pub why: String,
     /// All slots, in order, without gaps.
     pub runs: Vec<SlotRun>,
     /// Per member the stamp that its seat has to hold for its commits to be accepted.

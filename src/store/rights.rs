@@ -399,6 +399,7 @@ mod tests {
 
     fn record(identity: &str, boot: &str) -> MemberRecord {
         MemberRecord {
+            hostname: "host".to_owned(),
             listen: "127.0.0.1:8080".to_owned(),
             ..MemberRecord::new(MemberId::parse("a").unwrap(), identity, boot)
         }
@@ -538,6 +539,8 @@ mod tests {
         let mut table = Table {
             v: FORMAT,
             epoch: "1-0".to_owned(),
+            at: crate::model::WallMs(0),
+            why: String::new(),
             runs: vec![run(None)],
             stamps: [(me.clone(), "s1".to_owned())].into(),
         };

@@ -1,5 +1,6 @@
 //! One whole member over a store in memory: everything that `App` runs but the API, on one thread, with a clock that can be paused.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -8,10 +9,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::stage::{kinds, stage};
 use crate::catalog::{Catalog, loader};
+use crate::cluster::abstain::Abstain;
 use crate::cluster::tenures::Tenures;
 use crate::cluster::{Cluster, Rights, Tables, event_log};
 use crate::config::definition::Strictness;
-use crate::director::Director;
+use crate::director::{Director, plan};
 use crate::events::{EventKind, Events};
 use crate::feed::Feed;
 use crate::manager::alarm::Alarm;
@@ -19,7 +21,7 @@ use crate::manager::clock::Clock;
 use crate::manager::lane::{self, Lane, Limits};
 use crate::manager::recorder::{Recorder, Shell};
 use crate::manager::stats::LaneStats;
-use crate::manager::{Lanes, Left, Manager, soft};
+use crate::manager::{Lanes, Manager, soft};
 use crate::model::{Group, MemberId, WallMs};
 use crate::monitors::{CheckCx, CheckOptions};
 use crate::notifications::{Notifier, NotifierEvent, NotifierOptions};
@@ -83,6 +85,7 @@ impl Member {
         };
         let (rights, rights_now) = watch::channel(Rights::default());
         let tenures = Tenures::default();
+        let abstain = Abstain::default();
         let cluster = Cluster {
             store: store.clone(),
             record,
@@ -91,18 +94,15 @@ impl Member {
             tables: Tables::default(),
             rights,
             events: events.clone(),
+            read_before: AtomicBool::new(false),
+            abstain: abstain.clone(),
         };
         let session = cluster.join().await?;
-        let left = Left {
-            alive,
-            ..Left::read(&store, &id()).await?
-        };
         let never = CancellationToken::new();
         let tasks = || Tasks::<Part>::child_of(&never);
         let (mut running, mut recording, mut telling, mut belonging) = (tasks(), tasks(), tasks(), tasks());
 
         let (catalog, recorder) = (Catalog::default(), Recorder::new());
-        let recorded = left.recorded();
         let (clock, _) = Clock::simulated(WallMs::now());
         let mut handles = Vec::new();
         for _ in 0..LANES {
@@ -124,9 +124,9 @@ impl Member {
             lanes: lanes.clone(),
             recorder: recorder.clone(),
             tenures: tenures.clone(),
+            store: store.clone(),
             events: events.clone(),
-            feed: feed.clone(),
-            left,
+            alive,
         };
         let stop = running.stop().clone();
         running.spawn(async move {
@@ -139,7 +139,6 @@ impl Member {
             catalog: catalog.clone(),
             events: events.clone(),
             feed: feed.clone(),
-            recorded,
         };
         let (stop, work) = (recording.stop().clone(), recorder.clone());
         recording.spawn(async move {
@@ -151,6 +150,9 @@ impl Member {
             catalog: catalog.clone(),
             rights: rights_now.clone(),
             events: events.clone(),
+            abstain,
+            alone: true,
+            planner: plan::plan,
         };
         let stop = belonging.stop().clone();
         belonging.spawn(async move {
@@ -235,7 +237,7 @@ fn notifier(store: &Store, tenures: &Tenures, events: &Events) -> Notifier {
     let (tenures, events) = (tenures.clone(), events.clone());
     Notifier::new(NotifierOptions {
         store: store.clone(),
-        tenure: Arc::new(move || tenures.of(&Group::notify())),
+        tenure: Arc::new(move || Some(tenures.holding(&Group::notify())?.tenure().clone())),
         member: id(),
         cluster: "main".to_owned(),
         base_url: None,

@@ -109,6 +109,7 @@ impl Monitor for Exec {
         "Runs a command without a shell and checks its exit code and output; understands Nagios plug-ins.";
     const EXAMPLE: &'static str = include_str!("example.yaml");
     const DEFAULT_TIMEOUT: Dur = Dur::from_secs(3);
+    const COST_MICROS: u32 = 85;
 
     fn validate(&self, _: &MonitorSettings) -> Vec<Problem> {
         let mut problems = Vec::new();

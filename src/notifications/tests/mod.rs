@@ -91,6 +91,8 @@ impl World {
         let table = Table {
             v: FORMAT,
             epoch: "1-1".to_owned(),
+            at: WallMs(0),
+            why: String::new(),
             runs: vec![all],
             stamps: [(member.clone(), boot.to_owned())].into(),
         };

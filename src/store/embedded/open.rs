@@ -130,8 +130,15 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
     Ok(file)
 }
 
-/// Opens the store in `dir`, makes both if they are not there. The directory is locked until the engine is closed.
-pub(super) fn open(dir: &Path) -> Result<Engine, OpenError> {
+/// A data directory that is this process's own for as long as this lives.
+#[derive(Debug)]
+pub struct Claim(File);
+
+/// Makes a data directory if it is not there, and takes it for this process.
+///
+/// # Errors
+/// [`OpenError`], one clear line each.
+pub fn claim(dir: &Path) -> Result<Claim, OpenError> {
     let denied = |what| {
         move |why: io::Error| match why.kind() {
             io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => OpenError::NotADirectory(dir.to_owned()),
@@ -144,7 +151,19 @@ pub(super) fn open(dir: &Path) -> Result<Engine, OpenError> {
     };
     make_dir(dir).map_err(denied("make it"))?;
     fs::read_dir(dir).map_err(denied("read it"))?;
-    let lock = lock(dir)?;
+    lock(dir).map(Claim)
+}
+
+/// Opens the store in `dir`, makes both if they are not there. The directory is locked until the engine is closed.
+pub(super) fn open(dir: &Path) -> Result<Engine, OpenError> {
+    let Claim(lock) = claim(dir)?;
+    let denied = |what| {
+        move |why| OpenError::Denied {
+            dir: dir.to_owned(),
+            what,
+            why,
+        }
+    };
     let file = dir.join(FILE);
     if !file.try_exists().map_err(denied("read it"))? {
         make(dir)?;

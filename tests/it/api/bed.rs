@@ -277,6 +277,8 @@ async fn notifier(
     let table = Table {
         v: FORMAT,
         epoch: "1-1".into(),
+        at: WallMs(0),
+        why: String::new(),
         runs: vec![run],
         stamps: [(me(), "s".to_owned())].into(),
     };

@@ -9,6 +9,7 @@ mod cluster;
 mod cluster_bed;
 mod definitions;
 mod door;
+mod members;
 mod original;
 mod resources;
 mod server;

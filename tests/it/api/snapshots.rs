@@ -11,6 +11,7 @@ use ninevolt::store::records::{FORMAT, SilenceRecord};
 use serde_json::{Value, json};
 
 use super::bed::{Bed, LONG_AGO, until};
+use super::members::two;
 use super::resources::{incidents, tell};
 use super::state::{five, run};
 
@@ -160,6 +161,17 @@ async fn the_rest() {
     );
     snapshot("cluster", &cluster);
     snapshot("session", &bed.get("/api/v1/session").await.json());
+}
+
+#[tokio::test]
+async fn the_cluster() {
+    let bed = two().await;
+    bed.put("/api/v1/member/m2/drain", json!({"by": "ann"})).await.is(200);
+    let mut members = bed.get("/api/v1/member").await.json();
+    settle(&mut members, &["at"], &json!(LONG_AGO.to_string()));
+    settle(&mut members, &["lease"], &json!("1"));
+    snapshot("member", &members);
+    snapshot("plan", &bed.get("/api/v1/plan").await.json());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod commands;
 mod editing;
+mod etcd;
 mod flags;
 mod restarts;
 mod starting;

@@ -70,14 +70,19 @@ fn a_listen_address_that_is_none_is_refused() {
 }
 
 #[test]
-fn etcd_is_refused_rather_than_ignored() {
+fn what_cannot_be_meant_about_etcd_is_refused_without_a_password() {
     let dir = tempfile::tempdir().unwrap();
-    let output = server(dir.path(), None)
-        .args(["-e", "http://127.0.0.1:1"])
-        .output()
-        .unwrap();
-    let said = refused(&output, 1);
-    assert!(said.contains("etcd"), "{said}");
+    let rows: [(&[&str], &str); 5] = [
+        (&["-e", "http://root:hunter2@127.0.0.1:1"], "--etcd-userpass"),
+        (&["-e", "127.0.0.1:1", "-U", "hunter2"], "username:password"),
+        (&["-e", "127.0.0.1:1", "--etcd-ca", "/missing.pem"], "/missing.pem"),
+        (&["-e", "127.0.0.1:1", "--etcd-cert", "/missing.pem"], "together"),
+        (&["-e", "127.0.0.1:1", "-p", "/"], "prefix"),
+    ];
+    for (args, says) in rows {
+        let said = refused(&server(dir.path(), None).args(args).output().unwrap(), 1);
+        assert!(said.contains(says) && !said.contains("hunter2"), "{said}");
+    }
 }
 
 #[test]

@@ -22,7 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("monitors", &["model"]),
     ("alerters", &["model"]),
-    ("store", &["model", "silences", "tasks"]),
+    ("store", &["model", "schedule", "silences", "tasks"]),
     // Users' files. How large a definition may be is the store's to say, and `sync` brings the store in line with files.
     ("config", &["alerters", "model", "monitors"]),
     ("config/advice", &["model", "store"]),
@@ -31,7 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("catalog", &["config", "feed", "model", "results", "schedule", "state", "store"]),
     ("peers", &["catalog", "model", "schedule", "store", "tasks"]),
     ("cluster", &["events", "model", "store"]),
-    ("director", &["catalog", "cluster", "events", "model", "schedule", "store"]),
+    ("director", &["catalog", "cluster", "events", "model", "store"]),
     ("manager", &["catalog", "cluster", "config", "events", "feed", "model", "monitors", "schedule", "state", "store", "tasks"]),
     ("notifications", &["alerters", "config", "model", "silences", "store", "tasks"]),
     ("api", &[

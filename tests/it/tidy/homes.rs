@@ -7,6 +7,8 @@ use super::source::{files, root};
 /// Crate, as code names it, and the modules that may.
 const HOMES: &[(&str, &[&str])] = &[
     ("redb", &["store/embedded"]),
+    ("etcd_client", &["store/etcd"]),
+    ("tonic", &["store/etcd"]),
     ("axum", &["api"]),
     // The schemas of matchers and of the answer to a sync stand beside them.
     ("utoipa", &["api", "config/report", "silences"]),
@@ -89,6 +91,22 @@ fn every_dependency_is_used() {
         }
     }
     assert!(wanted.is_empty(), "in Cargo.toml, but used by nobody: {wanted:?}");
+}
+
+#[test]
+fn the_descriptors_are_those_of_the_etcd_client_in_the_lock_file() {
+    let lock = std::fs::read_to_string(root().join("Cargo.lock")).unwrap();
+    let version = lock
+        .split("name = \"etcd-client\"\nversion = \"")
+        .nth(1)
+        .and_then(|rest| rest.split('"').next())
+        .unwrap();
+    let set = format!("etcd-client-{version}.fds");
+    let stand_in = std::fs::read_to_string(root().join("tools/protoc")).unwrap();
+    assert!(
+        root().join("tools/etcd-proto").join(&set).exists() && stand_in.contains(&set),
+        "run tools/etcd-proto/make, and name {set} in tools/protoc"
+    );
 }
 
 /// Whether a line of code names a crate: `name::`, `use name;`, `extern`.

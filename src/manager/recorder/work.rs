@@ -1,29 +1,21 @@
-//! Records changes of status: the step between judging and telling. Nothing is told that is not recorded first.
-//!
-//! *Flow*: lanes hand changes in; per monitor they are folded together until the commit before is settled and a second has passed since
-//! (at once, when the monitor was quiet); then they travel in batches, each monitor in its own commit. A commit whose answer was lost is pursued, and
-//! only it, until it is known what became of it. *Guarantees*: a change that was handed in is committed once, or superseded by a newer one in the
-//! same commit, or visibly pending. *Caveats*: what is pending is in memory; the store's `checkpoint/` tells the next process how things stood
-//! at the last commit, and its runs tell the rest. A change of a monitor whose group nobody here may judge stays pending.
+//! The work of the recorder: from what was handed in to what the store holds.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::commits::{self, Pending, Recorded};
+use super::super::commits::{self, Pending, Recorded};
+use super::{Recorder, Waiting};
 use crate::catalog::{Catalog, MonitorEntry};
-use crate::cluster::tenures::Tenures;
+use crate::cluster::tenures::{Holding, Tenures};
 use crate::events::{EventKind, Events};
 use crate::feed::{Feed, Signal};
 use crate::model::{Group, MonitorName, Status, WallMs};
-use crate::state::{Health, Transition};
-use crate::store::records::Checkpoint;
+use crate::state::Transition;
+use crate::store::records::{Checkpoint, slot};
 use crate::store::{Commit, Op, Outcome, Refusal, Revision, Store, StoreError, decode, keys};
 
 /// A monitor that was not quiet commits at most this often.
@@ -37,148 +29,14 @@ const RETRY: Duration = Duration::from_millis(500);
 /// The same while stopping, when the time is short.
 const RETRY_ENDING: Duration = Duration::from_millis(50);
 
-/// A change of one monitor.
-pub struct Change {
-    /// The monitor, with the definition that was judged by.
-    pub entry: Arc<MonitorEntry>,
-    /// The change.
-    pub transition: Transition,
-    /// How it stands after it.
-    pub health: Health,
-}
-
-/// A cheap handle for those who hand changes in.
-#[derive(Clone)]
-pub struct Recorder {
-    inner: Arc<Inner>,
-}
-
-struct Inner {
-    pending: Mutex<BTreeMap<MonitorName, Pending>>,
-    wake: Notify,
-    soft: AtomicBool,
-    trouble: Mutex<Option<String>>,
-    commits: AtomicU64,
-    /// Changes that were sent and whose answer was lost.
-    in_doubt: AtomicU64,
-}
-
-impl Default for Recorder {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Recorder {
-    /// A recorder with nothing to record. [`Recorder::run`] does the work.
-    #[must_use]
-    pub fn new() -> Self {
-        let inner = Inner {
-            pending: Mutex::default(),
-            wake: Notify::new(),
-            soft: AtomicBool::new(false),
-            trouble: Mutex::default(),
-            commits: AtomicU64::new(0),
-            in_doubt: AtomicU64::new(0),
-        };
-        Self { inner: Arc::new(inner) }
-    }
-
-    /// Hands a change in.
-    pub fn changed(&self, change: Change) {
-        let definition = change.entry.rev;
-        self.take_in(change.entry, definition, change.health, Some(change.transition));
-    }
-
-    /// The definition of a monitor was edited without touching what is measured: who is addressed may have changed.
-    pub fn edited(&self, entry: Arc<MonitorEntry>) {
-        let live = entry.live.lock();
-        let open = live.health.episode.is_some().then(|| live.health.clone());
-        drop(live);
-        if let Some(health) = open {
-            let definition = entry.rev;
-            self.take_in(entry, definition, health, None);
-        }
-    }
-
-    /// The definition of a monitor is gone and its episode closed.
-    pub fn deleted(&self, change: Change) {
-        self.take_in(change.entry, Revision(0), change.health, Some(change.transition));
-    }
-
-    fn take_in(&self, entry: Arc<MonitorEntry>, definition: Revision, health: Health, transition: Option<Transition>) {
-        let mut pending = self.inner.pending.lock();
-        let waiting = pending.entry(entry.name.clone()).or_insert_with(|| Pending {
-            entry: entry.clone(),
-            definition,
-            group: entry.group(),
-            health: Health::default(),
-            transitions: Vec::new(),
-            anew: false,
-        });
-        waiting.entry = entry;
-        waiting.definition = definition;
-        waiting.health = health;
-        waiting.extend(transition);
-        drop(pending);
-        self.inner.wake.notify_one();
-    }
-
-    /// The soft failures of some monitor changed.
-    pub fn soft_changed(&self) {
-        self.inner.soft.store(true, Relaxed);
-    }
-
-    /// Whether soft failures changed since the last call.
-    pub(super) fn take_soft_changed(&self) -> bool {
-        self.inner.soft.swap(false, Relaxed)
-    }
-
-    /// Takes out everything that waits.
-    #[cfg(test)]
-    pub(super) fn take_all(&self) -> Vec<Pending> {
-        std::mem::take(&mut *self.inner.pending.lock()).into_values().collect()
-    }
-
-    /// Monitors with changes that are not recorded yet, or not known to be.
-    #[must_use]
-    pub fn pending(&self) -> usize {
-        let in_doubt = usize::try_from(self.inner.in_doubt.load(Relaxed)).unwrap_or(usize::MAX);
-        self.inner.pending.lock().len().saturating_add(in_doubt)
-    }
-
-    /// Why the store does not take commits, while it does not.
-    #[must_use]
-    pub fn trouble(&self) -> Option<String> {
-        self.inner.trouble.lock().clone()
-    }
-
-    /// Commits made so far.
-    #[must_use]
-    pub fn commits(&self) -> u64 {
-        self.inner.commits.load(Relaxed)
-    }
-
-    fn put_back(&self, name: MonitorName, mut older: Pending) {
-        let mut map = self.inner.pending.lock();
-        if let Some(newer) = map.remove(&name) {
-            older.extend(newer.transitions);
-            older = Pending {
-                entry: newer.entry,
-                definition: newer.definition,
-                health: newer.health,
-                ..older
-            };
-        }
-        map.insert(name, older);
-    }
-
     /// Records until `stop`; then what can be recorded within `grace`.
     pub async fn run(self, shell: Shell, stop: CancellationToken, grace: Duration) {
         let mut news = shell.tenures.news();
         let mut work = Work {
             recorder: self,
             shell,
+            recorded: HashMap::new(),
             last_commit: HashMap::new(),
             in_doubt: BTreeMap::new(),
         };
@@ -226,13 +84,13 @@ pub struct Shell {
     pub events: Events,
     /// To tell pages.
     pub feed: Feed,
-    /// What the store held at the start.
-    pub recorded: HashMap<MonitorName, Recorded>,
 }
 
 struct Work {
     recorder: Recorder,
     shell: Shell,
+    /// What the store holds of monitors with an open episode.
+    recorded: HashMap<MonitorName, Recorded>,
     last_commit: HashMap<MonitorName, Instant>,
     /// Sent, and nobody knows what became of it. Nothing else is sent for these monitors.
     in_doubt: BTreeMap<MonitorName, Sent>,
@@ -242,7 +100,6 @@ struct Work {
 struct Sent {
     name: MonitorName,
     pending: Pending,
-    group: Group,
     commit: Commit,
     after: Option<Recorded>,
     /// An earlier copy of it may have been made.
@@ -250,14 +107,16 @@ struct Sent {
 }
 
 impl Work {
-    /// By which right a change is recorded: an open episode ends where it began, whatever its monitor was edited to.
-    fn group(&self, name: &MonitorName, pending: &Pending) -> Option<Group> {
-        let recorded = self
-            .shell
-            .recorded
-            .get(name)
-            .and_then(|recorded| recorded.group.as_ref());
-        recorded.or(pending.group.as_ref()).cloned()
+    /// Forgets what was under way of monitors that were taken over or given up. To be called before anything is sent.
+    fn take_over(&mut self, waiting: &mut Waiting) {
+        for (name, recorded) in waiting.taken_over.drain() {
+            self.in_doubt.remove(&name);
+            waiting.sent.remove(&name);
+            match recorded {
+                Some(recorded) => self.recorded.insert(name, recorded),
+                None => self.recorded.remove(&name),
+            };
+        }
     }
 
     /// The next batch: of one group, whose right is held; and how long until there may be more.
@@ -266,8 +125,12 @@ impl Work {
         let mut batch: Vec<Sent> = Vec::new();
         let mut wait: Option<Duration> = None;
         let mut names = Vec::new();
-        let mut pending = self.recorder.inner.pending.lock();
-        for (name, waiting) in pending.iter() {
+        let mut over = Vec::new();
+        let recorder = self.recorder.clone();
+        let mut waiting = recorder.inner.waiting.lock();
+        self.take_over(&mut waiting);
+        let mut holding: Option<(&Group, Holding)> = None;
+        for (name, pending) in &waiting.pending {
             if self.in_doubt.contains_key(name) {
                 continue;
             }
@@ -276,30 +139,42 @@ impl Work {
                 wait = Some(wait.map_or(left, |w| w.min(left)));
                 continue;
             }
-            let Some(group) = self.group(name, waiting) else {
-                continue;
+            let group = &pending.right.group;
+            if holding.is_none() {
+                holding = self.shell.tenures.holding(group).map(|holding| (group, holding));
+            }
+            let held = match &holding {
+                Some((of, holding)) if *of == group => holds(holding, pending),
+                // The next batch's, if it is held.
+                _ if self.shell.tenures.right(group, name.as_str()).as_ref() == Some(&pending.right) => continue,
+                _ => false,
             };
-            let fits = match names.first() {
-                Some((_, first)) => *first == group,
-                None => self.shell.tenures.of(&group).is_some(),
-            };
-            if fits {
-                names.push((name.clone(), group));
+            if held {
+                names.push(name.clone());
+            } else {
+                over.push(name.clone());
             }
             if names.len() == BATCH {
                 break;
             }
         }
-        for (name, group) in names {
-            let Some(waiting) = pending.remove(&name) else { continue };
-            let recorded = self.shell.recorded.get(&name).cloned().unwrap_or_default();
-            match commits::commit(&waiting, &recorded) {
+        for name in over {
+            // A table took it away; what is to be said of it is said by whoever it was given to.
+            waiting.pending.remove(&name);
+            self.recorded.remove(&name);
+        }
+        for name in names {
+            let Some(pending) = waiting.pending.remove(&name) else {
+                continue;
+            };
+            let recorded = self.recorded.get(&name).cloned().unwrap_or_default();
+            match commits::commit(&pending, &recorded) {
                 Ok(Some((commit, after))) => {
                     self.last_commit.insert(name.clone(), now);
+                    waiting.sent.insert(name.clone());
                     batch.push(Sent {
                         name,
-                        pending: waiting,
-                        group,
+                        pending,
                         commit,
                         after,
                         in_doubt: false,
@@ -317,29 +192,42 @@ impl Work {
         if self.in_doubt.is_empty() {
             return None;
         }
-        let tenures = &self.shell.tenures;
-        let held = self.in_doubt.values().find(|sent| tenures.of(&sent.group).is_some());
-        let group = held.map(|sent| sent.group.clone());
+        let recorder = self.recorder.clone();
+        self.take_over(&mut recorder.inner.waiting.lock());
+        let group = self
+            .in_doubt
+            .values()
+            .next()
+            .map(|sent| sent.pending.right.group.clone());
         let same = self
             .in_doubt
             .values()
-            .filter(|sent| Some(&sent.group) == group.as_ref());
+            .filter(|sent| Some(&sent.pending.right.group) == group.as_ref());
         let names: Vec<_> = same.take(BATCH).map(|sent| sent.name.clone()).collect();
         let batch = names.iter().filter_map(|name| self.in_doubt.remove(name)).collect();
         Some(self.send(batch).await)
     }
 
     /// Commits a batch of one group. `false` when the store took nothing.
-    async fn send(&mut self, batch: Vec<Sent>) -> bool {
+    async fn send(&mut self, mut batch: Vec<Sent>) -> bool {
         let Some(first) = batch.first() else { return false };
-        let guards = self.shell.tenures.of(&first.group).map(|tenure| tenure.guards());
-        let outcomes = match guards {
-            Some(guards) => {
+        let recorder = self.recorder.clone();
+        let holding = self.shell.tenures.holding(&first.pending.right.group);
+        // Guards and slots of one and the same table: by the next one's guard a change of a slot that it took away would pass.
+        batch.retain(|sent| {
+            let held = holding.as_ref().is_some_and(|holding| holds(holding, &sent.pending));
+            if !held {
+                self.recorded.remove(&sent.name);
+            }
+            held
+        });
+        let outcomes = match holding {
+            Some(holding) => {
+                let guards = holding.tenure().guards();
                 let commits = batch.iter().map(|sent| sent.commit.clone()).collect();
                 timeout(PATIENCE, self.shell.store.commit_all(&guards, commits)).await
             }
-            // The right has gone since the batch was made.
-            None => Ok(vec![Outcome::Refused(Refusal::Shared); batch.len()]),
+            None => Ok(Vec::new()),
         };
         let outcomes = outcomes.unwrap_or_else(|_| {
             let error = StoreError::Unavailable(format!("no answer within {} s", PATIENCE.as_secs()));
@@ -349,12 +237,18 @@ impl Work {
         for (sent, outcome) in batch.into_iter().zip(outcomes) {
             took |= self.settled(sent, outcome).await;
         }
+        let doubtful = |name: &MonitorName| self.in_doubt.contains_key(name);
+        recorder.inner.waiting.lock().sent.retain(doubtful);
         let in_doubt = u64::try_from(self.in_doubt.len()).unwrap_or(u64::MAX);
         self.recorder.inner.in_doubt.store(in_doubt, Relaxed);
         took
     }
 
     async fn settled(&mut self, sent: Sent, outcome: Outcome) -> bool {
+        if self.recorder.inner.waiting.lock().taken_over.contains_key(&sent.name) {
+            // Taken over or given up while this was on its way: what came of it was read then, or is the next judge's to read.
+            return true;
+        }
         match outcome {
             Outcome::Done(rev) => self.done(sent, rev),
             Outcome::Refused(refusal) if sent.in_doubt => match made(&self.shell.store, &sent).await {
@@ -380,8 +274,8 @@ impl Work {
         self.recorder.inner.commits.fetch_add(1, Relaxed);
         self.tell(&sent.pending);
         match sent.after {
-            Some(after) => self.shell.recorded.insert(sent.name, Recorded { rev, ..after }),
-            None => self.shell.recorded.remove(&sent.name),
+            Some(after) => self.recorded.insert(sent.name, Recorded { rev, ..after }),
+            None => self.recorded.remove(&sent.name),
         };
     }
 
@@ -408,25 +302,25 @@ impl Work {
 
     /// A commit was refused by its own guards: what it builds on has changed. Looks, so that what still holds is recorded anew.
     async fn reload(&mut self, name: &MonitorName, pending: &mut Pending) -> Result<(), StoreError> {
-        let opened = !self.shell.recorded.contains_key(name);
+        let opened = !self.recorded.contains_key(name);
         match self.shell.store.get(&keys::checkpoint(name)).await? {
             Some(entry) => match decode::<Checkpoint>(&entry) {
                 Ok(at) => {
                     let (recorded, _) = commits::restore(at.rev, &at.value);
-                    self.shell.recorded.insert(name.clone(), recorded);
+                    self.recorded.insert(name.clone(), recorded);
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a checkpoint is written over");
-                    self.shell.recorded.entry(name.clone()).or_default().rev = entry.rev;
+                    self.recorded.entry(name.clone()).or_default().rev = entry.rev;
                 }
             },
-            None => drop(self.shell.recorded.remove(name)),
+            None => drop(self.recorded.remove(name)),
         }
         let there = self.shell.store.get(&keys::monitor(name)).await?;
         let newest = there.map_or(Revision(0), |entry| entry.rev);
         if newest == pending.definition {
             // Then the past is what refused it; and as no copy of this commit was made, that is another episode's.
-            pending.anew = opened && !self.shell.recorded.contains_key(name);
+            pending.anew = opened && !self.recorded.contains_key(name);
             return Ok(());
         }
         let Some(known) = self
@@ -490,6 +384,11 @@ impl Work {
         }
         self.shell.feed.tell(|| Signal::Incident(name.clone()));
     }
+}
+
+/// Whether the table that this is of still gives the monitor to us by the right that it was judged by.
+fn holds(holding: &Holding, pending: &Pending) -> bool {
+    holding.right(slot(pending.entry.name.as_str())) == Some(&pending.right)
 }
 
 /// Whether a copy of this commit was made, and at which revision. Its outbox entries say nothing: the notifier may have dealt with them

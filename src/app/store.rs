@@ -1,0 +1,83 @@
+//! Opening the store, and waiting for it at the start.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{ServerOptions, StartError};
+use crate::cluster::Cluster;
+use crate::store::records::ClusterSettings;
+use crate::store::{Claim, Session, SessionError, Store, StoreError};
+
+/// Wait before a store that does not answer is asked again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// The store that was asked for, and the data directory where it does not lock that by itself. etcd is not asked anything yet.
+pub(super) async fn open(options: &ServerOptions) -> Result<(Store, Option<Claim>), StartError> {
+    let Some(etcd) = &options.etcd else {
+        return Ok((crate::store::open_embedded(&options.data_dir).await?, None));
+    };
+    // This member's identity is there: two processes with one would take it from one another again and again.
+    let claim = crate::store::claim(&options.data_dir)?;
+    Ok((crate::store::open_etcd(etcd)?, Some(claim)))
+}
+
+/// What it is and where, for people.
+pub(super) fn described(options: &ServerOptions) -> (&'static str, String) {
+    match &options.etcd {
+        Some(etcd) => ("etcd", etcd.endpoints.join(", ")),
+        None => ("embedded", options.data_dir.display().to_string()),
+    }
+}
+
+/// The settings of the cluster, from a store that this version can read.
+pub(super) async fn reach(store: &Store, options: &ServerOptions) -> Result<ClusterSettings, StartError> {
+    let settings = async || {
+        store.identity().await?;
+        Ok(store.settings().await?.value)
+    };
+    waiting(options, settings, |error: &StoreError| Some(error.clone()))
+        .await
+        .map_err(Into::into)
+}
+
+/// The first session.
+pub(super) async fn join(cluster: &Cluster, options: &ServerOptions) -> Result<Arc<Session>, StartError> {
+    let of_the_store = |error: &SessionError| match error {
+        SessionError::Store(error) => Some(error.clone()),
+        _ => None,
+    };
+    waiting(options, async || cluster.join().await, of_the_store)
+        .await
+        .map_err(Into::into)
+}
+
+/// Tries until it works, where waiting may help: said once for each reason. Our own disk is not waited for.
+async fn waiting<T, E: std::fmt::Display>(
+    options: &ServerOptions,
+    attempt: impl AsyncFn() -> Result<T, E>,
+    of_the_store: impl Fn(&E) -> Option<StoreError>,
+) -> Result<T, E> {
+    let mut said = String::new();
+    loop {
+        let error = match attempt().await {
+            Err(error) => error,
+            done => return done,
+        };
+        let passes = matches!(
+            of_the_store(&error),
+            Some(StoreError::Unavailable(_) | StoreError::Full(_) | StoreError::Denied(_))
+        );
+        if options.etcd.is_none() || options.require_store || !passes {
+            return Err(error);
+        }
+        let why = error.to_string();
+        if why != said {
+            tracing::warn!(
+                error = why,
+                "cannot join the cluster yet, trying on; --require-store would end here"
+            );
+            said = why;
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}

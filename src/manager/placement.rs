@@ -1,0 +1,234 @@
+//! Which monitors run here: those of slots that a table gives to this member. What is given is taken over, what is taken is let go, and all others are
+//! not disturbed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::lane::{Command, Taken};
+use super::{Manager, arrivals, restore};
+use crate::catalog::loader::Changed;
+use crate::catalog::{Live, MonitorEntry};
+use crate::cluster::tenures::Right;
+use crate::model::{Closed, Group, MonitorName, WallMs};
+use crate::store::Revision;
+use crate::store::records::Checkpoint;
+
+/// What the loop knows.
+pub(super) struct Placement {
+    manager: Manager,
+    /// What was held when the tables were last looked at.
+    rights: Vec<Arc<Right>>,
+    /// Monitors whose state is known here, and by which right; most of them run. As long as the right is the same nobody else has written of
+    /// them, and what we have under way is newer than what the store holds.
+    judged: HashMap<MonitorName, Arc<Right>>,
+    /// Of these, those that were deleted: forgotten once all is recorded of them.
+    deleted: Vec<MonitorName>,
+    /// Open episodes of monitors whose definition cannot be read: what it measures decides whether they go on, so the question waits.
+    waiting: HashMap<MonitorName, Box<Taken>>,
+}
+
+impl Placement {
+    pub(super) fn new(manager: Manager) -> Self {
+        Self {
+            manager,
+            rights: Vec::new(),
+            judged: HashMap::new(),
+            deleted: Vec::new(),
+            waiting: HashMap::new(),
+        }
+    }
+
+    pub(super) async fn take(&mut self, changed: Changed) {
+        for entry in changed.removed {
+            if let Some(right) = self.judged.get(&entry.name).cloned() {
+                self.deleted.push(entry.name.clone());
+                let taken = self.waiting.remove(&entry.name).map(|taken| (right, taken));
+                self.remove(entry, Some(Closed::Deleted), taken).await;
+            }
+        }
+        self.place(changed.put, true, changed.first).await;
+    }
+
+    /// The tables have changed.
+    pub(super) async fn all(&mut self) {
+        let rights = self.manager.tenures.rights();
+        let gained = rights.iter().any(|right| !self.rights.contains(right));
+        self.rights = rights;
+        let entries = self.manager.catalog.monitors();
+        self.place(entries, false, gained).await;
+    }
+
+    /// By which right a monitor is judged here, if it is to be. Of one whose definition cannot be read, the group is not known: that of its
+    /// last definition counts, if it could be read.
+    fn right(&self, entry: &MonitorEntry) -> Option<Arc<Right>> {
+        self.manager.tenures.right(&entry.group()?, entry.name.as_str())
+    }
+
+    /// Brings monitors to where they belong: to their lane, away from it, or here from somebody else. `edited`: their definitions are new; `all`:
+    /// there may be episodes to close of which no definition tells.
+    async fn place(&mut self, entries: Vec<Arc<MonitorEntry>>, edited: bool, all: bool) {
+        let arriving = entries.len();
+        let mut arrivals = Vec::new();
+        for entry in entries {
+            let (judged, right) = (self.judged.get(&entry.name).cloned(), self.right(&entry));
+            match (judged, right) {
+                // What cannot be read changes nothing: the older definition, if one runs here, runs on.
+                (Some(judged), None) if entry.group().is_none() && self.holds(&judged, &entry) => {
+                    if entry.disabled() {
+                        self.go_on(entry, judged, arriving).await;
+                    }
+                }
+                (Some(_), None) => {
+                    self.judged.remove(&entry.name);
+                    self.waiting.remove(&entry.name);
+                    self.remove(entry, None, None).await;
+                }
+                // Undisturbed.
+                (Some(judged), Some(right)) if judged == right && !edited => {}
+                (Some(judged), Some(right)) if judged == right || self.holds(&judged, &entry) => {
+                    self.judged.insert(entry.name.clone(), right.clone());
+                    self.go_on(entry, right, arriving).await;
+                }
+                (None, None) if entry.group().is_some() => {}
+                (_, right) => arrivals.push((entry, right)),
+            }
+        }
+        if !arrivals.is_empty() || all {
+            self.arrive(arrivals, all).await;
+        }
+    }
+
+    /// Whether this right is still ours: then nobody else has judged the monitor since, although an edit may have moved it to another group.
+    fn holds(&self, right: &Arc<Right>, entry: &MonitorEntry) -> bool {
+        let held = self.manager.tenures.right(&right.group, entry.name.as_str());
+        held.as_ref() == Some(right)
+    }
+
+    /// The definition of a monitor that is judged here is new.
+    async fn go_on(&mut self, entry: Arc<MonitorEntry>, right: Arc<Right>, arriving: usize) {
+        let taken = match entry.def.is_some() || entry.disabled() {
+            true => self.waiting.remove(&entry.name),
+            false => None,
+        };
+        if entry.disabled() {
+            let taken = taken.map(|taken| (right, taken));
+            self.remove(entry, Some(Closed::Disabled), taken).await;
+        } else if entry.def.is_some() {
+            self.put(entry, right, taken, arriving).await;
+        }
+    }
+
+    /// Takes monitors over.
+    async fn arrive(&mut self, arrivals: Vec<(Arc<MonitorEntry>, Option<Arc<Right>>)>, all: bool) {
+        let names: Vec<_> = arrivals.iter().map(|(entry, _)| &entry.name).collect();
+        let mut found = arrivals::read(&self.manager.store, &names, all).await;
+        let now = WallMs::now();
+        let n = arrivals.len();
+        for (entry, right) in arrivals {
+            let checkpoint = found.checkpoints.get(&entry.name);
+            // Of a definition that says no group, its episode does.
+            let right = right.or_else(|| {
+                let (_, checkpoint) = checkpoint?;
+                let group = Group::named(&checkpoint.group);
+                self.manager.tenures.right(&group, entry.name.as_str())
+            });
+            let Some(right) = right else { continue };
+            let open = checkpoint.is_some();
+            let taken = found.taken(&entry, now);
+            self.judged.insert(entry.name.clone(), right.clone());
+            if entry.disabled() {
+                if open {
+                    self.remove(entry, Some(Closed::Disabled), Some((right, taken))).await;
+                }
+            } else if entry.def.is_none() {
+                if open {
+                    entry.live.lock().health = taken.health.clone();
+                    self.waiting.insert(entry.name.clone(), taken);
+                }
+            } else {
+                if all && right.inherited {
+                    self.manager.missed(&entry, now);
+                }
+                self.put(entry, right, Some(taken), n).await;
+            }
+        }
+        if !found.soft.is_empty() {
+            // What is not gone on with is not to stay written down.
+            self.manager.recorder.soft_changed();
+        }
+        if found.all {
+            self.close_orphans(found.checkpoints).await;
+        }
+    }
+
+    /// Episodes whose monitors were removed, or edited to belong elsewhere, while nobody judged them: whoever holds their slot closes them.
+    async fn close_orphans(&mut self, checkpoints: HashMap<MonitorName, (Revision, Checkpoint)>) {
+        for (name, (rev, left)) in checkpoints {
+            if self.judged.contains_key(&name) || self.manager.recorder.is_busy_with(&name) {
+                continue;
+            }
+            let group = Group::named(&left.group);
+            let Some(right) = self.manager.tenures.right(&group, name.as_str()) else {
+                continue;
+            };
+            let (recorded, health) = restore(rev, &left);
+            let taken = Box::new(Taken {
+                health,
+                recorded: Some(recorded),
+                measured: None,
+            });
+            let (entry, why) = match self.manager.catalog.monitor(name.as_str()) {
+                // Its new judge, if it has one, may be first.
+                Some(entry) if entry.group().is_some_and(|now| now != group) => (entry, Closed::Edited),
+                Some(_) => continue,
+                None => {
+                    tracing::info!(monitor = %name, "closing the episode of a monitor that is gone");
+                    self.judged.insert(name.clone(), right.clone());
+                    self.deleted.push(name.clone());
+                    let entry = MonitorEntry {
+                        name,
+                        rev: Revision(0),
+                        def: None,
+                        problems: Vec::new(),
+                        live: Arc::new(Live::default()),
+                    };
+                    (Arc::new(entry), Closed::Deleted)
+                }
+            };
+            self.remove(entry, Some(why), Some((right, taken))).await;
+        }
+    }
+
+    pub(super) fn sweep(&mut self) {
+        self.manager.sweep();
+        let (catalog, recorder, judged) = (&self.manager.catalog, &self.manager.recorder, &mut self.judged);
+        self.deleted.retain(|name| {
+            let back = catalog.monitor(name.as_str()).is_some();
+            let over = !back && !recorder.is_busy_with(name);
+            if over {
+                judged.remove(name);
+            }
+            !(back || over)
+        });
+    }
+
+    async fn put(&self, entry: Arc<MonitorEntry>, right: Arc<Right>, taken: Option<Box<Taken>>, arriving: usize) {
+        let name = entry.name.clone();
+        let put = Command::Put {
+            entry,
+            right,
+            taken,
+            arriving,
+        };
+        self.manager.lanes.send(&name, put).await;
+    }
+
+    /// By the lane, also of what does not run here: it alone knows what is still under way.
+    async fn remove(&self, entry: Arc<MonitorEntry>, why: Option<Closed>, taken: Option<(Arc<Right>, Box<Taken>)>) {
+        let name = entry.name.clone();
+        self.manager
+            .lanes
+            .send(&name, Command::Remove { entry, why, taken })
+            .await;
+    }
+}

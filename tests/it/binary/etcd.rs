@@ -1,0 +1,207 @@
+//! The binary and a real etcd.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use super::world::{Target, World, binary, server, wait_for, web};
+
+/// One etcd, gone when dropped, or with the thread of the test.
+struct Etcd {
+    endpoint: String,
+    args: Vec<String>,
+    child: Child,
+}
+
+impl Etcd {
+    fn start(dir: &Path) -> Self {
+        let [client, peer] = [free_port(), free_port()];
+        let (endpoint, peer) = (format!("http://127.0.0.1:{client}"), format!("http://127.0.0.1:{peer}"));
+        let args: Vec<String> = [
+            ("data-dir", dir.join("etcd").display().to_string()),
+            ("listen-client-urls", endpoint.clone()),
+            ("advertise-client-urls", endpoint.clone()),
+            ("listen-peer-urls", peer.clone()),
+            ("initial-advertise-peer-urls", peer.clone()),
+            ("initial-cluster", format!("default={peer}")),
+            ("logger", "zap".to_owned()),
+            ("log-level", "fatal".to_owned()),
+        ]
+        .into_iter()
+        .map(|(name, value)| format!("--{name}={value}"))
+        .collect();
+        let child = spawn(&args);
+        Self { endpoint, args, child }
+    }
+
+    fn stop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    fn again(&mut self) {
+        self.child = spawn(&self.args);
+    }
+}
+
+impl Drop for Etcd {
+    fn drop(&mut self) {
+        // Gone already after `stop`.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn spawn(args: &[String]) -> Child {
+    Command::new("setpriv")
+        .args(["--pdeathsig", "KILL", "etcd"])
+        .args(args)
+        .stdin(Stdio::null())
+        .spawn()
+        .expect("setpriv (Debian: util-linux) starts etcd (etcd-server)")
+}
+
+/// Below those that the system gives to whoever asks for any: a node that is stopped finds its own again.
+fn free_port() -> u16 {
+    loop {
+        let port = fastrand::u16(15_000..30_000);
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// `9volt cfg DIR` with etcd in the way that the arguments or the environment say; how it ended, and what it said.
+fn cfg(dir: &Path, args: &[&str], env: &[(&str, &str)]) -> (i32, String) {
+    let output = binary()
+        .arg("cfg")
+        .arg(dir)
+        .args(args)
+        .envs(env.iter().copied())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    (output.status.code().unwrap(), said)
+}
+
+#[test]
+fn cfg_fills_etcd_with_no_server_running_and_one_that_starts_finds_all() {
+    let target = Target::start("good");
+    let world = World::of(&target);
+    let etcd = Etcd::start(world.dir.path());
+    let e = etcd.endpoint.as_str();
+    // It may still be starting.
+    wait_for("etcd", || {
+        (cfg(&world.configs(), &["-e", e, "--dryrun"], &[]).0 == 0).then_some(())
+    });
+    let (code, said) = cfg(&world.configs(), &[], &[("NINEV_ETCD_MEMBERS", e)]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("pushed 1 monitor"), "{said}");
+    let (code, said) = cfg(&world.configs(), &["-e", e], &[]);
+    assert_eq!(code, 0, "{said}");
+    assert!(
+        said.contains("pushed 0 monitor") && said.contains("skipped replacing 1 monitor"),
+        "{said}"
+    );
+    // Under another prefix there is nothing yet.
+    let (_, said) = cfg(&world.configs(), &["-e", e, "-p", "9vol", "--dryrun"], &[]);
+    assert!(said.contains("have pushed 1 monitor"), "{said}");
+
+    let empty = World::empty();
+    let member = empty.start_with(&["-e", e]);
+    member.wait_status("web", "ok");
+    assert_eq!(member.get("/api/v1/overview")["store"]["backend"], "etcd");
+    target.say("bad");
+    empty.wait_told(&["web critical"]);
+    assert!(member.terminate().success());
+    // The incident is in etcd, and whoever starts on it knows it.
+    target.say("good");
+    let other = World::empty();
+    let member = other.start_with(&["-e", e]);
+    member.wait_status("web", "ok");
+    other.wait_told(&["web ok recovered"]);
+}
+
+#[test]
+fn a_member_waits_for_an_etcd_that_is_not_there_yet_unless_it_is_told_not_to() {
+    let world = World::empty();
+    let mut etcd = Etcd::start(world.dir.path());
+    etcd.stop();
+    let required = server(&world.data(), None)
+        .args(["-e", &etcd.endpoint, "--require-store"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&required.stderr).into_owned();
+    assert_eq!(required.status.code(), Some(1), "{said}");
+    assert!(said.lines().count() == 1 && said.contains(&etcd.endpoint), "{said}");
+
+    let endpoint = etcd.endpoint.clone();
+    std::thread::scope(|scope| {
+        let member = scope.spawn(|| world.start_with(&["-e", &endpoint]));
+        let line = world
+            .log
+            .wait(0, "it to say what it waits for", |line| line.contains("cannot join"));
+        assert!(line.contains(&endpoint), "{line}");
+        etcd.again();
+        let member = member.join().unwrap();
+        assert_eq!(member.ask("GET", "/status/check", None).0, 200);
+        let said = world.log.all();
+        assert_eq!(
+            said.iter().filter(|line| line.contains("cannot join")).count(),
+            1,
+            "{said:?}"
+        );
+    });
+}
+
+#[test]
+fn two_processes_never_share_a_data_directory_nor_its_identity() {
+    let world = World::empty();
+    let etcd = Etcd::start(world.dir.path());
+    let _first = world.start_with(&["-e", &etcd.endpoint]);
+    let second = server(&world.data(), None)
+        .args(["-e", &etcd.endpoint])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert_eq!(second.status.code(), Some(1), "{said}");
+    assert!(said.contains("in use by another"), "{said}");
+}
+
+#[test]
+fn etcd_is_stopped_and_started_under_a_member_and_nothing_is_told_twice() {
+    let target = Target::start("good");
+    let world = World::empty();
+    let mut etcd = Etcd::start(world.dir.path());
+    world.define("web.yaml", &[("web", web(&target))]);
+    world.write("alerters.yaml", "alerter:\n  console: {type: log}\n");
+    let member = world.start_with(&["-e", &etcd.endpoint]);
+    member.wait_status("web", "ok");
+    // Checks go on without it, and what they find is told when it is back.
+    etcd.stop();
+    target.say("bad");
+    let ran = || member.get("/api/v1/overview")["ledger"]["ran"].as_u64().unwrap();
+    let before = ran();
+    wait_for("runs without etcd", || (ran() >= before + 3).then_some(()));
+    etcd.again();
+    world.wait_told(&["web critical"]);
+    target.say("good");
+    world.wait_told(&["web critical", "web ok recovered"]);
+}
+
+#[test]
+fn commands_that_ask_a_server_say_so_when_they_are_given_etcd() {
+    for command in [&["silence", "list"][..], &["alerter", "list"], &["check", "web"]] {
+        let output = binary().args(command).args(["-e", "127.0.0.1:1"]).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && said.lines().count() == 1, "{said}");
+        assert!(said.contains("--server"), "{said}");
+    }
+    // Where the variable is set for the server beside them they work as ever.
+    let output = binary()
+        .args(["silence", "list", "--server", "http://127.0.0.1:1"])
+        .env("NINEV_ETCD_MEMBERS", "127.0.0.1:1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("no answer from http://127.0.0.1:1"), "{said}");
+}
