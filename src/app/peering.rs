@@ -39,7 +39,10 @@ impl Peering {
         store: &EtcdOptions,
     ) -> Result<Self, StartError> {
         let leading = store.endpoints.iter().find_map(|endpoint| towards(place(endpoint)?));
-        let listen = options.peer_listen.clone().unwrap_or_else(|| next_to(api, leading));
+        let listen = options
+            .peer_listen
+            .clone()
+            .unwrap_or_else(|| next_to(api, options.listen.ends_with(":0"), leading));
         let bound = |why| StartError::Listen {
             listen: listen.clone(),
             why,
@@ -119,9 +122,9 @@ impl Peering {
 }
 
 /// The host of the API, on a port of its own. An API for this machine only says nothing of members, if the store is on another one.
-fn next_to(api: SocketAddr, leading: Option<IpAddr>) -> String {
+fn next_to(api: SocketAddr, any_port: bool, leading: Option<IpAddr>) -> String {
     let port = match api.port() {
-        0 => 0,
+        _ if any_port => 0,
         port => port.checked_add(FURTHER).unwrap_or_else(|| port - FURTHER),
     };
     let ip = match leading {
@@ -210,10 +213,11 @@ mod tests {
 
     #[test]
     fn the_port_of_members_is_a_thousand_from_that_of_the_api() {
-        let next = |api: &str, leading: &str| next_to(api.parse().unwrap(), leading.parse().ok());
+        let next = |api: &str, leading: &str| next_to(api.parse().unwrap(), false, leading.parse().ok());
         assert_eq!(next("0.0.0.0:8080", "10.0.0.1"), "0.0.0.0:9080");
         assert_eq!(next("[::1]:65000", "::1"), "[::1]:64000");
-        assert_eq!(next("127.0.0.1:0", ""), "127.0.0.1:0");
+        // Whoever leaves the choice of one port to the system leaves that of both.
+        assert_eq!(next_to("127.0.0.1:40123".parse().unwrap(), true, None), "127.0.0.1:0");
         assert_eq!(next("127.0.0.1:8080", "127.0.0.1"), "127.0.0.1:9080");
         assert_eq!(next("127.0.0.1:8080", "10.0.0.1"), "0.0.0.0:9080");
     }
