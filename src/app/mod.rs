@@ -154,9 +154,9 @@ pub struct App {
     alive: LastAlive,
     alive_before: Option<WallMs>,
     member: MemberInfo,
+    claim: Option<Claim>,
     /// Where the store is shared.
     peering: Option<Peering>,
-    claim: Option<Claim>,
 }
 
 impl App {
@@ -192,8 +192,10 @@ impl App {
         let (events, to_write) = Events::new(identity.member.clone(), feed.clone());
         let alive = LastAlive::of(&options.data_dir);
         let mut record = member_record(&options, &identity, &listener);
-        let peering = match &options.etcd {
-            Some(etcd) => Some(Peering::bind(&options, &identity.member, api_address(&listener)?, etcd).await?),
+        let peering = match store.shared_at() {
+            Some(store_at) => {
+                Some(Peering::bind(&options, &identity.member, api_address(&listener)?, &store_at).await?)
+            }
             None => None,
         };
         if let Some(peering) = &peering {
@@ -225,9 +227,9 @@ impl App {
             to_write,
             feed,
             alive,
-            peering,
             alive_before,
             claim,
+            peering,
         })
     }
 
@@ -387,6 +389,7 @@ impl App {
             notifier: view,
             owner: owner(tables.clone()),
             others,
+            tables: tables.clone(),
             health: health.clone(),
             member: self.member,
             options: api::Options {

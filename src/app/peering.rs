@@ -13,8 +13,8 @@ use crate::cluster::Tables;
 use crate::feed::Feed;
 use crate::model::MemberId;
 use crate::peers::{Credentials, Directory, Listener, Peers, Stats, directory};
+use crate::store::Store;
 use crate::store::records::MemberRecord;
-use crate::store::{EtcdOptions, Store};
 use crate::tasks::Tasks;
 
 /// From the port of the API to that of members, where nobody says which: servers side by side on one host then do not meet.
@@ -31,14 +31,14 @@ pub(super) struct Peering {
 }
 
 impl Peering {
-    /// Binds the listener. The address that leads to the shared store is the one that others find us at.
+    /// Binds the listener. `store_at`: where the shared store is; the address that leads there is the one that others find us at.
     pub(super) async fn bind(
         options: &ServerOptions,
         member: &MemberId,
         api: SocketAddr,
-        store: &EtcdOptions,
+        store_at: &str,
     ) -> Result<Self, StartError> {
-        let leading = store.endpoints.iter().find_map(|endpoint| towards(place(endpoint)?));
+        let leading = towards(store_at);
         let listen = options
             .peer_listen
             .clone()
@@ -158,12 +158,6 @@ fn has_port(text: &str) -> bool {
     })
 }
 
-/// Host and port of an endpoint, as `http://host:port`.
-fn place(endpoint: &str) -> Option<&str> {
-    let (_, place) = endpoint.split_once("://").unwrap_or(("", endpoint));
-    place.split('/').next().filter(|place| !place.is_empty())
-}
-
 /// The address of ours from which packets to `to` leave. Nothing is sent.
 fn towards(to: &str) -> Option<IpAddr> {
     let from = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
@@ -201,14 +195,6 @@ mod tests {
     fn a_store_on_this_machine_is_reached_from_loopback() {
         assert_eq!(towards("127.0.0.1:2379"), Some(IpAddr::V4(Ipv4Addr::LOCALHOST)));
         assert_eq!(towards("no port"), None);
-        for (endpoint, expected) in [
-            ("http://etcd-1:2379", Some("etcd-1:2379")),
-            ("https://[::1]:2379/", Some("[::1]:2379")),
-            ("etcd-1:2379", Some("etcd-1:2379")),
-            ("http://", None),
-        ] {
-            assert_eq!(place(endpoint), expected, "{endpoint}");
-        }
     }
 
     #[test]

@@ -150,15 +150,15 @@ struct ServerArgs {
     /// Let the API create exec monitors: whoever reaches the API may then run commands here
     #[arg(long, env = "NINEV_ALLOW_EXEC_FROM_API", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = values::go_bool, hide_default_value = true, value_name = "BOOL")]
     allow_exec_from_api: bool,
+    /// End rather than wait when the store does not answer at the start
+    #[arg(long, env = "NINEV_REQUIRE_STORE", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = values::go_bool, hide_default_value = true, value_name = "BOOL")]
+    require_store: bool,
     /// Address on which other members talk to this one, with etcd [default: the API's host, and its port plus 1000]
     #[arg(long, env = "NINEV_PEER_LISTEN", value_parser = values::listen, value_name = "HOST:PORT")]
     peer_listen: Option<String>,
     /// Where other members reach that address [default: the address of this host that leads to etcd]
     #[arg(long, env = "NINEV_ADVERTISE", value_name = "HOST[:PORT]")]
     advertise: Option<String>,
-    /// End rather than wait when the store does not answer at the start
-    #[arg(long, env = "NINEV_REQUIRE_STORE", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = values::go_bool, hide_default_value = true, value_name = "BOOL")]
-    require_store: bool,
     /// Threads that run checks [default: one for every two cores]
     #[arg(long, env = "NINEV_LANES", value_name = "N")]
     lanes: Option<std::num::NonZeroUsize>,

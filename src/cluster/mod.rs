@@ -8,6 +8,7 @@ pub mod abstain;
 mod cluster_tests;
 pub mod event_log;
 pub mod identity;
+mod past;
 pub mod tenures;
 
 use std::collections::{BTreeMap, HashMap};
@@ -25,6 +26,8 @@ use crate::model::{Group, MemberId, Slots, WallMs};
 use crate::store::records::{MemberRecord, Table};
 use crate::store::{Change, Entry, Followed, Key, Lost, Session, SessionError, Store, StoreError, Term, decode, keys};
 use abstain::Abstain;
+pub use past::Held;
+use past::Past;
 use tenures::{Holding, Tenures};
 
 /// Wait before another attempt to open a session or to win the election.
@@ -41,7 +44,7 @@ pub struct Rights {
 
 /// The tables as they stand, for reading.
 #[derive(Debug, Clone, Default)]
-pub struct Tables(Arc<RwLock<HashMap<Group, Table>>>);
+pub struct Tables(Arc<RwLock<HashMap<Group, Table>>>, Arc<RwLock<HashMap<Group, Past>>>);
 
 impl Tables {
     /// Who judges a slot of a group.
@@ -75,6 +78,26 @@ impl Tables {
             .iter()
             .map(|(group, table)| (group.clone(), table.clone()))
             .collect()
+    }
+
+    /// Who judges a slot of a group and who did before, the newest first, as far as this process has seen it.
+    #[must_use]
+    pub fn history(&self, group: &Group, slot: u16) -> Vec<Held> {
+        let tables = self.0.read();
+        let Some(now) = tables.get(group) else {
+            return Vec::new();
+        };
+        match self.1.read().get(group) {
+            Some(past) => past.of(now, slot),
+            None => Past::default().of(now, slot),
+        }
+    }
+
+    /// A table comes in place of another.
+    fn note(&self, group: &Group, before: Option<&Table>, after: &Table) {
+        if let Some(before) = before {
+            self.1.write().entry(group.clone()).or_default().note(before, after);
+        }
     }
 }
 
@@ -246,15 +269,24 @@ impl Cluster {
                 tables.extend(entries.iter().filter_map(|entry| {
                     let group = group_of(&entry.key)?;
                     // One that cannot be read takes nothing away.
-                    let table = table(entry).or_else(|| before.remove(&group))?;
-                    Some((group, table))
+                    let known = before.remove(&group);
+                    let table = table(entry);
+                    if let Some(table) = &table {
+                        self.tables.note(&group, known.as_ref(), table);
+                    }
+                    Some((group, table.or(known)?))
                 }));
             }
             Followed::Changes(batch) => {
                 for change in &batch.changes {
                     let Some(group) = group_of(change.key()) else { continue };
                     match change {
-                        Change::Put(entry) => tables.extend(table(entry).map(|table| (group, table))),
+                        Change::Put(entry) => {
+                            if let Some(table) = table(entry) {
+                                self.tables.note(&group, tables.get(&group), &table);
+                                tables.insert(group, table);
+                            }
+                        }
                         Change::Deleted(_) => drop(tables.remove(&group)),
                     }
                 }

@@ -333,4 +333,9 @@ pub trait Backend: Send + Sync + 'static {
     async fn status(&self) -> Result<BackendStatus, StoreError> {
         Ok(BackendStatus::default())
     }
+
+    /// Where the store is (`host:port`), if other members may share it; `None`: it is this process's own.
+    fn shared_at(&self) -> Option<String> {
+        None
+    }
 }

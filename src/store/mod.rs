@@ -126,6 +126,12 @@ impl Store {
         }
     }
 
+    /// Where the store is (`host:port`), if other members may share it.
+    #[must_use]
+    pub fn shared_at(&self) -> Option<String> {
+        self.backend.shared_at()
+    }
+
     /// Everything below a prefix, all at one revision.
     ///
     /// # Errors

@@ -343,4 +343,10 @@ impl Backend for Etcd {
         }
         Ok(status)
     }
+
+    fn shared_at(&self) -> Option<String> {
+        let url = self.endpoints.url(0);
+        let (_, authority) = url.split_once("://").unwrap_or(("", url));
+        Some(authority.trim_end_matches('/').to_owned())
+    }
 }

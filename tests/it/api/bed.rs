@@ -165,6 +165,7 @@ impl Bed {
                 Arc::new(move |entry| owner_catalog.monitor(entry.name.as_str())?.group()?.takes(&[]).then(me))
             }),
             others: place.others,
+            tables: ninevolt::cluster::Tables::default(),
             health: health.clone(),
             member: MemberInfo {
                 id: id.clone(),

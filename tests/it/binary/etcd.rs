@@ -190,7 +190,12 @@ fn etcd_is_stopped_and_started_under_a_member_and_nothing_is_told_twice() {
 
 #[test]
 fn commands_that_ask_a_server_say_so_when_they_are_given_etcd() {
-    for command in [&["silence", "list"][..], &["alerter", "list"], &["check", "web"]] {
+    for command in [
+        &["silence", "list"][..],
+        &["alerter", "list"],
+        &["member", "list"],
+        &["check", "web"],
+    ] {
         let output = binary().args(command).args(["-e", "127.0.0.1:1"]).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(!output.status.success() && said.lines().count() == 1, "{said}");

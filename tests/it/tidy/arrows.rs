@@ -35,7 +35,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("manager", &["catalog", "cluster", "config", "events", "feed", "model", "monitors", "schedule", "state", "store", "tasks"]),
     ("notifications", &["alerters", "config", "model", "silences", "store", "tasks"]),
     ("api", &[
-        "alerters", "catalog", "config", "events", "feed", "manager", "model", "monitors", "notifications", "peers", "results",
+        "alerters", "catalog", "cluster", "config", "events", "feed", "manager", "model", "monitors", "notifications", "peers", "results",
         "schedule", "silences", "state", "store", "tasks",
     ]),
     // The one place that puts them together, and the one that prints.
