@@ -77,7 +77,7 @@ pub(super) struct Peering {
 }
 
 impl Peering {
-    /// Binds the listener. `store_at`: where the shared store is; the address that reaches it is the one that others find us at.
+    /// Binds the listener. `store_at`: where the shared store is; the address that leads there is the one that others find us at.
     pub(super) async fn bind(
         options: &ServerOptions,
         member: &MemberId,
@@ -85,7 +85,10 @@ impl Peering {
         store_at: &str,
     ) -> Result<Self, StartError> {
         let leading = towards(store_at);
-        let listen = options.peer_listen.clone().unwrap_or_else(|| next_to(api, leading));
+        let listen = options
+            .peer_listen
+            .clone()
+            .unwrap_or_else(|| next_to(api, options.listen.ends_with(":0"), leading));
         let bound = |why| StartError::Listen {
             listen: listen.clone(),
             why,
@@ -186,9 +189,9 @@ impl Peering {
 }
 
 /// The host of the API, on a port of its own. An API for this machine only says nothing of members, if the store is on another one.
-fn next_to(api: SocketAddr, leading: Option<IpAddr>) -> String {
+fn next_to(api: SocketAddr, any_port: bool, leading: Option<IpAddr>) -> String {
     let port = match api.port() {
-        0 => 0,
+        _ if any_port => 0,
         port => port.checked_add(FURTHER).unwrap_or_else(|| port - FURTHER),
     };
     let ip = match leading {
@@ -263,10 +266,11 @@ mod tests {
 
     #[test]
     fn the_port_of_members_is_a_thousand_from_that_of_the_api() {
-        let next = |api: &str, leading: &str| next_to(api.parse().unwrap(), leading.parse().ok());
+        let next = |api: &str, leading: &str| next_to(api.parse().unwrap(), false, leading.parse().ok());
         assert_eq!(next("0.0.0.0:8080", "10.0.0.1"), "0.0.0.0:9080");
         assert_eq!(next("[::1]:65000", "::1"), "[::1]:64000");
-        assert_eq!(next("127.0.0.1:0", ""), "127.0.0.1:0");
+        // Whoever leaves the choice of one port to the system leaves that of both.
+        assert_eq!(next_to("127.0.0.1:40123".parse().unwrap(), true, None), "127.0.0.1:0");
         assert_eq!(next("127.0.0.1:8080", "127.0.0.1"), "127.0.0.1:9080");
         assert_eq!(next("127.0.0.1:8080", "10.0.0.1"), "0.0.0.0:9080");
     }

@@ -6,14 +6,14 @@ use std::process::{Child, Command, Stdio};
 use super::world::{Target, World, binary, server, wait_for, web};
 
 /// One etcd, gone when dropped, or with the thread of the test.
-struct Etcd {
-    endpoint: String,
+pub(super) struct Etcd {
+    pub(super) endpoint: String,
     args: Vec<String>,
     child: Child,
 }
 
 impl Etcd {
-    fn start(dir: &Path) -> Self {
+    pub(super) fn start(dir: &Path) -> Self {
         let [client, peer] = [free_port(), free_port()];
         let (endpoint, peer) = (format!("http://127.0.0.1:{client}"), format!("http://127.0.0.1:{peer}"));
         let args: Vec<String> = [
