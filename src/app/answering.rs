@@ -139,7 +139,7 @@ fn hand_over(catalog: &Catalog, question: &HandOverQuestion) -> HandOverAnswer {
             continue;
         }
         let state = Carried {
-            health: live.health.clone(),
+            health: live.left.as_ref().map_or(&live.health, |left| &left.1).clone(),
             ..Carried::recent(&live, question.samples.max(1))
         };
         drop(live);

@@ -86,6 +86,8 @@ pub struct ServerOptions {
 
 /// How long runs and deliveries in flight may take to end when the process is asked to stop.
 pub const GRACE: Duration = Duration::from_secs(5);
+/// How long a member that stops waits for others to take what it has.
+pub const HAND_OVER: Duration = Duration::from_secs(2);
 /// How often it is noted that this process lives.
 const ALIVE: Duration = Duration::from_secs(5);
 
@@ -120,6 +122,18 @@ pub enum StartError {
     /// The member's id is taken.
     #[error(transparent)]
     Session(#[from] SessionError),
+    /// A copy of the data directory is in use.
+    #[error(
+        "member `{member}` runs already, from a copy of this data directory: process {pid} on host `{hostname}`; stop that one, or remove member.json and peer.pem here to be another member"
+    )]
+    Twin {
+        /// The member.
+        member: MemberId,
+        /// Where the other process runs.
+        hostname: String,
+        /// Its number there.
+        pid: u32,
+    },
     /// The directory of definitions cannot be read.
     #[error("--configs {dir}: {why}", dir = .dir.display())]
     Configs {
@@ -212,7 +226,7 @@ impl App {
             read_before: AtomicBool::new(false),
             abstain: Abstain::default(),
         };
-        let session = store::join(&cluster, &options).await?;
+        let session = store::join(&cluster, &options, peering.as_ref()).await?;
         let alive_before = alive.read();
         let member = member_info(&cluster.record);
         Ok(Self {
@@ -265,7 +279,10 @@ impl App {
             catalog: self.catalog.clone(),
             lanes: lanes.clone(),
             recorder: recorder.clone(),
+            me: self.session.member().clone(),
             tenures: tenures.clone(),
+            tables: tables.clone(),
+            before: self.peering.as_ref().map(Peering::before),
             store: self.store.clone(),
             events: self.events.clone(),
             alive: self.alive_before,
@@ -377,6 +394,7 @@ impl App {
         }
         let open = OpenEpisodes::default();
         let others = self.peering.as_ref().map(|peering| peering.others(&tables, &open));
+        let others_here = self.peering.as_ref().map(Peering::others_here);
         let (backend, path) = store::described(&self.options);
         let health = Health::new(backend, Some(path));
         let state = ApiState::new(Parts {
@@ -447,6 +465,11 @@ impl App {
         if let Some(session) = &session {
             let announced = session.update(|record| record.leaving = true).await;
             tracing::debug!(?announced, "leaving");
+        }
+        // Until no table names us everything goes on: nothing is without somebody who runs it, at no step.
+        if failed.is_none() && others_here.as_ref().is_some_and(|here| here()) {
+            let handed_over = tokio::time::timeout(HAND_OVER, tenures.let_go()).await;
+            tracing::debug!(complete = handed_over.is_ok(), "handed over");
         }
         let mut clean = true;
         let stages = [

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::events::{EventKind, Events};
 use crate::model::{Group, MemberId, Slots, WallMs};
-use crate::store::records::{MemberRecord, Table};
+use crate::store::records::{ClusterSettings, MemberRecord, Table};
 use crate::store::{Change, Entry, Followed, Key, Lost, Session, SessionError, Store, StoreError, Term, decode, keys};
 use abstain::Abstain;
 pub use past::Held;
@@ -144,12 +144,24 @@ impl Cluster {
     ///
     /// # Errors
     /// [`Lost::TakenOver`].
-    pub async fn run(self, first: Arc<Session>, stop: CancellationToken) -> Result<(), Lost> {
+    pub async fn run(mut self, first: Arc<Session>, stop: CancellationToken) -> Result<(), Lost> {
         let mut session = first;
         loop {
             let lost = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 ended = session.run(&stop) => ended,
+                ttl = self.another_ttl() => {
+                    tracing::info!(?ttl, "the lease time was changed; opening another session with it");
+                    self.ttl = ttl;
+                    // It takes the record over from the present one, and slots stay.
+                    self.rights.send_replace(Rights::default());
+                    let joined = stop.run_until_cancelled(self.join_again()).await;
+                    match joined {
+                        Some(joined) => session = joined?,
+                        None => return Ok(()),
+                    }
+                    continue;
+                }
                 never = self.follow_tables(&session) => match never {},
                 never = self.follow_election(&session) => match never {},
             };
@@ -173,6 +185,25 @@ impl Cluster {
                 joined = self.join_again() => joined,
             };
             session = joined?;
+        }
+    }
+
+    /// The lease time of the cluster's settings, once it is not the present one.
+    async fn another_ttl(&self) -> Duration {
+        let mut settings = self.store.follow(&keys::config());
+        loop {
+            let entry = match settings.next().await {
+                Followed::Snapshot { entries, .. } => entries.into_iter().next(),
+                Followed::Changes(batch) => batch.changes.into_iter().find_map(|change| match change {
+                    Change::Put(entry) => Some(entry),
+                    Change::Deleted(_) => None,
+                }),
+            };
+            match entry.as_ref().map(decode::<ClusterSettings>) {
+                Some(Ok(at)) if at.value.heartbeat_timeout.0 != self.ttl => return at.value.heartbeat_timeout.0,
+                Some(Err(error)) => tracing::warn!(%error, "the settings cannot be read; the lease time stays"),
+                _ => {}
+            }
         }
     }
 
