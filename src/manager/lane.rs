@@ -379,6 +379,10 @@ impl Lane {
                 self.recorder.taken_over(&entry.name, None);
                 let mut live = entry.live.lock();
                 let before = std::mem::take(&mut live.health);
+                if before.failures > 0 {
+                    // Whoever judges it now counts on, and what is written down here is over.
+                    self.recorder.soft_changed();
+                }
                 live.left = Some(Box::new((self.clock.wall_ms(), before)));
             }
         }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::crew::Crew;
 use super::stage::{Attempt, FarEnd, Stage, Target, stage};
 use super::world::World;
 use crate::catalog::MonitorEntry;
@@ -110,6 +111,81 @@ pub(super) async fn nothing_is_left(world: &World) -> Result<(), String> {
         let soft: SoftRecord = decode(&entry).map_err(|error| error.to_string())?.value;
         if !soft.monitors.is_empty() {
             return Err(format!("soft failures are left: {soft:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// Of several members, all of which run: each monitor is judged by exactly one, which knows how its target is, and so do the far ends.
+pub(super) async fn one_judges_each_and_everybody_knows(crew: &Crew) -> Result<(), String> {
+    let entries = crew.world.list(&keys::monitors()).await;
+    let mut open: BTreeMap<String, BTreeSet<String>> = stage(|stage| {
+        let open = stage.fars.iter().map(|(name, far)| (name.clone(), far.open.clone()));
+        open.collect()
+    });
+    for entry in &entries {
+        let name = keys::last_segment(&entry.key).unwrap_or_default();
+        let judges = crew.judges(&name);
+        let [judge] = judges.as_slice() else {
+            return Err(format!("{name} is judged by {judges:?}"));
+        };
+        let Some(known) = crew.member(judge).catalog.monitor(&name) else {
+            return Err(format!("{judge} does not know {name}"));
+        };
+        if known.rev != entry.rev {
+            return Err(format!("{judge} knows an older {name}"));
+        }
+        let live = known.live.lock().health.clone();
+        let target = stage(|stage| stage.targets.get(&target_of(&known)).copied().unwrap_or_default());
+        let down = target != Target::Up;
+        let wanted = if down { Status::Critical } else { Status::Ok };
+        if live.status != wanted || (!down && (live.failures > 0 || live.episode.is_some())) {
+            return Err(format!("{name} is {live:?} on {judge}, not {wanted}"));
+        }
+        let Some(def) = known.def.as_ref().filter(|_| down) else {
+            continue;
+        };
+        let settings = &def.settings;
+        for alerter in &settings.critical_alerter {
+            let knows = |open: &BTreeSet<String>| open.contains(&incident(&name));
+            if !open.get(alerter.as_str()).is_some_and(knows) {
+                return Err(format!("{alerter} has not heard of {name}"));
+            }
+        }
+        for alerter in settings.critical_alerter.iter().chain(&settings.warning_alerter) {
+            if let Some(open) = open.get_mut(alerter.as_str()) {
+                open.remove(&incident(&name));
+            }
+        }
+    }
+    if let Some((alerter, open)) = open.iter().find(|(_, open)| !open.is_empty()) {
+        return Err(format!("{alerter} still believes that {open:?} fail"));
+    }
+    let running: usize = crew.shares().iter().sum();
+    if running != entries.len() {
+        return Err(format!("{running} of {} run: {:?}", entries.len(), crew.shares()));
+    }
+    for name in crew.running() {
+        let recorder = &crew.member(&name).recorder;
+        if let (pending @ 1.., trouble) = (recorder.pending(), recorder.trouble()) {
+            return Err(format!("{name}: {pending} changes are pending, trouble: {trouble:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// With all targets up for a while: the store holds nothing of anybody's failures.
+pub(super) async fn nothing_is_recorded(world: &World) -> Result<(), String> {
+    for prefix in [keys::checkpoints(), keys::outbox(), keys::told_all()] {
+        let left = world.keys(&prefix).await;
+        if !left.is_empty() {
+            return Err(format!("{left:?} are left"));
+        }
+    }
+    for entry in world.list(&keys::softs()).await {
+        let soft: SoftRecord = decode(&entry).map_err(|error| error.to_string())?.value;
+        if !soft.monitors.is_empty() {
+            return Err(format!("soft failures are left in {}: {soft:?}", entry.key));
         }
     }
     Ok(())

@@ -109,6 +109,9 @@ struct Sent {
 impl Work {
     /// Forgets what was under way of monitors that were taken over or given up. To be called before anything is sent.
     fn take_over(&mut self, waiting: &mut Waiting) {
+        if waiting.taken_over.is_empty() {
+            return;
+        }
         for (name, recorded) in waiting.taken_over.drain() {
             self.in_doubt.remove(&name);
             waiting.sent.remove(&name);
@@ -117,6 +120,16 @@ impl Work {
                 None => self.recorded.remove(&name),
             };
         }
+        self.count_doubts();
+        if waiting.pending.is_empty() && self.in_doubt.is_empty() {
+            // Nothing is left that the store did not take.
+            self.works();
+        }
+    }
+
+    fn count_doubts(&self) {
+        let in_doubt = u64::try_from(self.in_doubt.len()).unwrap_or(u64::MAX);
+        self.recorder.inner.in_doubt.store(in_doubt, Relaxed);
     }
 
     /// The next batch: of one group, whose right is held; and how long until there may be more.
@@ -239,8 +252,7 @@ impl Work {
         }
         let doubtful = |name: &MonitorName| self.in_doubt.contains_key(name);
         recorder.inner.waiting.lock().sent.retain(doubtful);
-        let in_doubt = u64::try_from(self.in_doubt.len()).unwrap_or(u64::MAX);
-        self.recorder.inner.in_doubt.store(in_doubt, Relaxed);
+        self.count_doubts();
         took
     }
 
