@@ -82,6 +82,10 @@ deny: ## licences, bans and sources of all dependencies
 	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny --version $(CARGO_DENY_VERSION)
 	cargo deny --locked check --hide-inclusion-graph licenses bans sources
 
+.PHONY: soak
+soak: ## many more schedules of faults in simulation; SCHEDULES=10000 says how many
+	NINEVOLT_SOAK=$(or $(SCHEDULES),5000) NINEVOLT_STORM=$(or $(SCHEDULES),5000) cargo test --locked --release --lib soak
+
 .PHONY: bench
 bench: ## the numbers of docs/benchmarks.md
 	cargo bench --locked --bench bench
