@@ -13,16 +13,16 @@ use crate::peers::calls::{
     AlertersAnswer, NotificationsAnswer, NotificationsQuestion, Rank, RunAnswer, RunQuestion, StateAnswer,
     StateQuestion, StateRow, StatesAnswer, StatesQuestion,
 };
-use crate::peers::{Answer, Answers, Call, Refused, Why};
+use crate::peers::{Answer, Answers, Call, Refused, Why, weight};
 
 /// Rows of an answer, at most.
-const ROWS: usize = 1_000;
+const ROWS: usize = 2_000;
 /// Ranks of an answer, at most.
 const RANKS: usize = 10_000;
 /// Runs of a monitor that a list shows.
 const SPARK: usize = 30;
-/// An answer that has grown to about so many bytes ends, and says that there is more.
-const ENOUGH: usize = 1 << 20;
+/// An answer that has grown to so many bytes ends, and says that there is more.
+const ENOUGH: usize = 2 << 20;
 
 #[async_trait::async_trait]
 impl Answers for ApiState {
@@ -93,15 +93,6 @@ fn full(deriver: &Deriver, api: &ApiState, row: &Row, look: Look<'_>, samples: u
     }
 }
 
-/// About how many bytes a row becomes.
-fn weight(row: &StateRow) -> usize {
-    let state = row.state.as_ref().map_or(0, |state| {
-        let said = state.last.as_ref().map_or(0, |(_, verdict)| verdict.message.len());
-        500 + said + 120 * state.samples.len()
-    });
-    50 + row.name.as_str().len() + state
-}
-
 fn state(api: &ApiState, question: &StateQuestion) -> Result<StateAnswer, Refused> {
     let entry = api.catalog.monitor(question.name.as_str()).ok_or_else(missing)?;
     let deriver = Deriver::new(api, WallMs::now());
@@ -129,8 +120,10 @@ fn notifications(api: &ApiState, question: &NotificationsQuestion) -> Result<Not
     let behind = |rank: &Rank| question.after.as_ref().is_none_or(|after| rank > after);
     let mut left = rows.into_iter().filter(|(rank, _)| behind(rank)).peekable();
     let mut taken = Vec::new();
-    while taken.len() < question.limit.min(ROWS) {
+    let mut bytes = 0;
+    while taken.len() < question.limit.min(ROWS) && bytes <= ENOUGH {
         let Some((_, row)) = left.next() else { break };
+        bytes += weight(&row);
         taken.push(row);
     }
     Ok(NotificationsAnswer {

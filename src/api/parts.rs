@@ -12,6 +12,7 @@ use super::overview::Measured;
 use super::session::AccessTokens;
 use super::stream::Clients;
 use crate::catalog::{Catalog, MonitorEntry};
+use crate::cluster::Tables;
 use crate::events::Events;
 use crate::feed::Feed;
 use crate::manager::Lanes;
@@ -43,6 +44,8 @@ pub struct Parts {
     pub owner: OwnerView,
     /// The other members; nothing where this one is alone.
     pub others: Option<Others>,
+    /// Who judged what before.
+    pub tables: Tables,
     /// How this member is.
     pub health: Health,
     /// Who this member is.

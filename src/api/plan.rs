@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -18,9 +18,10 @@ use super::query::Params;
 use crate::catalog::{Share, shares};
 use crate::model::{Group, MemberId};
 use crate::store::records::Table;
+use crate::store::records::slot;
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(show))
+    OpenApiRouter::new().routes(routes!(show)).routes(routes!(judges))
 }
 
 /// The plan.
@@ -120,5 +121,47 @@ async fn show(State(api): State<ApiState>, params: Params) -> Result<Json<PlanOb
         last,
         slots: crate::store::records::SLOTS,
         groups: page.map(|group| shown(&crew, &group, &crew.tables[&group])),
+    }))
+}
+
+/// Who has judged a monitor.
+#[derive(Serialize, ToSchema)]
+struct JudgesObject {
+    /// The newest first; as far as this member has seen it since it was started.
+    items: Vec<JudgeObject>,
+}
+
+/// A time in which one member judged a monitor.
+#[derive(Serialize, ToSchema)]
+struct JudgeObject {
+    /// Who; null: nobody might.
+    member: Option<String>,
+    /// The table that gave it.
+    epoch: String,
+    /// Since when; null: since before this member was started.
+    at: Option<Time>,
+    /// Why.
+    why: String,
+}
+
+/// Who judges a monitor, and who did before.
+#[utoipa::path(get, path = "/api/v1/monitor/{check}/judges", tag = "cluster", params(("check" = String, Path)),
+    responses((status = 200, body = JudgesObject), (status = 404, body = ErrorBody)))]
+async fn judges(State(api): State<ApiState>, Path(name): Path<String>) -> Result<Json<JudgesObject>, ApiError> {
+    let Some(entry) = api.catalog.monitor(&name) else {
+        return Err(ApiError::not_found(format!("Unable to find any check named '{name}'")));
+    };
+    let group = entry.group();
+    let held = group
+        .map(|group| api.tables.history(&group, slot(&name)))
+        .unwrap_or_default();
+    let item = |held: crate::cluster::Held| JudgeObject {
+        member: held.judge.map(|judge| judge.to_string()),
+        epoch: held.epoch,
+        at: held.at.map(Time),
+        why: held.why,
+    };
+    Ok(Json(JudgesObject {
+        items: held.into_iter().map(item).collect(),
     }))
 }

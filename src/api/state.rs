@@ -45,7 +45,7 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
         ("type" = Option<String>, Query, description = "Any of these kinds (comma list)"),
         ("q" = Option<String>, Query, description = "Part of name or description, in any case"),
         ("silenced" = Option<bool>, Query), ("disabled" = Option<bool>, Query), ("unwatched" = Option<bool>, Query),
-        ("orphaned" = Option<bool>, Query), ("invalid" = Option<bool>, Query),
+        ("orphaned" = Option<bool>, Query), ("invalid" = Option<bool>, Query), ("unreachable" = Option<bool>, Query),
         ("sort" = Option<String>, Query, description = "name, -name, status (worst first), since, -since, took, -took"),
         ("limit" = Option<usize>, Query, description = "At most 1000"), ("cursor" = Option<String>, Query),
         ("offset" = Option<usize>, Query), ("config" = Option<bool>, Query, description = "false leaves the definitions out"),

@@ -14,7 +14,7 @@ use crate::peers::AskError;
 use crate::peers::calls::{StateRow, StatesAnswer, StatesQuestion};
 
 /// Rows asked for at a time, at most.
-pub(super) const ROWS: usize = 500;
+pub(super) const ROWS: usize = 2_000;
 /// Ranks asked for at a time where rows are skipped.
 const RANKS: usize = 5_000;
 

@@ -88,6 +88,7 @@ pub(super) struct Filter {
     unwatched: Option<bool>,
     orphaned: Option<bool>,
     invalid: Option<bool>,
+    unreachable: Option<bool>,
     order: Order,
     descending: bool,
 }
@@ -104,6 +105,7 @@ impl Filter {
         "unwatched",
         "orphaned",
         "invalid",
+        "unreachable",
         "sort",
     ];
 
@@ -132,6 +134,7 @@ impl Filter {
             unwatched: params.flag("unwatched")?,
             orphaned: params.flag("orphaned")?,
             invalid: params.flag("invalid")?,
+            unreachable: params.flag("unreachable")?,
             order,
             descending: sort.starts_with('-'),
         })
@@ -211,6 +214,7 @@ impl Filter {
             self.unwatched,
             self.orphaned,
             self.invalid,
+            self.unreachable,
         ];
         if asked.iter().any(Option::is_some) {
             let flags = deriver.flags(api, entry, look);
@@ -220,6 +224,7 @@ impl Filter {
                 flags.unwatched,
                 flags.orphaned,
                 flags.invalid,
+                flags.unreachable,
             ];
             if asked
                 .iter()

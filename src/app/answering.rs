@@ -10,10 +10,10 @@ use tokio::time::{Instant, timeout};
 use crate::catalog::{Carried, Catalog};
 use crate::cluster::Tables;
 use crate::model::{MemberId, WallMs};
-use crate::peers::Refused;
 use crate::peers::calls::{
     Answer, Answers, Call, HandOverAnswer, HandOverQuestion, HandedOver, HelloAnswer, StoreAnswer, StoreQuestion,
 };
+use crate::peers::{Refused, weight};
 use crate::store::records::MemberRecord;
 use crate::store::{Store, keys};
 
@@ -21,8 +21,9 @@ use crate::store::{Store, keys};
 const STORE_KEPT: Duration = Duration::from_secs(1);
 /// A store that has not answered within this time is not there.
 const STORE_WITHIN: Duration = Duration::from_millis(700);
-/// Monitors of one answer, at most; and about how many bytes.
+/// Monitors of one answer, at most.
 const HANDED: usize = 2_000;
+/// An answer that has grown to so many bytes ends, and says where to go on.
 const HANDED_BYTES: usize = 1 << 20;
 
 /// Answers by what the parts know.
@@ -139,7 +140,7 @@ fn hand_over(catalog: &Catalog, question: &HandOverQuestion) -> HandOverAnswer {
             continue;
         }
         let state = Carried {
-            health: live.health.clone(),
+            health: live.left.as_ref().map_or(&live.health, |left| &left.1).clone(),
             ..Carried::recent(&live, question.samples.max(1))
         };
         drop(live);
@@ -147,13 +148,13 @@ fn hand_over(catalog: &Catalog, question: &HandOverQuestion) -> HandOverAnswer {
             next = monitors.last().map(|last: &HandedOver| last.name.clone());
             break;
         }
-        let trail = state.health.episode.as_ref().map_or(0, |episode| episode.trail.len());
-        bytes += 500 + 120 * state.samples.len() + 700 * trail;
-        monitors.push(HandedOver {
+        let handed = HandedOver {
             name: entry.name.clone(),
             measured: def.measured,
             state,
-        });
+        };
+        bytes += weight(&handed);
+        monitors.push(handed);
     }
     HandOverAnswer { monitors, next }
 }

@@ -38,7 +38,7 @@ use crate::manager::lane::{self, Lane};
 use crate::manager::recorder::{Recorder, Shell};
 use crate::manager::stats::LaneStats;
 use crate::manager::{Lanes, Manager, soft};
-use crate::model::{Group, MemberId, Secret, WallMs};
+use crate::model::{MemberId, Secret, WallMs};
 use crate::monitors::{CheckCx, CheckOptions};
 use crate::notifications::{Notifier, NotifierOptions};
 use crate::peers::CredentialsError;
@@ -86,6 +86,8 @@ pub struct ServerOptions {
 
 /// How long runs and deliveries in flight may take to end when the process is asked to stop.
 pub const GRACE: Duration = Duration::from_secs(5);
+/// How long a member that stops waits for others to take what it has.
+pub const HAND_OVER: Duration = Duration::from_secs(2);
 /// How often it is noted that this process lives.
 const ALIVE: Duration = Duration::from_secs(5);
 
@@ -120,6 +122,18 @@ pub enum StartError {
     /// The member's id is taken.
     #[error(transparent)]
     Session(#[from] SessionError),
+    /// A copy of the data directory is in use.
+    #[error(
+        "member `{member}` runs already, from a copy of this data directory: process {pid} on host `{hostname}`; stop that one, or remove member.json and peer.pem here to be another member"
+    )]
+    Twin {
+        /// The member.
+        member: MemberId,
+        /// Where the other process runs.
+        hostname: String,
+        /// Its number there.
+        pid: u32,
+    },
     /// The directory of definitions cannot be read.
     #[error("--configs {dir}: {why}", dir = .dir.display())]
     Configs {
@@ -212,7 +226,7 @@ impl App {
             read_before: AtomicBool::new(false),
             abstain: Abstain::default(),
         };
-        let session = store::join(&cluster, &options).await?;
+        let session = store::join(&cluster, &options, peering.as_ref()).await?;
         let alive_before = alive.read();
         let member = member_info(&cluster.record);
         Ok(Self {
@@ -265,7 +279,10 @@ impl App {
             catalog: self.catalog.clone(),
             lanes: lanes.clone(),
             recorder: recorder.clone(),
+            me: self.session.member().clone(),
             tenures: tenures.clone(),
+            tables: tables.clone(),
+            before: self.peering.as_ref().map(Peering::before),
             store: self.store.clone(),
             events: self.events.clone(),
             alive: self.alive_before,
@@ -293,7 +310,7 @@ impl App {
             rights: self.cluster.rights.subscribe(),
             events: self.events.clone(),
             abstain: self.cluster.abstain.clone(),
-            alone: true,
+            alone: self.store.shared_at().is_none(),
             planner: plan::plan,
         };
         let (token, store, rights) = (
@@ -377,6 +394,7 @@ impl App {
         }
         let open = OpenEpisodes::default();
         let others = self.peering.as_ref().map(|peering| peering.others(&tables, &open));
+        let others_here = self.peering.as_ref().map(Peering::others_here);
         let (backend, path) = store::described(&self.options);
         let health = Health::new(backend, Some(path));
         let state = ApiState::new(Parts {
@@ -389,6 +407,7 @@ impl App {
             notifier: view,
             owner: owner(tables.clone()),
             others,
+            tables: tables.clone(),
             health: health.clone(),
             member: self.member,
             options: api::Options {
@@ -447,6 +466,11 @@ impl App {
             let announced = session.update(|record| record.leaving = true).await;
             tracing::debug!(?announced, "leaving");
         }
+        // Until no table names us everything goes on: nothing is without somebody who runs it, at no step.
+        if failed.is_none() && others_here.as_ref().is_some_and(|here| here()) {
+            let handed_over = tokio::time::timeout(HAND_OVER, tenures.let_go()).await;
+            tracing::debug!(complete = handed_over.is_ok(), "handed over");
+        }
         let mut clean = true;
         let stages = [
             ("runs", running),
@@ -477,7 +501,7 @@ impl App {
         let base_url = self.options.base_url.clone();
         Ok(Notifier::new(NotifierOptions {
             store: self.store.clone(),
-            tenure: Arc::new(move || Some(tenures.holding(&Group::notify())?.tenure().clone())),
+            tenures,
             member: self.session.member().clone(),
             cluster: self.options.cluster.clone(),
             base_url,

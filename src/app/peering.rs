@@ -2,23 +2,69 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 
 use super::answering::Answering;
 use super::{Ended, GRACE, ServerOptions, StartError};
 use crate::api::{self, ApiState, Others};
-use crate::catalog::{OpenEpisodes, open_episodes};
+use crate::catalog::{Carried, OpenEpisodes, open_episodes};
 use crate::cluster::Tables;
 use crate::feed::Feed;
-use crate::model::MemberId;
+use crate::manager::Before;
+use crate::model::{MemberId, MonitorName, Slots};
+use crate::peers::calls::{HandOverQuestion, HelloAnswer, HelloQuestion};
 use crate::peers::{Credentials, Directory, Listener, Peers, Stats, directory};
+use crate::results::SAMPLES;
 use crate::store::Store;
 use crate::store::records::MemberRecord;
 use crate::tasks::Tasks;
 
 /// From the port of the API to that of members, where nobody says which: servers side by side on one host then do not meet.
 const FURTHER: u16 = 1_000;
+
+/// Time for the members that judged monitors before us to say how these stand.
+const BEFORE: Duration = Duration::from_millis(300);
+/// Pages of one answer, at most.
+const PAGES: usize = 50;
+/// Time for a process that has our place to say that it lives.
+const TWIN: Duration = Duration::from_secs(1);
+
+/// Asks other members.
+struct Asking(Peers);
+
+#[async_trait::async_trait]
+impl Before for Asking {
+    async fn ask(&self, judge: MemberId, slots: Slots) -> Vec<(MonitorName, u64, Carried)> {
+        let deadline = Instant::now() + BEFORE;
+        let mut known = Vec::new();
+        let mut after = None;
+        for _ in 0..PAGES {
+            let question = HandOverQuestion {
+                slots: slots.clone(),
+                after: after.take(),
+                samples: SAMPLES,
+            };
+            let left = deadline.saturating_duration_since(Instant::now());
+            let answer = match self.0.ask(&judge, question, left).await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    tracing::debug!(%judge, %error, "who judged before does not say how things stand");
+                    break;
+                }
+            };
+            let monitors = answer.monitors.into_iter();
+            known.extend(monitors.map(|handed| (handed.name, handed.measured, handed.state)));
+            match answer.next {
+                Some(next) => after = Some(next),
+                None => break,
+            }
+        }
+        known
+    }
+}
 
 /// Bound and ready to talk.
 pub(super) struct Peering {
@@ -31,7 +77,7 @@ pub(super) struct Peering {
 }
 
 impl Peering {
-    /// Binds the listener. `store_at`: where the shared store is; the address that reaches it is the one that others find us at.
+    /// Binds the listener. `store_at`: where the shared store is; the address that leads there is the one that others find us at.
     pub(super) async fn bind(
         options: &ServerOptions,
         member: &MemberId,
@@ -39,7 +85,10 @@ impl Peering {
         store_at: &str,
     ) -> Result<Self, StartError> {
         let leading = towards(store_at);
-        let listen = options.peer_listen.clone().unwrap_or_else(|| next_to(api, leading));
+        let listen = options
+            .peer_listen
+            .clone()
+            .unwrap_or_else(|| next_to(api, options.listen.ends_with(":0"), leading));
         let bound = |why| StartError::Listen {
             listen: listen.clone(),
             why,
@@ -73,6 +122,27 @@ impl Peering {
             open: open.clone(),
             feed: Feed::default(),
         }
+    }
+
+    /// For asking those who judged monitors before us.
+    pub(super) fn before(&self) -> Arc<dyn Before> {
+        Arc::new(Asking(self.peers.clone()))
+    }
+
+    /// Whether there are other members, as far as is known; to be asked when this one stops.
+    pub(super) fn others_here(&self) -> impl Fn() -> bool + Send + 'static {
+        let peers = self.peers.clone();
+        move || !peers.others().is_empty()
+    }
+
+    /// Whether the process that this member's record names still runs: who started it, and where. Only a copy of the data directory can have
+    /// a second process; what does not answer is gone, or as good as that.
+    pub(super) async fn twin(&self, there: &MemberRecord, boot: &str) -> Option<HelloAnswer> {
+        if there.peer.is_empty() || there.boot == boot {
+            return None;
+        }
+        let answer = self.peers.ask_process(there, HelloQuestion {}, TWIN).await.ok()?;
+        (answer.boot == there.boot).then_some(answer)
     }
 
     /// Follows what the store says of other members.
@@ -119,9 +189,9 @@ impl Peering {
 }
 
 /// The host of the API, on a port of its own. An API for this machine only says nothing of members, if the store is on another one.
-fn next_to(api: SocketAddr, leading: Option<IpAddr>) -> String {
+fn next_to(api: SocketAddr, any_port: bool, leading: Option<IpAddr>) -> String {
     let port = match api.port() {
-        0 => 0,
+        _ if any_port => 0,
         port => port.checked_add(FURTHER).unwrap_or_else(|| port - FURTHER),
     };
     let ip = match leading {
@@ -196,10 +266,11 @@ mod tests {
 
     #[test]
     fn the_port_of_members_is_a_thousand_from_that_of_the_api() {
-        let next = |api: &str, leading: &str| next_to(api.parse().unwrap(), leading.parse().ok());
+        let next = |api: &str, leading: &str| next_to(api.parse().unwrap(), false, leading.parse().ok());
         assert_eq!(next("0.0.0.0:8080", "10.0.0.1"), "0.0.0.0:9080");
         assert_eq!(next("[::1]:65000", "::1"), "[::1]:64000");
-        assert_eq!(next("127.0.0.1:0", ""), "127.0.0.1:0");
+        // Whoever leaves the choice of one port to the system leaves that of both.
+        assert_eq!(next_to("127.0.0.1:40123".parse().unwrap(), true, None), "127.0.0.1:0");
         assert_eq!(next("127.0.0.1:8080", "127.0.0.1"), "127.0.0.1:9080");
         assert_eq!(next("127.0.0.1:8080", "10.0.0.1"), "0.0.0.0:9080");
     }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::peering::Peering;
 use super::{ServerOptions, StartError};
 use crate::cluster::Cluster;
-use crate::store::records::ClusterSettings;
-use crate::store::{Claim, Session, SessionError, Store, StoreError};
+use crate::store::records::{ClusterSettings, MemberRecord};
+use crate::store::{Claim, Session, SessionError, Store, StoreError, keys};
 
 /// Wait before a store that does not answer is asked again.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -41,7 +42,26 @@ pub(super) async fn reach(store: &Store, options: &ServerOptions) -> Result<Clus
 }
 
 /// The first session.
-pub(super) async fn join(cluster: &Cluster, options: &ServerOptions) -> Result<Arc<Session>, StartError> {
+pub(super) async fn join(
+    cluster: &Cluster,
+    options: &ServerOptions,
+    peering: Option<&Peering>,
+) -> Result<Arc<Session>, StartError> {
+    if let Some(peering) = peering {
+        let key = keys::member(&cluster.record.id);
+        // What cannot be read, or not now, is said when joining.
+        let there = cluster.store.read::<MemberRecord>(&key).await.ok().flatten();
+        let ours = there.filter(|there| there.value.identity == cluster.record.identity);
+        if let Some(there) = ours
+            && let Some(twin) = peering.twin(&there.value, &cluster.record.boot).await
+        {
+            return Err(StartError::Twin {
+                member: twin.member,
+                hostname: twin.hostname,
+                pid: twin.pid,
+            });
+        }
+    }
     let of_the_store = |error: &SessionError| match error {
         SessionError::Store(error) => Some(error.clone()),
         _ => None,

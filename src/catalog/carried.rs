@@ -92,6 +92,7 @@ impl Carried {
             known_at: self.known_at,
             next_due: self.next_due,
             unwatched_told: self.unwatched_told,
+            left: None,
         }
     }
 }

@@ -22,6 +22,8 @@ pub struct LiveState {
     pub next_due: Option<WallMs>,
     /// That it is unwatched has been said.
     pub unwatched_told: bool,
+    /// How it stood when it was given to another member, and when that was: whoever judges it now asks for it.
+    pub left: Option<Box<(WallMs, Health)>>,
 }
 
 /// A shared cell. The lock is held for the copying of a few fields, never across an await.

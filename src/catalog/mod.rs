@@ -10,6 +10,7 @@ mod loader_tests;
 mod loads;
 pub mod open_episodes;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -24,7 +25,7 @@ pub use open_episodes::OpenEpisodes;
 use crate::config::definition::{AlerterDef, MonitorDef};
 use crate::model::{AlerterName, Group, MonitorName, Problem, Severity};
 use crate::store::backend::Revision;
-use crate::store::records::SLOTS;
+use crate::store::records::slot;
 
 /// A monitor: its definition as far as it can be read, and what is known of it.
 pub struct MonitorEntry {
@@ -47,10 +48,11 @@ impl MonitorEntry {
         self.def.as_ref().map(|def| Group::of(&def.settings.member_tag))
     }
 
-    /// Where it belongs: its group, and its slot there.
+    /// Where it belongs: the name of its group, and its slot there.
     #[must_use]
-    pub fn slot(&self) -> Option<(Group, u16)> {
-        Some((self.group()?, slot(self.name.as_str())))
+    pub fn slot(&self) -> Option<(Cow<'static, str>, u16)> {
+        let def = self.def.as_ref()?;
+        Some((Group::name(&def.settings.member_tag), slot(self.name.as_str())))
     }
 
     /// Whether an operator switched it off.
@@ -62,12 +64,6 @@ impl MonitorEntry {
             None => self.problems.iter().all(|problem| problem.severity != Severity::Error),
         }
     }
-}
-
-/// The slot of a monitor or alerter within its group.
-#[must_use]
-pub fn slot(name: &str) -> u16 {
-    (crate::schedule::name_hash(name) % u64::from(SLOTS)) as u16
 }
 
 /// An alerter: its definition as far as it can be read.

@@ -83,6 +83,7 @@ pub(super) enum MemberCommand {
 }
 
 pub(super) fn run(global: &Global, command: MemberCommand) -> anyhow::Result<u8> {
+    global.etcd.refuse("member")?;
     let client = Client::new(global)?;
     block_on(work(&client, command))?
 }

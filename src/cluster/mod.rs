@@ -8,6 +8,7 @@ pub mod abstain;
 mod cluster_tests;
 pub mod event_log;
 pub mod identity;
+mod past;
 pub mod tenures;
 
 use std::collections::{BTreeMap, HashMap};
@@ -22,9 +23,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::events::{EventKind, Events};
 use crate::model::{Group, MemberId, Slots, WallMs};
-use crate::store::records::{MemberRecord, Table};
+use crate::store::records::{ClusterSettings, MemberRecord, Table};
 use crate::store::{Change, Entry, Followed, Key, Lost, Session, SessionError, Store, StoreError, Term, decode, keys};
 use abstain::Abstain;
+pub use past::Held;
+use past::Past;
 use tenures::{Holding, Tenures};
 
 /// Wait before another attempt to open a session or to win the election.
@@ -41,7 +44,7 @@ pub struct Rights {
 
 /// The tables as they stand, for reading.
 #[derive(Debug, Clone, Default)]
-pub struct Tables(Arc<RwLock<HashMap<Group, Table>>>);
+pub struct Tables(Arc<RwLock<HashMap<Group, Table>>>, Arc<RwLock<HashMap<Group, Past>>>);
 
 impl Tables {
     /// Who judges a slot of a group.
@@ -75,6 +78,26 @@ impl Tables {
             .iter()
             .map(|(group, table)| (group.clone(), table.clone()))
             .collect()
+    }
+
+    /// Who judges a slot of a group and who did before, the newest first, as far as this process has seen it.
+    #[must_use]
+    pub fn history(&self, group: &Group, slot: u16) -> Vec<Held> {
+        let tables = self.0.read();
+        let Some(now) = tables.get(group) else {
+            return Vec::new();
+        };
+        match self.1.read().get(group) {
+            Some(past) => past.of(now, slot),
+            None => Past::default().of(now, slot),
+        }
+    }
+
+    /// A table comes in place of another.
+    fn note(&self, group: &Group, before: Option<&Table>, after: &Table) {
+        if let Some(before) = before {
+            self.1.write().entry(group.clone()).or_default().note(before, after);
+        }
     }
 }
 
@@ -121,12 +144,24 @@ impl Cluster {
     ///
     /// # Errors
     /// [`Lost::TakenOver`].
-    pub async fn run(self, first: Arc<Session>, stop: CancellationToken) -> Result<(), Lost> {
+    pub async fn run(mut self, first: Arc<Session>, stop: CancellationToken) -> Result<(), Lost> {
         let mut session = first;
         loop {
             let lost = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 ended = session.run(&stop) => ended,
+                ttl = self.another_ttl() => {
+                    tracing::info!(?ttl, "the lease time was changed; opening another session with it");
+                    self.ttl = ttl;
+                    // It takes the record over from the present one, and slots stay.
+                    self.rights.send_replace(Rights::default());
+                    let joined = stop.run_until_cancelled(self.join_again()).await;
+                    match joined {
+                        Some(joined) => session = joined?,
+                        None => return Ok(()),
+                    }
+                    continue;
+                }
                 never = self.follow_tables(&session) => match never {},
                 never = self.follow_election(&session) => match never {},
             };
@@ -150,6 +185,25 @@ impl Cluster {
                 joined = self.join_again() => joined,
             };
             session = joined?;
+        }
+    }
+
+    /// The lease time of the cluster's settings, once it is not the present one.
+    async fn another_ttl(&self) -> Duration {
+        let mut settings = self.store.follow(&keys::config());
+        loop {
+            let entry = match settings.next().await {
+                Followed::Snapshot { entries, .. } => entries.into_iter().next(),
+                Followed::Changes(batch) => batch.changes.into_iter().find_map(|change| match change {
+                    Change::Put(entry) => Some(entry),
+                    Change::Deleted(_) => None,
+                }),
+            };
+            match entry.as_ref().map(decode::<ClusterSettings>) {
+                Some(Ok(at)) if at.value.heartbeat_timeout.0 != self.ttl => return at.value.heartbeat_timeout.0,
+                Some(Err(error)) => tracing::warn!(%error, "the settings cannot be read; the lease time stays"),
+                _ => {}
+            }
         }
     }
 
@@ -246,15 +300,24 @@ impl Cluster {
                 tables.extend(entries.iter().filter_map(|entry| {
                     let group = group_of(&entry.key)?;
                     // One that cannot be read takes nothing away.
-                    let table = table(entry).or_else(|| before.remove(&group))?;
-                    Some((group, table))
+                    let known = before.remove(&group);
+                    let table = table(entry);
+                    if let Some(table) = &table {
+                        self.tables.note(&group, known.as_ref(), table);
+                    }
+                    Some((group, table.or(known)?))
                 }));
             }
             Followed::Changes(batch) => {
                 for change in &batch.changes {
                     let Some(group) = group_of(change.key()) else { continue };
                     match change {
-                        Change::Put(entry) => tables.extend(table(entry).map(|table| (group, table))),
+                        Change::Put(entry) => {
+                            if let Some(table) = table(entry) {
+                                self.tables.note(&group, tables.get(&group), &table);
+                                tables.insert(group, table);
+                            }
+                        }
                         Change::Deleted(_) => drop(tables.remove(&group)),
                     }
                 }

@@ -129,6 +129,11 @@ impl Tenures {
         self.0.borrow().is_empty()
     }
 
+    /// Returns once nothing is held any more.
+    pub async fn let_go(&self) {
+        let _ = self.0.subscribe().wait_for(HashMap::is_empty).await;
+    }
+
     /// Replaces all rights.
     pub fn set(&self, held: HashMap<Group, Holding>) {
         self.0.send_if_modified(|now| {

@@ -3,6 +3,7 @@
 //! A table is written under the term and the revision of the table before: a director that was paused and wakes up can change nothing. One that
 //! cannot plan gives the office back and stays out of elections for a while; its checks go on.
 
+mod compact;
 #[cfg(test)]
 mod director_tests;
 pub mod pace;
@@ -88,6 +89,8 @@ struct Office {
     say: Say,
     /// The number of the next tables.
     n: u64,
+    /// There are slots that nobody may hold.
+    orphans: bool,
 }
 
 impl Director {
@@ -112,6 +115,7 @@ impl Director {
                     session: session.clone(),
                     term,
                     n: 0,
+                    orphans: false,
                 };
                 let out = match self.direct(office, began, &mut panics, &stop).await {
                     Ended::Stopped => return,
@@ -157,6 +161,7 @@ impl Director {
         }
         loop {
             let whole = office.sight.is_whole();
+            let mut only_definitions = true;
             tokio::select! {
                 () = stop.cancelled() => return Ended::Stopped,
                 changed = self.rights.changed() => match changed {
@@ -164,13 +169,18 @@ impl Director {
                     Ok(()) if !self.is_still(&office) => return Ended::Lost,
                     Ok(()) => continue,
                 },
-                () = office.sight.next() => {}
+                () = office.sight.next() => only_definitions = false,
                 changed = definitions.changed(), if whole => if changed.is_err() { return Ended::Stopped },
-                () = sleep_until(wake), if whole => {}
+                () = sleep_until(wake), if whole => only_definitions = false,
             }
             let settled = Instant::now() + SETTLE;
-            while timeout_at(settled, office.sight.next()).await.is_ok() {}
+            while timeout_at(settled, office.sight.next()).await.is_ok() {
+                only_definitions = false;
+            }
             definitions.mark_unchanged();
+            if only_definitions && !office.is_wanted_by(&self.catalog.loads()) {
+                continue;
+            }
             wake = Instant::now() + AGAIN;
             if !office.sight.is_whole() || !office.sight.members().contains_key(office.session.member()) {
                 // Whoever does not even know of itself knows of nobody: what it sees is older than the term, or the session is lost.
@@ -229,6 +239,7 @@ impl Director {
             if planned.more {
                 continue;
             }
+            office.orphans = !planned.orphans.is_empty();
             office.say.orphans(&self.catalog, &planned.orphans);
             office.say.stuck(&planned.stuck);
             office.pace.done(now, &moves, planned.fullest);
@@ -254,6 +265,15 @@ enum Round {
 }
 
 impl Office {
+    /// Whether definitions alone make another plan: a group is new, a slot may need what its judge cannot run, or there is an orphan to be named.
+    /// All else that they change is only how much work there is, and that is looked at now and then.
+    fn is_wanted_by(&self, loads: &Loads) -> bool {
+        let tables = self.sight.tables();
+        let has_table = |group: &Group| tables.get(group).is_some_and(|standing| standing.table.is_some());
+        let picky = self.sight.members().values().any(|record| !record.kinds.is_empty());
+        self.orphans || picky || !loads.keys().all(has_table)
+    }
+
     fn input<'a>(
         &'a self,
         loads: &'a Loads,

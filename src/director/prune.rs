@@ -1,4 +1,4 @@
-//! Keeps what only grows within bounds: closed episodes and silences that are over.
+//! Keeps what only grows within bounds: closed episodes, silences that are over, and the history of a shared store.
 
 use std::time::Duration;
 
@@ -21,6 +21,11 @@ const EVERY: Duration = Duration::from_secs(600);
 
 /// Prunes while this member directs, until `stop`.
 pub async fn run(store: Store, rights: watch::Receiver<Rights>, stop: CancellationToken) {
+    let history = super::compact::run(store.clone(), rights.clone(), stop.clone());
+    tokio::join!(records(store, rights, stop), history);
+}
+
+async fn records(store: Store, rights: watch::Receiver<Rights>, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

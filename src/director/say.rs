@@ -15,12 +15,15 @@ const NAMED: usize = 20;
 /// Reasons that a table names.
 const REASONS: usize = 4;
 
+/// From and to; slots and monitors.
+type MovedAll = BTreeMap<(Option<MemberId>, Option<MemberId>), (usize, usize)>;
+
 pub(super) struct Say {
     events: Events,
     /// Why there is to be a plan.
     reasons: Vec<String>,
-    /// What has moved since everything was settled: from, to, slots, monitors.
-    moved: Moved,
+    /// What has moved since everything was settled.
+    moved: MovedAll,
     orphans: BTreeSet<MonitorName>,
     stuck: BTreeSet<MemberId>,
 }
@@ -142,11 +145,8 @@ impl Say {
     }
 }
 
-/// From whom to whom, and how many slots and monitors.
-type Moved = BTreeMap<(Option<MemberId>, Option<MemberId>), (usize, usize)>;
-
 /// `1365 slots with 3300 monitors from m2 to m1, …`, the most first.
-fn pairs(moved: &Moved) -> String {
+fn pairs(moved: &MovedAll) -> String {
     let mut pairs: Vec<_> = moved.iter().collect();
     pairs.sort_by_key(|(_, (slots, monitors))| std::cmp::Reverse((*monitors, *slots)));
     let name = |id: &Option<MemberId>| id.as_ref().map_or_else(|| "nobody".to_owned(), MemberId::to_string);

@@ -2,14 +2,17 @@
 //!
 //! Read after the table that gives them was seen. By that table nobody else can write of them any more, so what is read is the last word.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
+
+use async_trait::async_trait;
 
 use super::commits::restore;
 use super::lane::Taken;
 use super::soft::LeftSoft;
-use crate::catalog::MonitorEntry;
-use crate::model::{AlerterName, EpisodeId, Group, MonitorName, Status, WallMs};
+use crate::catalog::{Carried, MonitorEntry};
+use crate::cluster::Tables;
+use crate::model::{AlerterName, EpisodeId, Group, MemberId, MonitorName, Slots, Status, WallMs};
 use crate::store::records::{Checkpoint, FORMAT, SoftRecord};
 use crate::store::{Entry, Revision, Store, StoreError, decode, keys};
 
@@ -100,7 +103,56 @@ async fn soft(store: &Store) -> Result<LeftSoft, StoreError> {
     Ok(left)
 }
 
+/// Asks other members about monitors that they judged until now.
+#[async_trait]
+pub trait Before: Send + Sync {
+    /// What `judge` knows of the monitors in these slots: name, fingerprint of what it measured, state. Empty if it does not say within a moment.
+    async fn ask(&self, judge: MemberId, slots: Slots) -> Vec<(MonitorName, u64, Carried)>;
+}
+
+/// What those who judged them before know of these monitors.
+pub(super) async fn carried(
+    before: &dyn Before,
+    tables: &Tables,
+    me: &MemberId,
+    moved: impl Iterator<Item = (&Group, u16)>,
+) -> HashMap<MonitorName, (u64, Carried)> {
+    let mut of: BTreeMap<MemberId, Slots> = BTreeMap::new();
+    for (group, slot) in moved {
+        let earlier = tables.history(group, slot).into_iter().nth(1);
+        if let Some(judge) = earlier.and_then(|held| held.judge).filter(|judge| judge != me) {
+            of.entry(judge).or_default().add(group, slot, slot);
+        }
+    }
+    let asked = of.into_iter().map(|(judge, slots)| before.ask(judge, slots));
+    let answers = futures_util::future::join_all(asked).await;
+    let known = answers.into_iter().flatten();
+    known.map(|(name, measured, state)| (name, (measured, state))).collect()
+}
+
 impl Found {
+    /// How a monitor stands that another member judged until now, as far as that one says.
+    pub(super) fn moved(&mut self, entry: &MonitorEntry, carried: Option<(u64, Carried)>, now: WallMs) -> Box<Taken> {
+        let mut taken = self.taken(entry, now);
+        let measured = entry.def.as_ref().map(|def| def.measured);
+        let carried = carried.filter(|(of, _)| Some(*of) == measured).map(|(_, state)| state);
+        let mut results = None;
+        if let Some(state) = carried {
+            let live = state.into_live();
+            // Of an episode only what is recorded holds; of failures that are not one yet, the last count.
+            if taken.recorded.is_none() && live.health.episode.is_none() {
+                taken.health = live.health;
+            }
+            results = Some(live.results);
+        }
+        if taken.health.status == Status::Pending {
+            // It was seen before, and nothing was wrong with it.
+            taken.health.status = Status::Ok;
+        }
+        taken.moved = Some(results);
+        taken
+    }
+
     /// How a monitor stands.
     pub(super) fn taken(&mut self, entry: &MonitorEntry, now: WallMs) -> Box<Taken> {
         let mut taken = match self.checkpoints.get(&entry.name) {
@@ -110,6 +162,7 @@ impl Found {
                     health,
                     recorded: Some(recorded),
                     measured: Some(checkpoint.measured),
+                    moved: None,
                 }
             }
             None => Taken::default(),

@@ -24,6 +24,7 @@ use crate::config::definition::MonitorDef;
 use crate::feed::{Feed, Signal};
 use crate::model::{Closed, MonitorName, Outcome, Verdict, WallMs};
 use crate::monitors::CheckCx;
+use crate::results::Results;
 use crate::schedule::{FINE, Grid, Skip, Wheel, first_delay, name_hash, slew};
 use crate::state::{Health, Judged, Policy};
 use crate::tasks::Tasks;
@@ -38,6 +39,9 @@ const FAR: Duration = Duration::from_secs(30 * 86_400);
 /// A lane that is awake takes along what comes next: on an idle machine waking up costs several times as much as a check.
 /// A run begins this much early at most, and never more than a thousandth of its interval.
 const EARLY: Duration = Duration::from_millis(10);
+
+/// A monitor that another member ran, and nobody remembers when, is run within this time.
+const UNKNOWN: Duration = Duration::from_secs(60);
 
 /// What a lane is told.
 pub enum Command {
@@ -79,6 +83,8 @@ pub struct Taken {
     pub recorded: Option<Recorded>,
     /// Fingerprint of what the open episode's failures measured.
     pub measured: Option<u64>,
+    /// It ran on another member until now: it goes on in step. What that one remembers of its runs, if it answered.
+    pub moved: Option<Option<Results>>,
 }
 
 /// Limits of one lane.
@@ -227,7 +233,15 @@ impl Lane {
         let Some(def) = &entry.def else { return };
         let (interval, measured) = (def.settings.interval.0, def.measured);
         let now = self.clock.now();
-        if let Some(taken) = taken {
+        // On phase, as it ran elsewhere; but what nobody remembers to have run lately is not waited for so long.
+        let mut in_step = None;
+        if let Some(mut taken) = taken {
+            if let Some(results) = taken.moved.take() {
+                in_step = Some(if results.is_some() { Duration::MAX } else { UNKNOWN });
+                if let Some(results) = results {
+                    entry.live.lock().results = results;
+                }
+            }
             self.take_over(&entry, &right, *taken, measured);
         }
         if let Some(&slot) = self.by_name.get(&entry.name) {
@@ -262,6 +276,7 @@ impl Lane {
         let failing = {
             let mut live = entry.live.lock();
             live.known_at = Some(self.clock.wall_ms());
+            live.left = None;
             live.health.failures > 0
         };
         let job = Job {
@@ -282,6 +297,12 @@ impl Lane {
         self.by_name.insert(entry.name.clone(), slot);
         self.stats.set_monitors(self.by_name.len());
         self.first(slot, now, arriving);
+        if let Some(at_most) = in_step
+            && let Some(job) = self.jobs[slot as usize].as_mut()
+            && on_grid(job, self.clock.wall(), Duration::ZERO) <= at_most
+        {
+            self.place(slot, now, Duration::ZERO);
+        }
     }
 
     /// Goes on from where somebody else was. An episode of something else that was measured ends.
@@ -356,7 +377,9 @@ impl Lane {
             None => {
                 // What is known of it is the next judge's to say.
                 self.recorder.taken_over(&entry.name, None);
-                entry.live.lock().health = Health::default();
+                let mut live = entry.live.lock();
+                let before = std::mem::take(&mut live.health);
+                live.left = Some(Box::new((self.clock.wall_ms(), before)));
             }
         }
     }

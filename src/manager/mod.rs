@@ -24,24 +24,30 @@ pub mod soft;
 mod start_tests;
 pub mod stats;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+pub use arrivals::Before;
 pub use commits::{Recorded, restore};
 pub use lanes::Lanes;
 
 use crate::catalog::loader::Changed;
 use crate::catalog::{Catalog, MonitorEntry};
+use crate::cluster::Tables;
 use crate::cluster::tenures::Tenures;
 use crate::events::{EventKind, Events};
-use crate::model::WallMs;
+use crate::model::{MemberId, WallMs};
+use crate::results::Results;
 use crate::state;
 use crate::store::Store;
 use placement::Placement;
 use recorder::Recorder;
 
+/// For so long after it was given to another member, this one answers what it knows of a monitor.
+const ANSWERS_FOR: Duration = Duration::from_secs(60);
 /// How often it is looked whether a monitor is unwatched.
 const SWEEP: Duration = Duration::from_secs(5);
 
@@ -53,8 +59,14 @@ pub struct Manager {
     pub lanes: Lanes,
     /// Where changes go.
     pub recorder: Recorder,
+    /// This member.
+    pub me: MemberId,
     /// What may be judged here.
     pub tenures: Tenures,
+    /// Who judged what before.
+    pub tables: Tables,
+    /// For asking them; nobody where this member is alone.
+    pub before: Option<Arc<dyn Before>>,
     /// To read how monitors stand that are taken over.
     pub store: Store,
     /// For telling people.
@@ -111,6 +123,10 @@ impl Manager {
         for entry in self.catalog.monitors() {
             let Some(def) = &entry.def else { continue };
             let mut live = entry.live.lock();
+            if live.left.as_ref().is_some_and(|left| now.since(left.0) > ANSWERS_FOR) {
+                live.left = None;
+                live.results = Results::default();
+            }
             let Some(known_at) = live.known_at else {
                 // Not run here: whoever runs it says how it is.
                 live.unwatched_told = false;

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use super::lane::{Command, Taken};
 use super::{Manager, arrivals, restore};
 use crate::catalog::loader::Changed;
-use crate::catalog::{Live, MonitorEntry};
+use crate::catalog::{Carried, Live, MonitorEntry};
 use crate::cluster::tenures::Right;
 use crate::model::{Closed, Group, MonitorName, WallMs};
 use crate::store::Revision;
-use crate::store::records::Checkpoint;
+use crate::store::records::{Checkpoint, slot};
 
 /// What the loop knows.
 pub(super) struct Placement {
@@ -122,6 +122,7 @@ impl Placement {
     async fn arrive(&mut self, arrivals: Vec<(Arc<MonitorEntry>, Option<Arc<Right>>)>, all: bool) {
         let names: Vec<_> = arrivals.iter().map(|(entry, _)| &entry.name).collect();
         let mut found = arrivals::read(&self.manager.store, &names, all).await;
+        let mut carried = self.carried(&arrivals, all).await;
         let now = WallMs::now();
         let n = arrivals.len();
         for (entry, right) in arrivals {
@@ -134,7 +135,11 @@ impl Placement {
             });
             let Some(right) = right else { continue };
             let open = checkpoint.is_some();
-            let taken = found.taken(&entry, now);
+            let taken = if all && self.has_moved(&right, entry.name.as_str()) {
+                found.moved(&entry, carried.remove(&entry.name), now)
+            } else {
+                found.taken(&entry, now)
+            };
             self.judged.insert(entry.name.clone(), right.clone());
             if entry.disabled() {
                 if open {
@@ -161,6 +166,30 @@ impl Placement {
         }
     }
 
+    /// Whether somebody else judged the slot until the table that gave it to us.
+    fn has_moved(&self, right: &Right, name: &str) -> bool {
+        let earlier = self.manager.tables.history(&right.group, slot(name)).into_iter().nth(1);
+        !right.inherited && earlier.is_some_and(|held| held.judge.is_some_and(|judge| judge != self.manager.me))
+    }
+
+    /// What other members know of monitors that they judged until now.
+    async fn carried(
+        &self,
+        arrivals: &[(Arc<MonitorEntry>, Option<Arc<Right>>)],
+        all: bool,
+    ) -> HashMap<MonitorName, (u64, Carried)> {
+        let Some(before) = self.manager.before.as_ref().filter(|_| all) else {
+            return HashMap::new();
+        };
+        let moved = arrivals.iter().filter_map(|(entry, right)| {
+            let right = right
+                .as_ref()
+                .filter(|right| self.has_moved(right, entry.name.as_str()))?;
+            Some((&right.group, slot(entry.name.as_str())))
+        });
+        arrivals::carried(&**before, &self.manager.tables, &self.manager.me, moved).await
+    }
+
     /// Episodes whose monitors were removed, or edited to belong elsewhere, while nobody judged them: whoever holds their slot closes them.
     async fn close_orphans(&mut self, checkpoints: HashMap<MonitorName, (Revision, Checkpoint)>) {
         for (name, (rev, left)) in checkpoints {
@@ -176,6 +205,7 @@ impl Placement {
                 health,
                 recorded: Some(recorded),
                 measured: None,
+                moved: None,
             });
             let (entry, why) = match self.manager.catalog.monitor(name.as_str()) {
                 // Its new judge, if it has one, may be first.

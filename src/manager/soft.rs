@@ -84,6 +84,8 @@ fn collect(catalog: &Catalog) -> Vec<Soft> {
         .filter_map(|entry| {
             let live = entry.live.lock();
             let health = &live.health;
+            // Whoever runs it counts.
+            live.known_at?;
             let first = health
                 .first_failed
                 .filter(|_| health.episode.is_none() && health.failures > 0)?;

@@ -15,6 +15,7 @@ use super::stats::LaneStats;
 use super::{Lanes, Manager};
 use crate::catalog::loader::Changed;
 use crate::catalog::{Catalog, MonitorEntry};
+use crate::cluster::Tables;
 use crate::cluster::tenures::{Holding, Tenures};
 use crate::config::definition::Strictness;
 use crate::config::kinds::Kinds;
@@ -79,7 +80,10 @@ async fn a_right_that_comes_before_the_definitions_runs_nothing_that_still_has_t
         catalog: catalog.clone(),
         lanes: Lanes::new(vec![(inbox, Arc::new(LaneStats::default()))]),
         recorder: Recorder::new(),
+        me: MemberId::parse("a").unwrap(),
         tenures: tenures.clone(),
+        tables: Tables::default(),
+        before: None,
         events: Events::new(MemberId::parse("a").unwrap(), Feed::default()).0,
         store: store.clone(),
         alive: None,

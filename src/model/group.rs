@@ -1,5 +1,6 @@
 //! Placement groups: monitors with equal placement needs are dealt to members together.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// A placement group, by name: `untagged`, or `tag-<member tag>`.
@@ -15,10 +16,16 @@ impl Group {
     /// The group of monitors with that member tag (empty = none).
     #[must_use]
     pub fn of(member_tag: &str) -> Self {
+        Self(Self::name(member_tag).into())
+    }
+
+    /// The name of that group.
+    #[must_use]
+    pub fn name(member_tag: &str) -> Cow<'static, str> {
         if member_tag.is_empty() {
-            Self(UNTAGGED.into())
+            Cow::Borrowed(UNTAGGED)
         } else {
-            Self(format!("{TAG}{member_tag}").into())
+            Cow::Owned(format!("{TAG}{member_tag}"))
         }
     }
 

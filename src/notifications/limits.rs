@@ -36,8 +36,10 @@ pub(crate) const STORE_LONGEST_WAIT: Duration = Duration::from_secs(10);
 pub(crate) const COMMITS_AT_ONCE: usize = 120;
 /// Keys that are read again at once after a refusal or a lost answer.
 pub(crate) const READS_AT_ONCE: usize = 16;
-/// Without the right to work alerters, it is asked for this often.
-pub(crate) const TENURE_RECHECK: Duration = Duration::from_millis(200);
+/// Up to so many alerters that are taken over are read one by one; for more, everything is listed.
+pub(crate) const SINGLY: usize = 16;
+/// A list of all that is told and to be told may take this long.
+pub(crate) const LIST_PATIENCE: Duration = Duration::from_secs(60);
 /// A list that failed is tried again after this.
 pub(crate) const LIST_AGAIN: Duration = Duration::from_millis(500);
 /// Silences are asked again at least this often, for a wall clock that is set.

@@ -3,10 +3,15 @@
 //! `outbox → mute → dedup → deliver → told`: the judge has put what an alerter should know into the outbox; a lane per alerter and monitor
 //! makes *told* equal to it. The rules are pure ([`dedup`], [`lane`]); the worker moves bytes.
 //!
-//! *Guarantees*: every entry is told at least once or visibly given up, in order for one alerter and monitor; twice only if this process
-//! dies between the far end's answer and the record, or the answer is lost. *Assumptions*: the judge alone writes the outbox; one member
-//! alone works an alerter, and its tenure is part of every commit. *Caveats*: a silence keeps trouble from being told, not its end: where
-//! somebody was told, an incident is open.
+//! An alerter is worked by the member that holds its slot of the group `notify`. Gained: what the store holds of it is read, after the table that
+//! gives it was seen, then its lanes begin. Lost: nothing of it is begun any more; what is in flight ends, and what came of it is the next
+//! member's to find out. Those that are kept notice neither.
+//!
+//! *Guarantees*: every entry is told at least once or visibly given up, in order for one alerter and monitor; twice only if whoever works the
+//! alerter dies or loses it between the far end's answer and the record, or the answer is lost. *Assumptions*: the judge alone writes the
+//! outbox; one member alone works an alerter, and its tenure is part of every commit. *Caveats*: a silence keeps trouble from being told, not
+//! its end: where somebody was told, an incident is open. A member that was paused may make one more attempt of what it had begun before it
+//! learns that the alerter is another's: whoever takes over gives it the time of one attempt.
 
 mod dedup;
 mod event;
@@ -32,17 +37,16 @@ pub use lane::GaveUp;
 pub use view::{AlerterFacts, Counts, LastDelivery, NotificationItem, NotificationState, NotifierView};
 
 use crate::alerters::{DeliveryCx, DeliveryError, DynAlerter, Receipt};
+use crate::cluster::tenures::Tenures;
 use crate::config::definition::AlerterDef;
 use crate::model::{AlerterName, MemberId, Notification};
+use crate::store::Store;
 use crate::store::records::Definition;
-use crate::store::{Store, Tenure};
 use limits::ATTEMPT_DEADLINE;
 use message::Sender;
 
 /// Reads an alerter's stored definition; `None` if it cannot be used.
 pub type ReadAlerter = Arc<dyn Fn(&AlerterName, &Definition) -> Option<Arc<AlerterDef>> + Send + Sync>;
-/// The right to work alerters, as it stands.
-pub type TenureNow = Arc<dyn Fn() -> Option<Tenure> + Send + Sync>;
 /// Told of events; must not block.
 pub type OnEvent = Arc<dyn Fn(NotifierEvent) + Send + Sync>;
 
@@ -50,8 +54,8 @@ pub type OnEvent = Arc<dyn Fn(NotifierEvent) + Send + Sync>;
 pub struct NotifierOptions {
     /// The store.
     pub store: Store,
-    /// The right to work alerters (group `notify`); asked again whenever a commit was refused for it.
-    pub tenure: TenureNow,
+    /// Which alerters are ours to work, and by which right: the slots of the group `notify`.
+    pub tenures: Tenures,
     /// This member, named in messages.
     pub member: MemberId,
     /// Name of the cluster: part of the keys of messages and incidents.
@@ -66,7 +70,7 @@ pub struct NotifierOptions {
     pub events: OnEvent,
 }
 
-/// Makes every alerter know what it should.
+/// Makes every alerter that is given to this member know what it should.
 #[must_use = "a notifier does nothing until it is run"]
 pub struct Notifier {
     options: NotifierOptions,

@@ -1,4 +1,4 @@
-//! What the pipeline shows to others: states, counters, the last messages. Written by the worker, read by anybody.
+//! What the pipeline shows to others: states, counters, the last messages; of the alerters that this member works. Written by the worker, read by anybody.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -90,6 +90,9 @@ pub struct LastDelivery {
 /// What is known of one alerter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AlerterFacts {
+    /// Whether it is worked by this member. If not, what waits and is open there is known elsewhere, and only what was counted here while it
+    /// was stands below.
+    pub here: bool,
     /// Messages that wait, muted ones too.
     pub pending: usize,
     /// Incidents that it was told of and that are still open.
@@ -125,6 +128,7 @@ struct State {
     sent: VecDeque<NotificationItem>,
     alerters: BTreeMap<AlerterName, AlerterFacts>,
     defined: BTreeSet<AlerterName>,
+    here: BTreeSet<AlerterName>,
     silences: Arc<SilenceSet>,
     without_store: u64,
 }
@@ -192,7 +196,16 @@ impl NotifierView {
                 Standing::Told => &mut facts.told_open,
             } += 1;
         }
+        for (name, facts) in &mut all {
+            facts.here = state.here.contains(name);
+        }
         all
+    }
+
+    /// Whether this member works an alerter: whoever asks for more of one that it does not has to ask another member.
+    #[must_use]
+    pub fn works(&self, alerter: &AlerterName) -> bool {
+        self.state.lock().here.contains(alerter)
     }
 
     /// Messages that were told although the store could not record that first.
@@ -226,6 +239,15 @@ impl NotifierView {
             Some(shown) => state.lanes.insert(key.clone(), shown),
             None => state.lanes.remove(key),
         };
+    }
+
+    pub(crate) fn set_here(&self, name: &AlerterName, here: bool) {
+        let set = &mut self.state.lock().here;
+        if here {
+            set.insert(name.clone());
+        } else {
+            set.remove(name);
+        }
     }
 
     pub(crate) fn sent(&self, item: NotificationItem) {

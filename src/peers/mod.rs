@@ -24,7 +24,7 @@ pub use directory::Directory;
 pub use fingerprint::Fingerprint;
 pub use server::Listener;
 pub use stats::{Count, Stats};
-pub use wire::{AskError, Gathered, Refused, Why};
+pub use wire::{AskError, Gathered, Refused, Why, weight};
 
 /// Where questions go. The number is that of the way of talking; what can be said changes by calls and fields that the other may not know.
 const PATH: &str = "/peer/v1";

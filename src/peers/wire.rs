@@ -55,6 +55,26 @@ pub(super) fn read_question(bytes: &[u8]) -> Result<(Call, u64), Refused> {
     Ok((call, came.within_ms))
 }
 
+/// How many bytes something becomes on the wire: for answers that end before they are too large.
+#[must_use]
+pub fn weight(item: &impl Serialize) -> usize {
+    struct Counter(usize);
+    impl std::io::Write for Counter {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut counter = Counter(0);
+    match serde_json::to_writer(&mut counter, item) {
+        Ok(()) => counter.0,
+        Err(_) => MAX_ANSWER,
+    }
+}
+
 /// What comes back.
 #[derive(Debug, Serialize, Deserialize)]
 enum Reply {

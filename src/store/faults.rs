@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::Store;
 use super::backend::{LeaseId, StoreError};
-use super::memory::Inner;
+use super::memory::{Inner, Memory};
 
 /// What happens to the answer of one call to `commit_all`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +85,14 @@ pub struct Faults {
 impl Faults {
     pub(super) fn new(store: Arc<Inner>) -> Self {
         Self { store }
+    }
+
+    /// Another way to the same store, as another process has it: calls and watches that fail for one do not for the other. What befalls the store
+    /// itself (full, frozen, compacted, a lost lease) befalls all.
+    #[must_use]
+    pub fn another_client(&self) -> (Store, Self) {
+        let (memory, faults) = Memory::beside(&self.store);
+        (Store::new(memory), faults)
     }
 
     /// What happens to the next calls to `commit_all`, one each.

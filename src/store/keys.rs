@@ -154,6 +154,12 @@ pub fn outbox_entry(alerter: &AlerterName, monitor: &MonitorName) -> Key {
     ))
 }
 
+/// All that an alerter should know.
+#[must_use]
+pub fn outbox_of(alerter: &AlerterName) -> Key {
+    Key::new(format!("outbox/{}/", segment(alerter.as_str())))
+}
+
 /// What an alerter was told of a monitor.
 #[must_use]
 pub fn told(alerter: &AlerterName, monitor: &MonitorName) -> Key {
@@ -204,6 +210,12 @@ pub fn alerter_and_monitor(key: &Key) -> Option<(AlerterName, MonitorName)> {
     Some((alerter, monitor))
 }
 
+/// The first name in such a key, as it is written there: to sort out without reading more.
+#[must_use]
+pub fn alerter_segment(key: &Key) -> Option<&str> {
+    key.as_str().split('/').nth(1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -217,6 +229,10 @@ mod tests {
                 prop_assert_eq!(key.as_str().matches('/').count(), 1);
                 prop_assert_eq!(last_segment(&key), Some(name.as_str().to_owned()));
                 let alerter = AlerterName::parse(name.as_str()).unwrap();
+                let entry = outbox_entry(&alerter, &name);
+                prop_assert!(outbox_of(&alerter).covers(&entry));
+                let first = alerter_segment(&entry).and_then(unsegment);
+                prop_assert_eq!(first.as_deref(), Some(alerter.as_str()));
                 prop_assert_eq!(alerter_and_monitor(&told(&alerter, &name)), Some((alerter, name)));
             }
         }

@@ -27,16 +27,18 @@ const RUNNING_LISTS: usize = 8;
 #[derive(Debug)]
 pub struct Memory {
     inner: Arc<Inner>,
-    tasks: Mutex<Tasks>,
+    /// Of the store: shared by all its clients.
+    tasks: Arc<Mutex<Tasks>>,
 }
 
 #[derive(Debug)]
 pub(super) struct Inner {
-    pub(super) state: Mutex<State>,
+    pub(super) state: Arc<Mutex<State>>,
     pub(super) plan: Mutex<FaultPlan>,
     pub(super) watching: watch::Sender<WatchFaults>,
     pub(super) history: Arc<History>,
-    wake: Notify,
+    wake: Arc<Notify>,
+    tasks: Arc<Mutex<Tasks>>,
 }
 
 #[derive(Debug, Default)]
@@ -208,16 +210,33 @@ impl Memory {
     /// An empty store and the handle that makes it misbehave.
     #[must_use]
     pub fn new() -> (Arc<Self>, Faults) {
-        let inner = Arc::new(Inner {
-            state: Mutex::default(),
+        Self::of(Inner {
+            state: Arc::default(),
             plan: Mutex::default(),
             watching: watch::Sender::default(),
             history: History::new(Revision(0)),
-            wake: Notify::new(),
-        });
+            wake: Arc::default(),
+            tasks: Arc::new(Mutex::new(Tasks::child_of(&CancellationToken::new()))),
+        })
+    }
+
+    /// Another way to the same store, with faults of its own: what is wrong with the first is not wrong with this one.
+    pub(super) fn beside(inner: &Inner) -> (Arc<Self>, Faults) {
+        Self::of(Inner {
+            state: inner.state.clone(),
+            plan: Mutex::default(),
+            watching: watch::Sender::default(),
+            history: inner.history.clone(),
+            wake: inner.wake.clone(),
+            tasks: inner.tasks.clone(),
+        })
+    }
+
+    fn of(inner: Inner) -> (Arc<Self>, Faults) {
+        let inner = Arc::new(inner);
         let memory = Arc::new(Self {
             inner: inner.clone(),
-            tasks: Mutex::new(Tasks::child_of(&CancellationToken::new())),
+            tasks: inner.tasks.clone(),
         });
         (memory, Faults::new(inner))
     }

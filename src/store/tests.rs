@@ -278,6 +278,41 @@ impl Model {
         self.leases.get(n).map_or(LeaseId(999_999), |(id, _)| *id)
     }
 
+    /// What a step calls the store with.
+    fn call(
+        &self,
+        shared: &[(u8, Ask)],
+        guards: &[Vec<(bool, Ask)>],
+        ops: &[Vec<Change3>],
+    ) -> (Vec<Guard>, Vec<Commit>) {
+        let shared = shared.iter().map(|(n, ask)| self.guard(key(*n), ask)).collect();
+        let commits = (0_u8..)
+            .zip(ops.iter().zip(guards))
+            .map(|(n, (ops, guards))| Commit {
+                guards: guards
+                    .iter()
+                    .map(|(second, ask)| self.guard(key(2 * n + u8::from(*second)), ask))
+                    .collect(),
+                ops: (0_u8..)
+                    .zip(ops)
+                    .map(|(m, change)| match change {
+                        None => Op::Delete(key(2 * n + m)),
+                        Some((value, lease)) => Op::Put(
+                            key(2 * n + m),
+                            Bytes::from(vec![*value]),
+                            lease.map(|lease| self.lease(lease)),
+                        ),
+                    })
+                    .collect(),
+            })
+            .collect();
+        (shared, commits)
+    }
+
+    fn lives(&self, lease: LeaseId) -> bool {
+        self.leases.iter().any(|(known, lives)| *known == lease && *lives)
+    }
+
     fn holds(&self, guard: &Guard) -> bool {
         let entry = self.rows.get(guard.key());
         match (guard, entry) {
@@ -295,11 +330,10 @@ impl Model {
         if !commit.guards.iter().all(|guard| self.holds(guard)) {
             return Outcome::Refused(Refusal::Own);
         }
-        let lives = |id: &LeaseId| self.leases.iter().any(|(known, lives)| known == id && *lives);
         if commit
             .ops
             .iter()
-            .any(|op| matches!(op, Op::Put(_, _, Some(lease)) if !lives(lease)))
+            .any(|op| matches!(op, Op::Put(_, _, Some(lease)) if !self.lives(*lease)))
         {
             return Outcome::Failed(StoreError::NoLease);
         }
@@ -353,27 +387,7 @@ async fn like_the_model(store: Arc<dyn Backend>, steps: &[Step]) {
                 }
             }
             Step::Call(shared, guards, ops) => {
-                let shared: Vec<_> = shared.iter().map(|(n, ask)| model.guard(key(*n), ask)).collect();
-                let commits: Vec<Commit> = (0_u8..)
-                    .zip(ops.iter().zip(guards))
-                    .map(|(n, (ops, guards))| Commit {
-                        guards: guards
-                            .iter()
-                            .map(|(second, ask)| model.guard(key(2 * n + u8::from(*second)), ask))
-                            .collect(),
-                        ops: (0_u8..)
-                            .zip(ops)
-                            .map(|(m, change)| match change {
-                                None => Op::Delete(key(2 * n + m)),
-                                Some((value, lease)) => Op::Put(
-                                    key(2 * n + m),
-                                    Bytes::from(vec![*value]),
-                                    lease.map(|lease| model.lease(lease)),
-                                ),
-                            })
-                            .collect(),
-                    })
-                    .collect();
+                let (shared, commits) = model.call(shared, guards, ops);
                 let expected: Vec<Outcome> = if shared.iter().all(|guard| model.holds(guard)) {
                     commits.iter().map(|commit| model.make(commit)).collect()
                 } else {
@@ -404,6 +418,102 @@ async fn like_the_model(store: Arc<dyn Backend>, steps: &[Step]) {
         }
     }
     assert_eq!(picture, model.rows);
+}
+
+/// The same where a store counts revisions as it likes, and others write to it: the model takes them from its outcomes.
+async fn like_the_model_in_its_own_revisions(store: Arc<dyn Backend>, steps: &[Step]) {
+    let start = store.list(&keys::all(), None).await.unwrap().at;
+    let mut model = Model {
+        rev: start.0,
+        ..Model::default()
+    };
+    let mut watch = store.watch(&keys::all(), start).await.unwrap();
+    for step in steps {
+        match step {
+            Step::Grant => {
+                let lease = store.grant(Duration::from_secs(3600)).await.unwrap();
+                model.leases.push((lease.id, true));
+            }
+            Step::Revoke(n) => {
+                let id = model.lease(*n);
+                let lived = model.leases.get_mut(*n).is_some_and(|(_, lives)| std::mem::take(lives));
+                assert_eq!(store.revoke(id).await.is_ok(), lived);
+                if lived {
+                    model.end(id);
+                }
+            }
+            Step::Call(shared, guards, ops) => {
+                let (mut shared, commits) = model.call(shared, guards, ops);
+                let gone = |op: &Op| matches!(op, Op::Put(_, _, Some(lease)) if !model.lives(*lease));
+                if commits.iter().flat_map(|commit| &commit.ops).any(gone) {
+                    // The others may then be made one after another, and the shared guards look at what the first one wrote.
+                    shared.clear();
+                }
+                let held = shared.iter().all(|guard| model.holds(guard));
+                let outcomes = store.commit_all(&shared, commits.clone()).await;
+                assert_eq!(outcomes.len(), commits.len());
+                for (commit, outcome) in commits.iter().zip(outcomes) {
+                    let before = model.rows.clone();
+                    if let Outcome::Done(rev) = &outcome {
+                        model.rev = rev.0 - 1;
+                    }
+                    let expected = if held {
+                        model.make(commit)
+                    } else {
+                        Outcome::Refused(Refusal::Shared)
+                    };
+                    let same = match (&expected, &outcome) {
+                        // Nothing was there to change: any revision will do.
+                        (Outcome::Done(_), Outcome::Done(_)) if before == model.rows => true,
+                        (expected, outcome) => expected == outcome,
+                    };
+                    assert!(same, "{commit:?}: {outcome:?}, and not {expected:?}");
+                }
+            }
+        }
+        let page = store.list(&keys::all(), None).await.unwrap();
+        assert!(
+            page.entries.iter().eq(model.rows.values()),
+            "{:?} {:?}",
+            page.entries,
+            model.rows
+        );
+        assert!(page.entries.iter().all(|entry| entry.rev <= page.at));
+    }
+    let mut picture = BTreeMap::new();
+    let mut at = start;
+    while picture != model.rows {
+        let batch = watch.recv().await.unwrap().unwrap();
+        assert!(batch.changes.is_empty() || batch.at > at, "{batch:?} after {at}");
+        at = batch.at;
+        for change in batch.changes {
+            match change {
+                Change::Put(entry) => picture.insert(entry.key.clone(), entry),
+                Change::Deleted(key) => picture.remove(&key),
+            };
+        }
+    }
+}
+
+#[test]
+fn real_etcd_does_what_the_model_does() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let (_etcd, below) = runtime.block_on(etcd::on_real_etcd());
+    let config = ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(60)
+    };
+    let case = std::cell::Cell::new(0);
+    let ran = proptest::test_runner::TestRunner::new(config).run(&prop::collection::vec(step(), 1..25), |steps| {
+        case.set(case.get() + 1);
+        let prefix = format!("case{}", case.get());
+        runtime.block_on(async { like_the_model_in_its_own_revisions(below(&prefix), &steps).await });
+        Ok(())
+    });
+    ran.unwrap();
 }
 
 proptest! {

@@ -19,6 +19,7 @@ const FILTERS = [
   "unwatched",
   "orphaned",
   "invalid",
+  "unreachable",
   "sort",
 ] as const;
 

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::stage::{kinds, stage};
+use crate::app::HAND_OVER;
 use crate::catalog::{Catalog, loader};
 use crate::cluster::abstain::Abstain;
 use crate::cluster::tenures::Tenures;
@@ -22,7 +23,7 @@ use crate::manager::lane::{self, Lane, Limits};
 use crate::manager::recorder::{Recorder, Shell};
 use crate::manager::stats::LaneStats;
 use crate::manager::{Lanes, Manager, soft};
-use crate::model::{Group, MemberId, WallMs};
+use crate::model::{MemberId, WallMs};
 use crate::monitors::{CheckCx, CheckOptions};
 use crate::notifications::{Notifier, NotifierEvent, NotifierOptions};
 use crate::store::Store;
@@ -47,6 +48,7 @@ pub(super) struct Member {
     pub(super) lanes: Lanes,
     pub(super) events: Events,
     pub(super) rights: watch::Receiver<Rights>,
+    pub(super) tenures: Tenures,
     running: Tasks<Part>,
     recording: Tasks<Part>,
     telling: Tasks<Part>,
@@ -55,6 +57,7 @@ pub(super) struct Member {
 
 /// What one process is begun with.
 pub(super) struct Begin {
+    pub(super) id: MemberId,
     pub(super) store: Store,
     pub(super) tags: Vec<String>,
     pub(super) boot: u32,
@@ -69,6 +72,7 @@ impl Member {
     /// In the order of `App::bind` and `App::run`.
     pub(super) async fn start(begin: Begin) -> anyhow::Result<Self> {
         let Begin {
+            id,
             store,
             tags,
             boot,
@@ -77,21 +81,21 @@ impl Member {
         store.identity().await?;
         let settings = store.settings().await?.value;
         let feed = Feed::default();
-        let (events, to_write) = Events::new(id(), feed.clone());
+        let (events, to_write) = Events::new(id.clone(), feed.clone());
         let record = MemberRecord {
             tags,
             started: WallMs::now(),
-            ..MemberRecord::new(id(), "disk", &boot.to_string())
+            ..MemberRecord::new(id.clone(), &format!("disk of {id}"), &boot.to_string())
         };
         let (rights, rights_now) = watch::channel(Rights::default());
         let tenures = Tenures::default();
-        let abstain = Abstain::default();
+        let (abstain, tables) = (Abstain::default(), Tables::default());
         let cluster = Cluster {
             store: store.clone(),
             record,
             ttl: settings.heartbeat_timeout.0,
             tenures: tenures.clone(),
-            tables: Tables::default(),
+            tables: tables.clone(),
             rights,
             events: events.clone(),
             read_before: AtomicBool::new(false),
@@ -123,7 +127,10 @@ impl Member {
             catalog: catalog.clone(),
             lanes: lanes.clone(),
             recorder: recorder.clone(),
+            me: id.clone(),
             tenures: tenures.clone(),
+            tables,
+            before: None,
             store: store.clone(),
             events: events.clone(),
             alive,
@@ -170,9 +177,9 @@ impl Member {
             ("definitions", Ok(()))
         });
         let (stop, to, all) = (recording.stop().clone(), store.clone(), catalog.clone());
-        let (rights, work) = (rights_now.clone(), recorder.clone());
+        let (rights, work, member) = (rights_now.clone(), recorder.clone(), id.clone());
         recording.spawn(async move {
-            soft::run(to, id(), rights, all, work, stop).await;
+            soft::run(to, member, rights, all, work, stop).await;
             ("soft failures", Ok(()))
         });
         let (stop, to, log) = (belonging.stop().clone(), store.clone(), events.clone());
@@ -180,7 +187,7 @@ impl Member {
             event_log::run(to, log, to_write, stop).await;
             ("events", Ok(()))
         });
-        let notifier = notifier(&store, &tenures, &events);
+        let notifier = notifier(&id, &store, &tenures, &events);
         let stop = telling.stop().clone();
         telling.spawn(async move {
             notifier.run(stop).await;
@@ -192,6 +199,7 @@ impl Member {
             lanes,
             events,
             rights: rights_now,
+            tenures,
             running,
             recording,
             telling,
@@ -212,10 +220,13 @@ impl Member {
     }
 
     /// A planned stop, in the order of `App::run`. `false` if anything had to be broken off.
-    pub(super) async fn stop(self) -> bool {
+    pub(super) async fn stop(self, others: bool) -> bool {
         let session = self.rights.borrow().session.clone();
         if let Some(session) = &session {
             session.update(|record| record.leaving = true).await;
+        }
+        if others {
+            let _ = tokio::time::timeout(HAND_OVER, self.tenures.let_go()).await;
         }
         let mut clean = true;
         for tasks in [self.running, self.recording, self.telling, self.belonging] {
@@ -228,7 +239,7 @@ impl Member {
     }
 }
 
-fn notifier(store: &Store, tenures: &Tenures, events: &Events) -> Notifier {
+fn notifier(id: &MemberId, store: &Store, tenures: &Tenures, events: &Events) -> Notifier {
     // One for all: reading the machine's certificates takes longer than a whole simulation.
     static HTTP: LazyLock<reqwest::Client> = LazyLock::new(|| {
         crate::app::install_tls();
@@ -237,8 +248,8 @@ fn notifier(store: &Store, tenures: &Tenures, events: &Events) -> Notifier {
     let (tenures, events) = (tenures.clone(), events.clone());
     Notifier::new(NotifierOptions {
         store: store.clone(),
-        tenure: Arc::new(move || Some(tenures.holding(&Group::notify())?.tenure().clone())),
-        member: id(),
+        tenures,
+        member: id.clone(),
         cluster: "main".to_owned(),
         base_url: None,
         http: HTTP.clone(),

@@ -1,12 +1,14 @@
 //! One whole member in simulation: the real parts over a store in memory that misbehaves when asked to, with the clock paused.
 //!
 //! [`stage`] is what is around it, [`member`] puts it together as `App` does, [`world`] is the operator's hand. `scenarios` and `restarts` hold one
-//! behaviour each; [`chaos`] runs schedules of faults by chance and [`check`] says what must hold after all of them.
+//! behaviour each, `hand_over` those of several members ([`crew`]); [`chaos`] runs schedules of faults by chance and [`check`] says what must hold after all of them.
 
 mod chaos;
 mod check;
+mod crew;
 mod edits;
 mod faults;
+mod hand_over;
 mod member;
 mod restarts;
 mod scenarios;

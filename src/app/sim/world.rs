@@ -116,6 +116,7 @@ impl World {
         self.boots += 1;
         stage(|stage| stage.begun.push(WallMs::now()));
         let begin = Begin {
+            id: super::member::id(),
             store: self.store.clone(),
             tags: self.tags.clone(),
             boot: self.boots,
@@ -150,7 +151,7 @@ impl World {
     /// A planned stop.
     pub(super) async fn stop(&mut self) -> bool {
         let Some(member) = self.member.take() else { return true };
-        let clean = member.stop().await;
+        let clean = member.stop(false).await;
         self.alive = Some(WallMs::now());
         clean
     }

@@ -55,7 +55,13 @@ async fn survives(answers: Vec<Answer>) {
     world.until("tag-eu", "-").await;
     world.start("e", &["eu"]).await;
     world.until("tag-eu", "e").await;
-    sleep(CALM).await;
+    let before = world.table("tag-eu").await;
+    sleep(CALM * 5).await;
+    assert_eq!(
+        world.table("tag-eu").await,
+        before,
+        "it is written once, and no earlier one comes after it"
+    );
     assert_eq!(
         (world.judges("tag-eu").await, world.judges("untagged").await),
         ("e".into(), "a b".into())

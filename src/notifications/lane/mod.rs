@@ -298,6 +298,16 @@ impl Lane {
         }
     }
 
+    /// Another member had it before, and its last attempt may be on its way still. What its clock wrote says when its first one began, not
+    /// the last: a whole attempt's time from now.
+    #[must_use]
+    pub(crate) fn taken_over(mut self, now: Now) -> Self {
+        if self.repeat {
+            self.settling_until = now.mono + ATTEMPT_DEADLINE;
+        }
+        self
+    }
+
     /// As the store has it, after this process may have missed something; what an attempt has shown and nobody recorded is kept.
     pub(crate) fn reload(&mut self, told: Option<At<Told>>, entry: Option<At<OutboxEntry>>, at: Revision, now: Now) {
         if !self.unrecorded && self.unsent.is_none() {

@@ -45,6 +45,8 @@ struct World {
     reading: bool,
     attempt: Option<Message>,
     late: Vec<Write>,
+    /// An attempt of the member that worked the alerter before, and until when it may arrive.
+    leftover: Option<(Message, Duration)>,
     now: Now,
     far: bool,
     /// Of the open episodes: whether something may have arrived since the last end that did.
@@ -94,6 +96,7 @@ fn start() -> World {
         reading: false,
         attempt: None,
         late: Vec::new(),
+        leftover: None,
         now,
         far: false,
         may_have_arrived: false,
@@ -128,10 +131,15 @@ impl World {
             reading,
             attempt,
             late,
+            leftover,
             now,
             far,
             ..
         } = self;
+        leftover
+            .as_ref()
+            .map(|(m, until)| (m.episode, m.seq, m.status, until))
+            .hash(h);
         (changes, status, episode, seq, rev, unseen, reading, now, far).hash(h);
         (
             self.may_have_arrived,
@@ -377,6 +385,22 @@ fn successors(world: &World, bounds: Bounds) -> Vec<(&'static str, World)> {
             });
         }
     }
+    if world.crashes < bounds.crashes && world.attempt.is_some() && world.leftover.is_none() {
+        go("another member takes over, the attempt is on its way", &|w| {
+            w.crashes += 1;
+            w.late.clear();
+            w.leftover = w.attempt.take().map(|message| (message, w.now.mono + ATTEMPT_DEADLINE));
+            (w.commit, w.reading, w.unseen) = (None, false, false);
+            w.lane = Lane::load(w.told.clone(), w.entry.clone(), Revision(w.rev), w.now).taken_over(w.now);
+        });
+    }
+    if world.leftover.is_some() {
+        go("the attempt of the one before arrives", &|w| {
+            if let Some((message, _)) = w.leftover.take() {
+                w.arrive(&message);
+            }
+        });
+    }
     for n in 0..world.late.len() {
         go("a late commit arrives", &|w| {
             let write = w.late.remove(n);
@@ -466,6 +490,7 @@ fn successors(world: &World, bounds: Bounds) -> Vec<(&'static str, World)> {
             Action::Wait(Some(until)) if next.gate == Gate::Open && until - next.now.mono <= 2 * ATTEMPT_DEADLINE => {
                 next.now.wall = next.now.wall.plus(until - next.now.mono);
                 next.now.mono = until;
+                next.leftover.take_if(|(_, at_most)| *at_most <= until);
             }
             Action::Wait(_) | Action::Gone => {}
         }

@@ -2,11 +2,13 @@
 
 mod far;
 mod flow;
+mod members;
 mod restarts;
+mod shared;
 mod silenced;
 mod trouble;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,12 +22,11 @@ use super::*;
 use crate::alerters::Kind;
 use crate::model::{AlerterSettings, Closed, EpisodeId, MonitorName, Status, WallMs};
 use crate::silences::MatcherSpec;
-use crate::store::records::{
-    At, Definition, FORMAT, MemberRecord, OutboxEntry, SLOTS, SilenceRecord, SlotRun, Table, Told,
-};
-use crate::store::{Commit, Faults, Key, Op, Outcome, Session, Store, encode, in_memory, keys, seat_value};
+use crate::store::records::{At, Definition, FORMAT, MemberRecord, OutboxEntry, SilenceRecord, Told};
+use crate::store::{Commit, Faults, Key, Op, Outcome, Session, Store, encode, in_memory, keys};
 use crate::tasks::Tasks;
 use far::Far;
+use members::{Member, Plan};
 
 /// Longer than any wait of the pipeline, and nothing with a paused clock.
 const LONG: Duration = Duration::from_secs(3 * 24 * 3600);
@@ -48,62 +49,29 @@ fn monitor(text: &str) -> MonitorName {
 
 type FarEnds = Arc<Mutex<HashMap<String, Arc<Far>>>>;
 
-/// A store, far ends by the `spec` of their alerters, and a notifier that may be killed and begun again.
+/// A store, far ends by the `spec` of their alerters, and members with a notifier each; most tests have one only, `a`, that works everything.
 struct World {
     store: Store,
     faults: Faults,
     fars: FarEnds,
-    tenure: Arc<Mutex<Option<Tenure>>>,
+    members: BTreeMap<String, Member>,
+    plan: Plan,
     events: Arc<Mutex<Vec<NotifierEvent>>>,
-    view: Option<NotifierView>,
-    tasks: Tasks,
-    wrote: i64,
 }
 
 impl World {
     async fn new() -> Self {
         let (store, faults) = in_memory();
-        let tenure = Self::tenure(&store, "boot-1").await;
-        Self {
+        let mut world = Self {
             store,
             faults,
             fars: FarEnds::default(),
-            tenure: Arc::new(Mutex::new(Some(tenure))),
+            members: BTreeMap::new(),
+            plan: Plan::new("a"),
             events: Arc::default(),
-            view: None,
-            tasks: Tasks::child_of(&CancellationToken::new()),
-            wrote: 0,
-        }
-    }
-
-    /// A session of a process that is called so, and the right to work all alerters.
-    async fn tenure(store: &Store, boot: &str) -> Tenure {
-        let member = MemberId::parse("a").unwrap();
-        let record = MemberRecord::new(member.clone(), "disk", boot);
-        let session = Session::open(store, record, LONG * 10).await.unwrap();
-        let all = SlotRun {
-            first: 0,
-            last: SLOTS - 1,
-            judge: Some(member.clone()),
-            since: "1-1".to_owned(),
-            runners: Vec::new(),
         };
-        let table = Table {
-            v: FORMAT,
-            epoch: "1-1".to_owned(),
-            at: WallMs(0),
-            why: String::new(),
-            runs: vec![all],
-            stamps: [(member.clone(), boot.to_owned())].into(),
-        };
-        let tenure = session.tenure("notify", &table).unwrap();
-        let seat = Op::Put(keys::seat("notify", &member), seat_value(boot), None);
-        let commit = Commit {
-            guards: Vec::new(),
-            ops: vec![seat],
-        };
-        assert!(matches!(store.commit(commit).await, Outcome::Done(_)));
-        tenure
+        world.join("a", "boot-1").await;
+        world
     }
 
     async fn write(&self, ops: Vec<Op>) {
@@ -122,49 +90,30 @@ impl World {
     }
 
     /// What a judge commits. A bad status after none begins an episode.
-    async fn change(&mut self, alerter: &str, about: &str, episode: i64, seq: u32, status: Status) {
-        self.wrote += 1;
+    async fn change(&self, alerter: &str, about: &str, episode: i64, seq: u32, status: Status) {
         let entry = entry(episode, seq, status);
         let key = keys::outbox_entry(&name(alerter), &monitor(about));
         self.write(vec![Op::Put(key, encode(&entry).unwrap(), None)]).await;
     }
 
-    /// Begins a notifier, as a new process would.
+    /// Begins the one notifier, as a new process would.
     fn begin(&mut self) {
-        let (fars, tenure, events) = (self.fars.clone(), self.tenure.clone(), self.events.clone());
-        let notifier = Notifier::new(NotifierOptions {
-            store: self.store.clone(),
-            tenure: Arc::new(move || tenure.lock().clone()),
-            member: MemberId::parse("a").unwrap(),
-            cluster: "main".to_owned(),
-            base_url: Some("https://9volt.example.org/".to_owned()),
-            http: reqwest::Client::new(),
-            read: Arc::new(move |name, definition| {
-                let spec: String = serde_json::from_str(definition.spec.get()).ok()?;
-                let far = fars.lock().get(&spec)?.clone();
-                Some(Arc::new(far_def(name.as_str(), &far)))
-            }),
-            events: Arc::new(move |event| events.lock().push(event)),
-        });
-        self.view = Some(notifier.view());
-        let stop = self.tasks.stop().clone();
-        self.tasks.spawn(notifier.run(stop));
+        self.begin_at("a");
     }
 
     /// As `kill -9` and a new process with a session of its own.
     async fn kill_and_begin(&mut self, boot: &str) {
         self.kill();
-        let tenure = Self::tenure(&self.store, boot).await;
-        *self.tenure.lock() = Some(tenure);
+        self.join("a", boot).await;
         self.begin();
     }
 
     fn kill(&mut self) {
-        self.tasks = Tasks::child_of(&CancellationToken::new());
+        self.kill_at("a");
     }
 
     fn view(&self) -> &NotifierView {
-        self.view.as_ref().unwrap()
+        self.view_of("a")
     }
 
     async fn told(&self, alerter: &str, about: &str) -> Option<At<Told>> {

@@ -9,6 +9,7 @@ use super::super::lane::{Settled, Write};
 use super::super::limits::{COMMITS_AT_ONCE, READS_AT_ONCE, STORE_PATIENCE};
 use super::super::view::LaneKey;
 use super::{Done, Worker};
+use crate::cluster::tenures::Holding;
 use crate::model::{AlerterName, EpisodeId, Status, WallMs};
 use crate::store::records::{At, FORMAT, OutboxEntry, Told, ToldState};
 use crate::store::{Commit, Entry, Guard, Op, Outcome, Refusal, Revision, Store, StoreError, decode, encode, keys};
@@ -22,10 +23,21 @@ pub(super) enum Job {
     Retired(AlerterName, Revision),
 }
 
+impl Job {
+    pub(super) fn alerter(&self) -> &AlerterName {
+        match self {
+            Self::Lane((alerter, _), _) | Self::Retired(alerter, _) => alerter,
+        }
+    }
+}
+
 /// What became of a batch of them.
 pub(super) struct Made {
-    jobs: Vec<Job>,
+    /// Each with the stint of its alerter that it is of.
+    jobs: Vec<(Job, u64)>,
     outcomes: Vec<Outcome>,
+    /// Whose guards they were sent with.
+    holding: Holding,
     began: Duration,
 }
 
@@ -38,24 +50,36 @@ pub(super) struct Stands {
 
 impl Worker {
     pub(super) fn start_commits(&mut self) {
-        let Some(tenure) = &self.tenure else {
+        let Some(holding) = self.proof() else {
             return self.return_jobs();
         };
         if self.committing || self.jobs.is_empty() {
             return;
         }
+        // Guards and posts are of one and the same table: by a newer one's guards a commit about an alerter that it took away would pass.
+        let (holding, guards) = (holding.clone(), holding.tenure().guards());
+        let (store, began) = (self.options.store.clone(), self.started.elapsed());
+        let n = self.jobs.len().min(COMMITS_AT_ONCE);
+        let stint = |job: Job| {
+            let desk = self.desks.get(job.alerter()).filter(|desk| desk.is_here());
+            desk.map(|desk| (job, desk.stint))
+        };
+        let jobs: Vec<_> = self.jobs.drain(..n).filter_map(stint).collect();
         self.committing = true;
-        let jobs: Vec<Job> = self.jobs.drain(..self.jobs.len().min(COMMITS_AT_ONCE)).collect();
-        let (store, guards, began) = (self.options.store.clone(), tenure.guards(), self.started.elapsed());
         self.tasks.spawn(async move {
-            let commits = jobs.iter().map(commit_of).collect::<Vec<_>>();
+            let commits = jobs.iter().map(|(job, _)| commit_of(job)).collect::<Vec<_>>();
             let n = commits.len();
             let outcomes = timeout(STORE_PATIENCE, store.commit_all(&guards, commits)).await;
             let outcomes = outcomes.unwrap_or_else(|_| {
                 let error = StoreError::Unavailable(format!("no answer within {} s", STORE_PATIENCE.as_secs()));
                 vec![Outcome::Unknown(error); n]
             });
-            Done::Committed(Made { jobs, outcomes, began })
+            Done::Committed(Made {
+                jobs,
+                outcomes,
+                holding,
+                began,
+            })
         });
     }
 
@@ -76,15 +100,14 @@ impl Worker {
             None => self.gate.answered(),
         }
         let failed = self.gate.failing();
-        for (job, outcome) in made.jobs.into_iter().zip(made.outcomes) {
+        let refused = made.outcomes.contains(&Outcome::Refused(Refusal::Shared));
+        // The newer table, or session, may be known by now.
+        self.refused |= refused && self.holding.as_ref() == Some(&made.holding);
+        for ((job, stint), outcome) in made.jobs.into_iter().zip(made.outcomes) {
             let settled = match outcome {
                 Outcome::Done(rev) => Settled::Done(rev),
                 Outcome::Refused(Refusal::Own) => Settled::Refused,
-                Outcome::Refused(Refusal::Shared) => {
-                    self.lost = true;
-                    self.tenure = None;
-                    Settled::NotMade
-                }
+                Outcome::Refused(Refusal::Shared) => Settled::NotMade,
                 Outcome::Unknown(_) => Settled::Unknown,
                 Outcome::Failed(reason) => {
                     if let StoreError::Invalid(reason) = reason {
@@ -93,12 +116,19 @@ impl Worker {
                     Settled::NotMade
                 }
             };
-            self.settled(job, settled);
+            // Of another post: nobody's any more.
+            if self.stint(job.alerter()) == Some(stint) {
+                self.settled(job, settled);
+            }
         }
         if failed {
             // Whoever is in line would only wait for the same answer.
             self.return_jobs();
         }
+    }
+
+    pub(super) fn stint(&self, alerter: &AlerterName) -> Option<u64> {
+        self.desks.get(alerter).map(|desk| desk.stint)
     }
 
     fn return_jobs(&mut self) {
@@ -124,25 +154,23 @@ impl Worker {
     }
 
     pub(super) fn start_reads(&mut self) {
-        if self.tenure.is_none() {
-            for key in std::mem::take(&mut self.to_read) {
-                self.was_read(&key, None);
-            }
-            return;
-        }
         while self.reading < READS_AT_ONCE {
             let Some(key) = self.to_read.pop_front() else { return };
+            let Some(stint) = self.stint(&key.0) else { continue };
             self.reading += 1;
             let store = self.options.store.clone();
             self.tasks.spawn(async move {
                 let stands = timeout(STORE_PATIENCE, read(&store, &key)).await;
-                Done::Read(key, stands.ok().and_then(Result::ok).map(Box::new))
+                Done::Read(key, stint, stands.ok().and_then(Result::ok).map(Box::new))
             });
         }
     }
 
-    pub(super) fn was_read(&mut self, key: &LaneKey, stands: Option<Box<Stands>>) {
+    pub(super) fn was_read(&mut self, key: &LaneKey, stint: u64, stands: Option<Box<Stands>>) {
         self.reading = self.reading.saturating_sub(1);
+        if self.stint(&key.0) != Some(stint) {
+            return;
+        }
         let now = self.now();
         if stands.is_none() {
             self.gate.failed(now.mono, fastrand::f64(), now.mono);

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use tracing::info;
+
 use super::super::NotifierEvent;
 use super::super::deliver;
 use super::super::lane::{Message, StoreNow};
@@ -15,6 +17,7 @@ use crate::store::Revision;
 
 /// Lanes of one alerter that go into one digest.
 pub(super) struct Batch {
+    pub(super) alerter: AlerterName,
     /// Those that have not said what they want told.
     waiting: HashSet<LaneKey>,
     ready: Vec<(LaneKey, Message)>,
@@ -23,6 +26,8 @@ pub(super) struct Batch {
 /// What became of an attempt.
 pub(super) struct Delivered {
     alerter: AlerterName,
+    /// Of which post.
+    stint: u64,
     lanes: Vec<LaneKey>,
     /// The definition that it was made with.
     under: Revision,
@@ -32,7 +37,7 @@ pub(super) struct Delivered {
 impl Worker {
     /// Lets those begin that may.
     pub(super) fn grant(&mut self) {
-        while self.tenure.is_some() && !self.lost && self.in_flight < PER_MEMBER {
+        while self.proof().is_some() && !self.anew && self.in_flight < PER_MEMBER {
             let now = self.started.elapsed();
             let Some(name) = self.next_alerter(now) else { return };
             self.turn = Some(name.clone());
@@ -54,8 +59,12 @@ impl Worker {
             self.in_flight += 1;
             let grant = if digest {
                 self.last_batch += 1;
-                let (waiting, ready) = (keys.iter().cloned().collect(), Vec::new());
-                self.batches.insert(self.last_batch, Batch { waiting, ready });
+                let batch = Batch {
+                    alerter: name.clone(),
+                    waiting: keys.iter().cloned().collect(),
+                    ready: Vec::new(),
+                };
+                self.batches.insert(self.last_batch, batch);
                 Grant::Batch(self.last_batch)
             } else {
                 Grant::Alone
@@ -106,7 +115,7 @@ impl Worker {
     }
 
     pub(super) fn attempt(&mut self, key: &LaneKey, message: Message, grant: Grant) {
-        if let StoreNow::Shut { .. } = self.store_now(self.now()) {
+        if let StoreNow::Shut { .. } = self.gate.now(self.started.elapsed()) {
             self.view.told_one_without_store();
             (self.options.events)(NotifierEvent::ToldWithoutStore {
                 alerter: key.0.clone(),
@@ -155,6 +164,11 @@ impl Worker {
             .desks
             .get(alerter)
             .and_then(|desk| Some((desk.def()?.clone(), desk.known()?.rev)));
+        let Some(desk) = self.desks.get_mut(alerter) else {
+            return;
+        };
+        desk.flying += 1;
+        let stint = desk.stint;
         let http = self.options.http.clone();
         let alerter = alerter.clone();
         self.tasks.spawn(async move {
@@ -171,6 +185,7 @@ impl Worker {
             };
             Done::Delivered(Delivered {
                 alerter,
+                stint,
                 lanes,
                 under,
                 result,
@@ -181,6 +196,7 @@ impl Worker {
     pub(super) fn delivered(&mut self, delivered: Delivered) {
         let Delivered {
             alerter,
+            stint,
             lanes,
             under,
             result,
@@ -188,6 +204,12 @@ impl Worker {
         let now = self.now();
         self.view.attempted(&alerter, &result, now.wall);
         if let Some(desk) = self.desks.get_mut(&alerter) {
+            desk.flying = desk.flying.saturating_sub(1);
+            if desk.stint != stint {
+                // The alerter was given away meanwhile. Whoever has it now finds `sending`, and knows no more than that.
+                info!(%alerter, delivered = result.is_ok(), "what came of a delivery is not ours to record");
+                return self.end_flight(&alerter);
+            }
             let turn = desk.pace.ended(&result, fastrand::f64(), now.mono);
             match (turn, &result) {
                 (Turn::Fails, Err(error)) => (self.options.events)(NotifierEvent::AlerterFails {

@@ -1,14 +1,33 @@
 //! What the shell keeps about one alerter.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::lane::AlerterNow;
 use super::super::pace::Pace;
+use crate::cluster::tenures::Right;
 use crate::config::definition::AlerterDef;
 use crate::model::MonitorName;
-use crate::store::Revision;
+use crate::store::{Change, Key, Revision};
+
+/// Whether an alerter is worked by this member.
+#[derive(Default)]
+pub(super) enum Post {
+    /// It is another's, or nobody's. Deliveries that had begun may still be in flight.
+    #[default]
+    Away,
+    /// It is given to us; what the store holds of it is being read.
+    Arriving {
+        right: Arc<Right>,
+        /// Nobody else can have worked it since this member last did.
+        own: bool,
+        /// What changed meanwhile, by key: the newest of each, and at which revision.
+        changes: HashMap<Key, (Revision, Change)>,
+    },
+    /// It is ours.
+    Here(Arc<Right>),
+}
 
 /// A definition as it stands in the store.
 pub(super) struct Known {
@@ -24,20 +43,48 @@ pub(super) struct Retired {
     pub(super) until: Duration,
     /// Whether the store keeps it; else it is only remembered here.
     pub(super) stored: bool,
+    /// Its removal is on its way.
+    pub(super) removing: bool,
 }
 
 #[derive(Default)]
 pub(super) struct Desk {
+    pub(super) post: Post,
+    /// Number of the present post. What was begun in an earlier one is nobody's any more.
+    pub(super) stint: u64,
+    /// The outbox of it was read at this revision; what is older is not news.
+    pub(super) read_at: Revision,
     pub(super) current: Option<Known>,
     pub(super) retired: Option<Retired>,
     pub(super) pace: Pace,
     /// Lanes that want to deliver, in order.
     pub(super) ready: VecDeque<MonitorName>,
     queued: HashSet<MonitorName>,
+    /// Permits that are out: deliveries that are on their way, begin, or are recorded.
     pub(super) in_flight: usize,
+    /// Deliveries on their way, of an earlier post too.
+    pub(super) flying: usize,
 }
 
 impl Desk {
+    /// By which right it is ours, or about to be.
+    pub(super) fn right(&self) -> Option<&Arc<Right>> {
+        match &self.post {
+            Post::Away => None,
+            Post::Arriving { right, .. } | Post::Here(right) => Some(right),
+        }
+    }
+
+    /// Whether its lanes may do something.
+    pub(super) fn is_here(&self) -> bool {
+        matches!(self.post, Post::Here(_))
+    }
+
+    /// Whether nothing at all is known of it.
+    pub(super) fn is_bare(&self) -> bool {
+        self.right().is_none() && self.current.is_none() && self.retired.is_none() && self.in_flight == 0
+    }
+
     /// The definition to tell by.
     pub(super) fn known(&self) -> Option<&Known> {
         self.current
@@ -66,8 +113,12 @@ impl Desk {
             .as_ref()
             .is_none_or(|retired| retired.known.rev < known.rev)
         {
-            let stored = false;
-            self.retired = Some(Retired { known, until, stored });
+            self.retired = Some(Retired {
+                known,
+                until,
+                stored: false,
+                removing: false,
+            });
         }
     }
 
@@ -94,10 +145,15 @@ impl Desk {
         !self.ready.is_empty() && self.in_flight < self.pace.slots() && self.pace.paused_until(now).is_none()
     }
 
-    /// Nothing is in flight or in line any more.
-    pub(super) fn clear(&mut self) {
+    /// Nothing is in line any more, and only what is on its way holds a permit. How many were given back.
+    pub(super) fn clear(&mut self) -> usize {
         self.ready.clear();
         self.queued.clear();
-        self.in_flight = 0;
+        if let Some(retired) = &mut self.retired {
+            retired.removing = false;
+        }
+        let back = self.in_flight.saturating_sub(self.flying);
+        self.in_flight = self.flying;
+        back
     }
 }

@@ -9,7 +9,7 @@ use super::super::NotifierEvent;
 use super::super::lane::Lane;
 use super::super::limits::GIVE_UP_AFTER;
 use super::super::view::LaneKey;
-use super::desk::{Known, Retired};
+use super::desk::{Known, Post, Retired};
 use super::{Grant, Slot, Worker};
 use crate::model::AlerterName;
 use crate::silences::{Silence, SilenceSet};
@@ -21,7 +21,7 @@ pub(super) struct Feeds {
     silences: Follow,
     alerters: Follow,
     retired: Follow,
-    /// Opened anew each time the work begins.
+    /// Followed while any of it is ours.
     pub(super) outbox: Option<Follow>,
 }
 
@@ -165,11 +165,15 @@ impl Worker {
                     .and_then(|record| (self.options.read)(&name, &record.value));
                 Known { rev, def }
             });
-            let desk = self.desks.entry(name.clone()).or_default();
+            let desk = self.desk_of(&name);
             match (retired, known) {
                 (true, Some(known)) => {
-                    let stored = true;
-                    desk.retired = Some(Retired { known, until, stored });
+                    desk.retired = Some(Retired {
+                        known,
+                        until,
+                        stored: true,
+                        removing: false,
+                    });
                 }
                 (true, None) => desk.retired = None,
                 (false, Some(known)) => desk.current = Some(known),
@@ -189,50 +193,78 @@ impl Worker {
 
     fn outbox_changed(&mut self, news: Followed) {
         match news {
-            Followed::Snapshot { at, entries } => {
-                if at < self.outbox_at {
-                    // Revisions count anew: nothing that is known by one still holds.
-                    self.lost = true;
-                    return;
-                }
-                self.outbox_at = at;
-                let there: HashSet<Key> = entries.iter().map(|entry| entry.key.clone()).collect();
-                for entry in entries {
-                    self.entry_written(&entry);
-                }
-                let waiting = self.lanes.iter().filter(|(_, slot)| slot.lane.wanted().is_some());
-                let gone: Vec<_> = waiting
-                    .map(|(key, _)| key.clone())
-                    .filter(|key| !there.contains(&keys::outbox_entry(&key.0, &key.1)))
-                    .collect();
-                for key in gone {
-                    self.entry_changed(key, None, at);
-                }
-            }
+            Followed::Snapshot { at, entries } => self.outbox_listed(at, entries),
             Followed::Changes(batch) => {
                 self.outbox_at = batch.at;
                 for change in batch.changes {
-                    match change {
-                        Change::Put(entry) => self.entry_written(&entry),
-                        Change::Deleted(key) => {
-                            if let Some(key) = keys::alerter_and_monitor(&key) {
-                                self.entry_changed(key, None, batch.at);
-                            }
-                        }
+                    if keys::alerter_segment(change.key()).is_some_and(|name| self.is_given(name)) {
+                        self.entry_news(change, batch.at);
                     }
                 }
             }
         }
     }
 
-    fn entry_written(&mut self, entry: &Entry) {
-        let (Some(key), Some(record)) = (
-            keys::alerter_and_monitor(&entry.key),
-            self.decoded::<OutboxEntry>(entry),
-        ) else {
+    fn outbox_listed(&mut self, at: Revision, mut entries: Vec<Entry>) {
+        if at < self.outbox_at {
+            // Revisions count anew: nothing that is known by one still holds.
+            self.anew = true;
+            return;
+        }
+        self.outbox_at = at;
+        self.outbox_known = true;
+        self.arrive_again();
+        // In key order, so that a hundred thousand entries of another member's alerter cost one look.
+        let mut last = (String::new(), false);
+        entries.retain(|entry| {
+            let Some(name) = keys::alerter_segment(&entry.key) else {
+                return false;
+            };
+            if name != last.0 {
+                last = (name.to_owned(), self.is_given(name));
+            }
+            last.1
+        });
+        let there: HashSet<Key> = entries.iter().map(|entry| entry.key.clone()).collect();
+        for entry in entries {
+            // One that is yet to be read is read with the others of its alerter.
+            if keys::alerter_and_monitor(&entry.key).is_some_and(|key| self.is_here(&key.0)) {
+                self.entry_news(Change::Put(entry), at);
+            }
+        }
+        let waiting = self.lanes.iter().filter(|(_, slot)| slot.lane.wanted().is_some());
+        let gone: Vec<_> = waiting
+            .map(|(key, _)| key.clone())
+            .filter(|key| self.is_here(&key.0) && !there.contains(&keys::outbox_entry(&key.0, &key.1)))
+            .collect();
+        for key in gone {
+            self.entry_changed(key, None, at);
+        }
+    }
+
+    /// An entry of an alerter that was given to us was written or deleted, by the revision `at` or before.
+    pub(super) fn entry_news(&mut self, change: Change, at: Revision) {
+        let Some(key) = keys::alerter_and_monitor(change.key()) else {
             return;
         };
-        self.entry_changed(key, Some(record), entry.rev);
+        let Some(desk) = self.desks.get_mut(&key.0) else { return };
+        match &mut desk.post {
+            Post::Away => return,
+            Post::Arriving { changes, .. } => {
+                changes.insert(change.key().clone(), (at, change));
+                return;
+            }
+            Post::Here(_) => {}
+        }
+        match change {
+            Change::Put(entry) if entry.rev <= desk.read_at => {}
+            Change::Put(entry) => {
+                if let Some(record) = self.decoded::<OutboxEntry>(&entry) {
+                    self.entry_changed(key, Some(record), entry.rev);
+                }
+            }
+            Change::Deleted(_) => self.entry_changed(key, None, at),
+        }
     }
 
     fn entry_changed(&mut self, key: LaneKey, entry: Option<At<OutboxEntry>>, at: Revision) {

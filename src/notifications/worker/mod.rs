@@ -1,30 +1,35 @@
 //! The shell around the lanes: brings them news, does what they want, bounds how much at once.
 
-mod begin;
+mod arrivals;
 mod commits;
 mod deliveries;
 mod desk;
 mod feeds;
+mod retired;
+mod rights;
 mod show;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::task::JoinError;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use super::gate::Gate;
-use super::lane::{Action, Around, Lane, Now, StoreNow};
-use super::limits::{ATTEMPT_DEADLINE, GRACE, MUTE_RECHECK, TENURE_RECHECK};
+use super::lane::{Action, Around, Lane, Now};
+use super::limits::{ATTEMPT_DEADLINE, GRACE, MUTE_RECHECK};
 use super::message::Sender;
 use super::view::LaneKey;
 use super::{NotifierOptions, NotifierView};
+use crate::cluster::tenures::{Holding, News as RightsNews};
 use crate::model::{AlerterName, WallMs};
 use crate::silences::SilenceSet;
-use crate::store::{Revision, Tenure};
+use crate::store::{Revision, keys};
 use crate::tasks::Tasks;
+use arrivals::Arrived;
 use commits::{Job, Made, Stands};
 use deliveries::{Batch, Delivered};
 use desk::Desk;
@@ -49,7 +54,9 @@ enum Grant {
 /// What a task of the worker brings back.
 enum Done {
     Committed(Made),
-    Read(LaneKey, Option<Box<Stands>>),
+    Arrived(Arrived),
+    /// Both keys of a lane, for whoever worked its alerter then.
+    Read(LaneKey, u64, Option<Box<Stands>>),
     Delivered(Delivered),
 }
 
@@ -57,8 +64,8 @@ enum Done {
 #[derive(PartialEq, Eq)]
 enum Ended {
     Asked,
-    /// Begin anew: the right to work is gone or another one, or the store went back.
-    Lost,
+    /// Begin anew: the store went back, or a task was lost.
+    Anew,
 }
 
 pub(super) struct Worker {
@@ -78,8 +85,21 @@ pub(super) struct Worker {
     silences: SilenceSet,
     sweep_at: Duration,
     gate: Gate,
-    tenure: Option<Tenure>,
-    lost: bool,
+    rights: RightsNews,
+    /// What the newest table gives us. Every alerter whose post is not [`desk::Post::Away`] is held by it, by the very right of its post: whatever is
+    /// committed by its guards is ours to commit.
+    holding: Option<Holding>,
+    /// The store has refused it: a newer table, or a newer session, is on its way to us.
+    refused: bool,
+    anew: bool,
+    last_stint: u64,
+    /// Given to us, and to be read.
+    to_arrive: BTreeSet<AlerterName>,
+    /// Some are being read.
+    arriving: bool,
+    arrivals_fail: bool,
+    /// Not before.
+    arrive_at: Duration,
     jobs: VecDeque<Job>,
     /// Definitions of removed alerters that could not be removed; the next sweep tries again.
     to_retire: Vec<(AlerterName, Revision)>,
@@ -88,6 +108,8 @@ pub(super) struct Worker {
     reading: usize,
     /// Newest revision that the outbox was seen at.
     outbox_at: Revision,
+    /// It is followed: nothing that comes after a list of it is missed.
+    outbox_known: bool,
 }
 
 impl Worker {
@@ -98,6 +120,7 @@ impl Worker {
                 member: options.member.to_string(),
                 base_url: options.base_url.clone(),
             },
+            rights: options.tenures.news(),
             options,
             view,
             started: Instant::now(),
@@ -113,14 +136,21 @@ impl Worker {
             silences: SilenceSet::default(),
             sweep_at: Duration::ZERO,
             gate: Gate::default(),
-            tenure: None,
-            lost: false,
+            holding: None,
+            refused: false,
+            anew: false,
+            last_stint: 0,
+            to_arrive: BTreeSet::new(),
+            arriving: false,
+            arrivals_fail: false,
+            arrive_at: Duration::ZERO,
             jobs: VecDeque::new(),
             to_retire: Vec::new(),
             committing: false,
             to_read: VecDeque::new(),
             reading: 0,
             outbox_at: Revision(0),
+            outbox_known: false,
         }
     }
 
@@ -130,37 +160,63 @@ impl Worker {
         if stop.run_until_cancelled(self.know(&mut feeds)).await.is_none() {
             return;
         }
-        loop {
-            if stop.run_until_cancelled(self.begin(&mut feeds)).await.is_none() {
-                break;
-            }
-            let ended = self.serve(&mut feeds, stop).await;
-            if ended == Ended::Asked {
-                break;
-            }
-            self.tenure = None;
+        self.take_rights();
+        while self.serve(&mut feeds, stop).await == Ended::Anew {
+            // Nothing is to be recorded on top of what is not known any more; what attempts have shown is kept.
+            self.refused = true;
             self.drain(ATTEMPT_DEADLINE + GRACE).await;
+            (self.refused, self.anew) = (false, false);
+            (feeds.outbox, self.outbox_known, self.outbox_at) = (None, false, Revision(0));
+            self.forget_all();
+            self.gate.answered();
+            self.take_rights();
         }
         self.drain(GRACE).await;
     }
 
     async fn serve(&mut self, feeds: &mut Feeds, stop: &CancellationToken) -> Ended {
         loop {
+            if self.rights.changed().now_or_never().is_some() {
+                self.take_rights();
+            }
+            self.follow_outbox(feeds);
             self.tidy_retired();
             self.grant();
+            self.start_arrivals();
             self.start_reads();
             self.start_commits();
-            if self.lost {
-                return Ended::Lost;
+            if self.anew {
+                return Ended::Anew;
             }
             let wake = self.started + self.next_wake();
             tokio::select! {
                 () = stop.cancelled() => return Ended::Asked,
-                Some(done) = self.tasks.next() => self.done(done),
+                () = self.rights.changed() => self.take_rights(),
+                Some(done) = self.tasks.next() => {
+                    if matches!(done, Ok(Done::Arrived(_))) {
+                        // What has been said meanwhile of alerters is older than what was read of them.
+                        while let Some(news) = feeds.next().now_or_never() {
+                            self.take(news);
+                        }
+                    }
+                    self.done(done);
+                }
                 news = feeds.next() => self.take(news),
                 () = sleep_until(wake) => self.tick(),
             }
         }
+    }
+
+    /// Follows the outbox while any of it is ours.
+    fn follow_outbox(&mut self, feeds: &mut Feeds) {
+        if self.holding.is_some() == feeds.outbox.is_some() {
+            return;
+        }
+        self.outbox_known = false;
+        feeds.outbox = self
+            .holding
+            .is_some()
+            .then(|| self.options.store.follow(&keys::outbox()));
     }
 
     /// Lets what is in flight end and be recorded; begins nothing.
@@ -169,7 +225,7 @@ impl Worker {
         loop {
             self.start_reads();
             self.start_commits();
-            if self.tasks.is_empty() {
+            if self.tasks.len() <= usize::from(self.arriving) {
                 return;
             }
             match timeout_at(deadline, self.tasks.next()).await {
@@ -182,12 +238,13 @@ impl Worker {
     fn done(&mut self, done: Result<Done, JoinError>) {
         match done {
             Ok(Done::Committed(made)) => self.committed(made),
-            Ok(Done::Read(key, stands)) => self.was_read(&key, stands),
+            Ok(Done::Arrived(arrived)) => self.arrived(arrived),
+            Ok(Done::Read(key, stint, stands)) => self.was_read(&key, stint, stands),
             Ok(Done::Delivered(delivered)) => self.delivered(delivered),
             Err(panic) => {
                 // Whose it was is not known; beginning anew asks the store about everybody.
                 error!(%panic, "a task of the notifier ended badly");
-                self.lost = true;
+                self.anew = true;
             }
         }
     }
@@ -204,7 +261,11 @@ impl Worker {
         let now = self.started.elapsed();
         let pauses = self.desks.values().filter(|desk| !desk.ready.is_empty());
         let pause = pauses.filter_map(|desk| desk.pace.paused_until(now)).min();
-        [timer, pause].into_iter().flatten().fold(self.sweep_at, Duration::min)
+        let arrive = (self.outbox_known && !self.arriving && !self.to_arrive.is_empty()).then_some(self.arrive_at);
+        [timer, pause, arrive]
+            .into_iter()
+            .flatten()
+            .fold(self.sweep_at, Duration::min)
     }
 
     /// Time has passed.
@@ -225,12 +286,13 @@ impl Worker {
         let now = self.now();
         let change = self.silences.next_change(now.wall).map(|at| at.since(now.wall));
         self.sweep_at = now.mono + change.map_or(MUTE_RECHECK, |wait| wait.min(MUTE_RECHECK));
-        if self.tenure.is_some() && (self.options.tenure)() != self.tenure {
-            self.lost = true;
-        }
         self.expire_retired(now);
         let again = std::mem::take(&mut self.to_retire).into_iter();
         self.jobs.extend(again.map(|(name, rev)| Job::Retired(name, rev)));
+        self.look_at_all();
+    }
+
+    fn look_at_all(&mut self) {
         let keys: Vec<_> = self.lanes.keys().cloned().collect();
         for key in keys {
             self.look(&key);
@@ -240,7 +302,8 @@ impl Worker {
     /// Does what a lane wants.
     fn look(&mut self, key: &LaneKey) {
         let now = self.now();
-        let store = self.store_now(now);
+        let store = self.gate.now(now.mono);
+        let waits = self.proof().is_none();
         let Some(slot) = self.lanes.get_mut(key) else { return };
         if let Some(at) = slot.timer.take() {
             self.timers.remove(&(at, key.clone()));
@@ -248,7 +311,12 @@ impl Worker {
         if slot.lane.busy() {
             return;
         }
-        let desk = self.desks.entry(key.0.clone()).or_default();
+        let Some(desk) = self.desks.get_mut(&key.0) else { return };
+        if waits || !desk.is_here() {
+            // Looked at again when it may do something.
+            self.report(key);
+            return self.show(key, now);
+        }
         let around = Around {
             alerter: desk.alerter_now(),
             muted: muted(&self.silences, key, &slot.lane, now).is_some(),
@@ -281,16 +349,6 @@ impl Worker {
         }
         self.report(key);
         self.show(key, now);
-    }
-
-    fn store_now(&self, now: Now) -> StoreNow {
-        if self.tenure.is_none() {
-            return StoreNow::Shut {
-                until: now.mono + TENURE_RECHECK,
-                long: false,
-            };
-        }
-        self.gate.now(now.mono)
     }
 }
 

@@ -12,6 +12,9 @@ use super::failure::{Failure, Kind, judge, no_answer};
 use super::options::{EtcdError, EtcdOptions};
 use crate::store::backend::StoreError;
 
+/// An endpoint that has not answered for this long is left when its asker loses patience and goes.
+const PATIENCE: Duration = Duration::from_millis(500);
+
 /// Whether a request may be sent to another endpoint when nobody knows what became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Repeat {
@@ -48,6 +51,22 @@ struct Connection {
     client: tokio::sync::Mutex<Option<Client>>,
     /// How often the client was made anew: many requests may find the same token too old.
     made: AtomicUsize,
+}
+
+/// A request that is waited for: dropped by whoever gives up before we do. Without this a caller with little time would ask the same silent
+/// endpoint again and again.
+struct Asking<'a> {
+    endpoints: &'a Endpoints,
+    at: usize,
+    began: Instant,
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        if self.began.elapsed() > PATIENCE {
+            self.endpoints.leave(self.at);
+        }
+    }
 }
 
 impl Connection {
@@ -122,7 +141,14 @@ impl Endpoints {
                 Repeat::Harmless if others_are_left => now + (until - now) / 2,
                 _ => until,
             };
-            let failure = match timeout_at(try_until, self.ask(at, line, &request)).await {
+            let asking = Asking {
+                endpoints: self,
+                at,
+                began: now,
+            };
+            let asked = timeout_at(try_until, self.ask(at, line, &request)).await;
+            std::mem::forget(asking);
+            let failure = match asked {
                 Ok(Ok(answer)) => {
                     self.current.store(at, Ordering::Relaxed);
                     return Ok((at, answer));

@@ -19,7 +19,7 @@ pub(super) struct Failure {
 pub(super) enum Kind {
     /// etcd has looked at it, and did not do it.
     Refused,
-    /// Nobody was there to send it to.
+    /// Nobody was there to send it to, or nobody who understands it.
     NotSent,
     /// It may have been done, may be done later, or never.
     Unsure,
@@ -60,7 +60,6 @@ const REFUSALS: &[(&str, Meaning)] = &[
     ("request is too large", StoreError::Invalid),
     ("received message larger than max", StoreError::Invalid),
     ("key is not provided", StoreError::Invalid),
-    ("too many requests", StoreError::Unavailable),
 ];
 
 /// Ways in which etcd says that it does not know our token, or that it is older than the present roles.
@@ -123,7 +122,7 @@ fn judge_status(status: &Status, endpoint: &str) -> Failure {
     }
     if status.code() == Code::Unimplemented || NO_GRPC.iter().any(|known| message.contains(known)) {
         return Failure {
-            kind: Kind::Refused,
+            kind: Kind::NotSent,
             error: StoreError::Unavailable(format!(
                 "`{endpoint}` does not speak the API v3 of etcd; name an etcd of version 3.4 or newer"
             )),
@@ -248,7 +247,7 @@ mod tests {
             (Code::Cancelled, "operation was canceled", Kind::Unsure),
             (Code::Unknown, "h2 protocol error", Kind::Unsure),
             (Code::Unknown, "something new", Kind::Unsure),
-            (Code::Unimplemented, "unknown service etcdserverpb.KV", Kind::Refused),
+            (Code::Unimplemented, "unknown service etcdserverpb.KV", Kind::NotSent),
         ];
         for (code, message, kind) in table {
             let failure = said(code, message);

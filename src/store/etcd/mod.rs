@@ -181,6 +181,12 @@ fn outcome_of(failure: &Failure) -> Outcome {
     }
 }
 
+/// A real etcd that lives as long as the first part, and the stores below its prefixes, for tests beside this module.
+#[cfg(test)]
+pub(in crate::store) async fn on_real_etcd() -> (impl Sized, impl Fn(&str) -> Arc<dyn Backend>) {
+    tests::one_for_all().await
+}
+
 #[async_trait]
 impl Backend for Etcd {
     async fn list(&self, prefix: &Key, from: Option<(Revision, Key)>) -> Result<Page, StoreError> {

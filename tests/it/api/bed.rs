@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use ninevolt::api::{self, AccessTokens, ApiState, Health, MemberInfo, Options, Others, OwnerView, Parts};
 use ninevolt::catalog::{Catalog, loader};
+use ninevolt::cluster::tenures::{Holding, Tenures};
 use ninevolt::config::definition;
 use ninevolt::events::Events;
 use ninevolt::feed::Feed;
@@ -17,7 +18,7 @@ use ninevolt::manager::clock::Clock;
 use ninevolt::manager::lane::{INBOX, Lane, Limits};
 use ninevolt::manager::recorder::Recorder;
 use ninevolt::manager::stats::LaneStats;
-use ninevolt::model::{MemberId, Secret, WallMs};
+use ninevolt::model::{Group, MemberId, Secret, WallMs};
 use ninevolt::monitors::{CheckCx, CheckOptions};
 use ninevolt::notifications::{Notifier, NotifierOptions, NotifierView};
 use ninevolt::store::records::{FORMAT, MemberRecord, SlotRun, Table};
@@ -165,6 +166,7 @@ impl Bed {
                 Arc::new(move |entry| owner_catalog.monitor(entry.name.as_str())?.group()?.takes(&[]).then(me))
             }),
             others: place.others,
+            tables: ninevolt::cluster::Tables::default(),
             health: health.clone(),
             member: MemberInfo {
                 id: id.clone(),
@@ -284,11 +286,13 @@ async fn notifier(
     };
     put(store, keys::table("notify"), encode(&table).unwrap()).await;
     put(store, keys::seat("notify", &me()), seat_value("s")).await;
-    let tenure = session.tenure("notify", &table);
-    assert_eq!(tenure.is_some(), *id == me());
+    let holding = Holding::of(&session, &Group::notify(), &table, None, true);
+    assert_eq!(holding.is_some(), *id == me());
+    let tenures = Tenures::default();
+    tenures.set(holding.map(|holding| (Group::notify(), holding)).into_iter().collect());
     let notifier = Notifier::new(NotifierOptions {
         store: store.clone(),
-        tenure: Arc::new(move || tenure.clone()),
+        tenures,
         member: id.clone(),
         cluster: "9volt".into(),
         base_url: None,

@@ -224,6 +224,12 @@ async fn what_a_lost_member_judged_is_listed_by_what_is_recorded_and_the_member_
                 assert_eq!((&state["owner"], &state["last_run"]), (&json!("m3"), &Value::Null));
             }
         }
+        let marked = bed
+            .get("/api/v1/state?unreachable=true&limit=1000")
+            .await
+            .is(200)
+            .json();
+        assert_eq!(names(&marked), theirs);
         // Page by page it is the same list.
         let page = bed.get("/api/v1/state?sort=-name&limit=50").await.is(200);
         assert_eq!(page.header("x-9volt-unreachable"), "m3");

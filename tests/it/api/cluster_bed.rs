@@ -5,12 +5,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ninevolt::api::{self, ApiState, Options, Others};
-use ninevolt::catalog::{OpenEpisodes, open_episodes, slot};
+use ninevolt::catalog::{OpenEpisodes, open_episodes};
 use ninevolt::feed::Feed;
 use ninevolt::model::{Group, MemberId, Reason, Slots, Verdict};
 use ninevolt::peers::{Answer, Answers, Call, Credentials, Directory, Listener, Peers, Refused, Stats};
 use ninevolt::store::in_memory;
-use ninevolt::store::records::MemberRecord;
+use ninevolt::store::records::{MemberRecord, slot};
 use ninevolt::tasks::Tasks;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;

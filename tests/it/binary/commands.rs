@@ -177,6 +177,46 @@ fn silences_are_added_listed_and_removed() {
 }
 
 #[test]
+fn members_are_listed_drained_and_weighed() {
+    let target = Target::start("good");
+    let world = World::of(&target);
+    let server = world.start();
+    server.wait_status("web", "ok");
+    let url = format!("http://{}", server.address);
+    let member = |args: &[&str]| run(&[&["member"], args, &["--server", &url]].concat());
+    let (code, out, err) = member(&["list"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.starts_with("MEMBER") && out.contains("director"), "{out}");
+    let id = server.get("/api/v1/member")["items"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let judges = server.get("/api/v1/monitor/web/judges");
+    assert_eq!(judges["items"][0]["member"], id);
+    // Nobody else may hold anything, so that all of it stays.
+    let (code, _, err) = member(&["drain", &id, "--wait", "--timeout", "300ms", "--by", "ann"]);
+    assert_eq!(code, 1, "{err}");
+    assert!(err.contains("nobody else may hold"), "{err}");
+    let (_, out, _) = member(&["show", &id]);
+    assert!(out.contains("drained") && out.contains("by ann"), "{out}");
+    for args in [
+        &["undrain", &id][..],
+        &["cordon", &id],
+        &["uncordon", &id],
+        &["weight", &id, "3"],
+    ] {
+        let (code, out, err) = member(args);
+        assert_eq!(code, 0, "{args:?}: {out}{err}");
+    }
+    let (_, out, _) = member(&["weight", &id]);
+    assert!(out.contains("weight 1"), "{out}");
+    let (code, _, err) = member(&["remove", &id]);
+    assert!(code == 1 && err.contains("lives"), "{err}");
+    let (code, _, err) = member(&["drain", "nobody"]);
+    assert!(code == 1 && err.contains("nobody"), "{err}");
+}
+
+#[test]
 fn alerters_are_listed_and_tried() {
     let target = Target::start("good");
     let world = World::of(&target);

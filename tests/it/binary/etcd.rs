@@ -6,14 +6,14 @@ use std::process::{Child, Command, Stdio};
 use super::world::{Target, World, binary, server, wait_for, web};
 
 /// One etcd, gone when dropped, or with the thread of the test.
-struct Etcd {
-    endpoint: String,
+pub(super) struct Etcd {
+    pub(super) endpoint: String,
     args: Vec<String>,
     child: Child,
 }
 
 impl Etcd {
-    fn start(dir: &Path) -> Self {
+    pub(super) fn start(dir: &Path) -> Self {
         let [client, peer] = [free_port(), free_port()];
         let (endpoint, peer) = (format!("http://127.0.0.1:{client}"), format!("http://127.0.0.1:{peer}"));
         let args: Vec<String> = [
@@ -190,7 +190,12 @@ fn etcd_is_stopped_and_started_under_a_member_and_nothing_is_told_twice() {
 
 #[test]
 fn commands_that_ask_a_server_say_so_when_they_are_given_etcd() {
-    for command in [&["silence", "list"][..], &["alerter", "list"], &["check", "web"]] {
+    for command in [
+        &["silence", "list"][..],
+        &["alerter", "list"],
+        &["member", "list"],
+        &["check", "web"],
+    ] {
         let output = binary().args(command).args(["-e", "127.0.0.1:1"]).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(!output.status.success() && said.lines().count() == 1, "{said}");

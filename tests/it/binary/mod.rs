@@ -4,6 +4,7 @@ mod commands;
 mod editing;
 mod etcd;
 mod flags;
+mod members;
 mod restarts;
 mod starting;
 mod telling;

@@ -32,16 +32,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("peers", &["catalog", "model", "schedule", "store", "tasks"]),
     ("cluster", &["events", "model", "store"]),
     ("director", &["catalog", "cluster", "events", "model", "store"]),
-    ("manager", &["catalog", "cluster", "config", "events", "feed", "model", "monitors", "schedule", "state", "store", "tasks"]),
-    ("notifications", &["alerters", "config", "model", "silences", "store", "tasks"]),
+    ("manager", &["catalog", "cluster", "config", "events", "feed", "model", "monitors", "results", "schedule", "state", "store", "tasks"]),
+    ("notifications", &["alerters", "cluster", "config", "model", "silences", "store", "tasks"]),
     ("api", &[
-        "alerters", "catalog", "config", "events", "feed", "manager", "model", "monitors", "notifications", "peers", "results",
+        "alerters", "catalog", "cluster", "config", "events", "feed", "manager", "model", "monitors", "notifications", "peers", "results",
         "schedule", "silences", "state", "store", "tasks",
     ]),
     // The one place that puts them together, and the one that prints.
     ("app", &[
         "alerters", "api", "catalog", "cluster", "config", "director", "events", "feed", "manager", "model", "monitors",
-        "notifications", "peers", "store", "tasks", "telemetry",
+        "notifications", "peers", "results", "store", "tasks", "telemetry",
     ]),
     // `manager` for its runner: `9volt check` runs a check exactly as a member does.
     ("cli", &["alerters", "app", "config", "manager", "model", "monitors", "store", "telemetry"]),

@@ -10,6 +10,7 @@ const PURE: &[&str] = &[
     "silences",
     "results",
     "catalog/loads",
+    "cluster/past",
     "director/pace",
     "director/plan",
     "store/packed",

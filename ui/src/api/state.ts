@@ -78,6 +78,7 @@ export type StateFilter = {
   unwatched?: string;
   orphaned?: string;
   invalid?: string;
+  unreachable?: string;
   sort?: string;
 };
 

@@ -7,17 +7,31 @@ pub(crate) mod server;
 mod several;
 mod trouble;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::EtcdOptions;
-use crate::store::backend::{Commit, Guard, Key, LeaseId, Op, Outcome, Revision};
+use super::{Etcd, EtcdOptions};
+use crate::store::backend::{Backend, Commit, Guard, Key, LeaseId, Op, Outcome, Revision};
 use crate::store::{Store, keys, open_etcd};
 
 /// Time for a store to be as it should after something was done to it.
 const SOON: Duration = Duration::from_secs(20);
+
+pub(super) async fn one_for_all() -> (impl Sized, impl Fn(&str) -> Arc<dyn Backend>) {
+    let servers = server::Servers::one().await;
+    let options = servers.options("9volt");
+    let below = move |prefix: &str| -> Arc<dyn Backend> {
+        let options = EtcdOptions {
+            prefix: prefix.to_owned(),
+            ..options.clone()
+        };
+        Etcd::new(&options).unwrap()
+    };
+    (servers, below)
+}
 
 fn open(options: &EtcdOptions) -> Store {
     open_etcd(options).unwrap()

@@ -59,6 +59,24 @@ async fn one_that_is_frozen_costs_a_read_half_its_time_and_the_next_nothing() {
 }
 
 #[tokio::test]
+async fn one_that_is_frozen_is_left_by_those_too_who_wait_for_less_than_we_do() {
+    let servers = Servers::start(3, &[], None).await;
+    let frozen = (servers.leader().await + 1) % 3;
+    let mut options = servers.options("9volt");
+    options.endpoints.rotate_left(frozen);
+    let store = open(&options);
+    made(&store, "a").await;
+    servers.nodes[frozen].freeze();
+    // As a member does that keeps a short lease alive.
+    let beat = Duration::from_secs(1);
+    let lease = timeout(beat, store.grant(SOON)).await;
+    assert!(lease.is_err(), "it was not asked");
+    let lease = timeout(beat, store.grant(SOON)).await;
+    assert!(matches!(lease, Ok(Ok(_))), "{lease:?}");
+    servers.nodes[frozen].thaw();
+}
+
+#[tokio::test]
 async fn an_endpoint_that_never_was_there_is_passed_over() {
     let servers = Servers::one().await;
     let mut options = servers.options("9volt");

@@ -1,5 +1,5 @@
 import { Link } from "@tanstack/react-router";
-import { BellOff, BellRing, Check, ChevronRight, EyeOff, FileWarning, MailX, Unplug } from "lucide-react";
+import { BellOff, BellRing, Check, ChevronRight, CloudOff, EyeOff, FileWarning, MailX, Unplug } from "lucide-react";
 import type { Overview } from "../../api/overview";
 import type { StateFilter } from "../../api/state";
 import { cn } from "../../lib/cn";
@@ -37,6 +37,13 @@ export function Attention({ overview: { monitors: m, notifications: n } }: { ove
       icon: EyeOff,
       alarming: true,
       link: { to: "/monitors", search: { unwatched: "true" } },
+    },
+    {
+      n: m.unreachable,
+      word: "unreachable",
+      icon: CloudOff,
+      alarming: true,
+      link: { to: "/monitors", search: { unreachable: "true" } },
     },
     {
       n: m.orphaned,
