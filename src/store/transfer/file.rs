@@ -33,8 +33,8 @@ pub struct Header {
     pub store: String,
     /// The revision that they were read at.
     pub revision: Revision,
-    /// When.
-    pub time: WallMs,
+    /// When, for people.
+    pub time: String,
 }
 
 impl Header {
@@ -51,7 +51,7 @@ impl Header {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             store,
             revision,
-            time,
+            time: time.rfc3339(),
         }
     }
 }
