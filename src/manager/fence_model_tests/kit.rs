@@ -144,6 +144,9 @@ pub(super) struct Sent {
 
 pub(super) type Tables = [Table; 2];
 
+/// The tables after a move, and what it writes.
+pub(super) type Moved = (u16, Arc<Vec<Op>>);
+
 /// What is written at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Write {
@@ -171,7 +174,7 @@ pub(super) struct Kit {
     tables: Vec<Arc<Tables>>,
     /// Per tables: those before, and of which group who lost a slot then.
     origin: Vec<Option<(u16, usize, MemberId)>>,
-    moved: HashMap<(u16, usize), (u16, Arc<Vec<Op>>)>,
+    moved: HashMap<(u16, usize), Moved>,
     holdings: Vec<Option<Holding>>,
     held: HashMap<(usize, usize, u16, Option<u16>), u16>,
     rights: Vec<Arc<Right>>,
@@ -316,7 +319,7 @@ impl Kit {
     }
 
     /// One of the movable slots goes to the other member.
-    pub(super) fn moved(&mut self, tables: u16, which: usize) -> (u16, Arc<Vec<Op>>) {
+    pub(super) fn moved(&mut self, tables: u16, which: usize) -> Moved {
         if let Some(moved) = self.moved.get(&(tables, which)) {
             return moved.clone();
         }

@@ -2,6 +2,8 @@
 //!
 //! Breadth first over the real functions, so that a violation comes with the shortest way to it.
 
+#[cfg(test)]
+#[path = "model_mutants.rs"]
 mod mutants;
 
 use std::collections::{HashMap, HashSet, VecDeque};
