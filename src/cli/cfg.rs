@@ -1,4 +1,4 @@
-//! `9volt cfg DIR`: plan first, then apply. Exit code 0 done, 1 problems, 2 refused.
+//! `9volt cfg DIR`: plan first, then apply. Exit code 0 done, 1 problems, 2 refused. With `--etcd-v2`: [`original`](super::original).
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -17,6 +17,9 @@ use crate::model::{Problem, WallMs};
 use crate::store::{EtcdOptions, Store};
 
 pub(super) fn run(global: &Global, args: &CfgArgs) -> anyhow::Result<u8> {
+    if let Some(urls) = &args.etcd_v2 {
+        return super::original::run(global, urls, &args.dir);
+    }
     let target = target(global)?;
     let options = Options {
         dryrun: args.dryrun,

@@ -88,20 +88,25 @@ impl EtcdArgs {
 
     /// What was said about etcd; none if no endpoint was.
     pub(super) fn options(&self) -> anyhow::Result<Option<EtcdOptions>> {
-        let user = self.user()?;
         let endpoints = values::list(&self.etcd_members);
-        Ok((!endpoints.is_empty()).then(|| EtcdOptions {
+        let options = self.options_for(endpoints, self.etcd_prefix.clone())?;
+        Ok((!options.endpoints.is_empty()).then_some(options))
+    }
+
+    /// The same user and files, at other endpoints.
+    pub(super) fn options_for(&self, endpoints: Vec<String>, prefix: String) -> anyhow::Result<EtcdOptions> {
+        Ok(EtcdOptions {
             endpoints,
-            prefix: self.etcd_prefix.clone(),
-            user,
+            prefix,
+            user: self.user()?,
             ca: self.etcd_ca.clone(),
             cert: self.etcd_cert.clone(),
             key: self.etcd_key.clone(),
-        }))
+        })
     }
 
     /// As the original wants it, except that the password may hold colons.
-    fn user(&self) -> anyhow::Result<Option<(String, Secret)>> {
+    pub(super) fn user(&self) -> anyhow::Result<Option<(String, Secret)>> {
         let Some(given) = &self.etcd_userpass else {
             return Ok(None);
         };

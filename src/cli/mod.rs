@@ -7,8 +7,10 @@ mod client;
 mod etcd;
 mod generate;
 mod member;
+mod original;
 mod server;
 mod silence;
+mod store;
 mod values;
 
 use std::path::PathBuf;
@@ -122,6 +124,9 @@ enum Command {
     /// Look at alerters and try them
     #[command(subcommand)]
     Alerter(AlerterCommand),
+    /// Bring what a store holds into a file or into another store
+    #[command(subcommand)]
+    Store(store::StoreCommand),
     /// Print a man page, shell completions, or the reference of all kinds
     #[command(subcommand)]
     Generate(GenerateCommand),
@@ -186,6 +191,10 @@ struct CfgArgs {
     /// Print the plan as JSON
     #[arg(long)]
     json: bool,
+    /// The other way round: write the definitions that the original 9volt keeps in etcd into DIR, through etcd's API v2 at these endpoints; -p
+    /// and -U as always. `9volt cfg import --etcd-v2 URL` makes a directory `import`
+    #[arg(long, value_name = "URL", conflicts_with_all = ["replace", "nosync", "dryrun", "yes", "strict", "json"])]
+    etcd_v2: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -312,6 +321,7 @@ pub fn main() -> ExitCode {
         Command::Silence(command) => silence::run(&cli.global, command),
         Command::Member(command) => member::run(&cli.global, command),
         Command::Alerter(command) => alerter::run(&cli.global, &command),
+        Command::Store(command) => store::run(&cli.global, command),
         Command::Generate(command) => generate::run(&command),
     };
     match code {

@@ -15,4 +15,5 @@ pub mod sync;
 #[cfg(test)]
 mod testing;
 pub mod watch;
+pub mod write;
 pub mod yaml;

@@ -8,6 +8,8 @@ mod arrivals;
 pub mod clock;
 mod commits;
 mod ending;
+#[cfg(test)]
+mod fence_model_tests;
 mod fit;
 pub mod lane;
 #[cfg(test)]

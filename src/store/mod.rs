@@ -27,12 +27,15 @@ pub mod records;
 mod rights;
 #[cfg(test)]
 mod tests;
+pub mod transfer;
 
 pub use backend::{
     Backend, BackendStatus, Batch, Change, Commit, EndpointStatus, Entry, Guard, Key, Lease, LeaseId, Op, Outcome,
     Page, Refusal, Revision, StoreError,
 };
-pub use embedded::{Claim, Embedded, OpenError, claim};
+pub use embedded::{Claim, Embedded, OpenError, claim, embedded_exists};
+#[cfg(test)]
+pub(crate) use etcd::tests::server as etcd_server;
 pub use etcd::{Etcd, EtcdError, EtcdOptions};
 pub use faults::{Answer, Chances, Faults};
 pub use follow::{Follow, Followed};

@@ -2,6 +2,10 @@
 //!
 //! Breadth first over the real functions, so that a violation comes with the shortest way to it.
 
+#[cfg(test)]
+#[path = "model_mutants.rs"]
+mod mutants;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::Hash;
 use std::time::Duration;
@@ -20,6 +24,19 @@ struct Bounds {
     failures: u8,
     shut: bool,
     silences: u8,
+    wrong: Wrong,
+}
+
+/// What is made wrong on purpose.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wrong {
+    Nothing,
+    /// What a dead notifier sent is taken however late it comes.
+    NoFence,
+    /// No answer is taken for a refusal.
+    UnknownIsRefused,
+    /// That something is being sent is not written down.
+    NoIntent,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -261,7 +278,7 @@ impl World {
     }
 
     /// As the store does it. `None`: refused.
-    fn apply(&mut self, write: &Write) -> Option<Revision> {
+    fn apply(&mut self, write: &Write, wrong: Wrong) -> Option<Revision> {
         let rev_of = |rev: Option<Revision>| rev.unwrap_or(Revision(0));
         let told_ok = write
             .told
@@ -274,6 +291,10 @@ impl World {
         if !told_ok || !entry_ok {
             return None;
         }
+        let sending = matches!(&write.told, Some((_, Some(told))) if told.state == ToldState::Sending);
+        if wrong == Wrong::NoIntent && sending {
+            return Some(rev_of(self.told.as_ref().map(|t| t.rev)));
+        }
         self.rev += 1;
         let rev = Revision(self.rev);
         if let Some((_, told)) = &write.told {
@@ -283,6 +304,13 @@ impl World {
             self.entry = None;
         }
         Some(rev)
+    }
+
+    /// The session of the notifier is over: what it sent late is refused.
+    fn dies(&mut self, wrong: Wrong) {
+        if wrong != Wrong::NoFence {
+            self.late.clear();
+        }
     }
 
     fn around(&self) -> Around {
@@ -341,6 +369,10 @@ impl World {
 
 /// Every state that may come after this one, with the name of the event.
 fn successors(world: &World, bounds: Bounds) -> Vec<(&'static str, World)> {
+    let unanswered = match bounds.wrong {
+        Wrong::UnknownIsRefused => Settled::Refused,
+        _ => Settled::Unknown,
+    };
     let mut out = Vec::new();
     let mut go = |name, change: &dyn Fn(&mut World)| {
         let mut next = world.clone();
@@ -368,8 +400,7 @@ fn successors(world: &World, bounds: Bounds) -> Vec<(&'static str, World)> {
     if world.crashes < bounds.crashes {
         go("the notifier dies, another begins", &|w| {
             w.crashes += 1;
-            // Its session is over: what it sent late is refused.
-            w.late.clear();
+            w.dies(bounds.wrong);
             (w.commit, w.attempt, w.reading, w.unseen) = (None, None, false, false);
             w.lane = Lane::load(w.told.clone(), w.entry.clone(), Revision(w.rev), w.now);
         });
@@ -379,7 +410,7 @@ fn successors(world: &World, bounds: Bounds) -> Vec<(&'static str, World)> {
                     w.arrive(&message);
                 }
                 w.crashes += 1;
-                w.late.clear();
+                w.dies(bounds.wrong);
                 (w.commit, w.reading, w.unseen) = (None, false, false);
                 w.lane = Lane::load(w.told.clone(), w.entry.clone(), Revision(w.rev), w.now);
             });
@@ -388,7 +419,7 @@ fn successors(world: &World, bounds: Bounds) -> Vec<(&'static str, World)> {
     if world.crashes < bounds.crashes && world.attempt.is_some() && world.leftover.is_none() {
         go("another member takes over, the attempt is on its way", &|w| {
             w.crashes += 1;
-            w.late.clear();
+            w.dies(bounds.wrong);
             w.leftover = w.attempt.take().map(|message| (message, w.now.mono + ATTEMPT_DEADLINE));
             (w.commit, w.reading, w.unseen) = (None, false, false);
             w.lane = Lane::load(w.told.clone(), w.entry.clone(), Revision(w.rev), w.now).taken_over(w.now);
@@ -404,7 +435,7 @@ fn successors(world: &World, bounds: Bounds) -> Vec<(&'static str, World)> {
     for n in 0..world.late.len() {
         go("a late commit arrives", &|w| {
             let write = w.late.remove(n);
-            w.apply(&write);
+            w.apply(&write, bounds.wrong);
         });
     }
     if bounds.shut {
@@ -428,7 +459,7 @@ fn successors(world: &World, bounds: Bounds) -> Vec<(&'static str, World)> {
         if world.gate == Gate::Open {
             go("committed", &|w| {
                 w.commit = None;
-                let settled = w.apply(write).map_or(Settled::Refused, Settled::Done);
+                let settled = w.apply(write, bounds.wrong).map_or(Settled::Refused, Settled::Done);
                 w.lane.committed(settled);
             });
         } else {
@@ -441,14 +472,14 @@ fn successors(world: &World, bounds: Bounds) -> Vec<(&'static str, World)> {
             go("committed, no answer", &|w| {
                 w.commit = None;
                 w.lost_commits += 1;
-                w.apply(write);
-                w.lane.committed(Settled::Unknown);
+                w.apply(write, bounds.wrong);
+                w.lane.committed(unanswered);
             });
             go("no answer, will be committed late", &|w| {
                 w.commit = None;
                 w.lost_commits += 1;
                 w.late.push(write.clone());
-                w.lane.committed(Settled::Unknown);
+                w.lane.committed(unanswered);
             });
         }
     } else if world.reading {
@@ -531,6 +562,11 @@ fn at_rest(world: &World) -> Option<&'static str> {
 
 /// The number of states; panics with the shortest way to a violation.
 fn explore(bounds: Bounds) -> usize {
+    search(bounds).unwrap_or_else(|violation| panic!("{violation}"))
+}
+
+/// The number of states, or the shortest way to a violation.
+fn search(bounds: Bounds) -> Result<usize, String> {
     let first = start();
     let mut before: HashMap<u128, (u128, &'static str)> = HashMap::new();
     let mut seen = HashSet::from([first.key()]);
@@ -550,7 +586,7 @@ fn explore(bounds: Bounds) -> usize {
                 at = *from;
             }
             way.reverse();
-            panic!("{violation}: {}\n{world:?}", way.join(" | "));
+            return Err(format!("{violation}: {}\n{world:?}", way.join(" | ")));
         }
         for (name, successor) in next {
             let key = successor.key();
@@ -560,7 +596,7 @@ fn explore(bounds: Bounds) -> usize {
             }
         }
     }
-    seen.len()
+    Ok(seen.len())
 }
 
 fn is_change(name: &str) -> bool {
@@ -574,6 +610,7 @@ const NOTHING: Bounds = Bounds {
     failures: 0,
     shut: false,
     silences: 0,
+    wrong: Wrong::Nothing,
 };
 
 #[test]

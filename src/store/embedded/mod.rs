@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::engine::{Answer, Engine, Work};
-pub use self::open::{Claim, OpenError, claim};
+pub use self::open::{Claim, OpenError, claim, embedded_exists};
 use super::backend::{Backend, Changes, Commit, Guard, Key, Lease, LeaseId, Outcome, Page, Revision, StoreError};
 use super::history::History;
 use crate::tasks::Tasks;

@@ -130,6 +130,12 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
     Ok(file)
 }
 
+/// Whether there is a store in a directory.
+#[must_use]
+pub fn embedded_exists(dir: &Path) -> bool {
+    dir.join(FILE).exists()
+}
+
 /// A data directory that is this process's own for as long as this lives.
 #[derive(Debug)]
 pub struct Claim(File);

@@ -6,7 +6,7 @@ mod failure;
 mod options;
 mod space;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod txn;
 mod watch;
 

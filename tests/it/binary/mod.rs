@@ -7,5 +7,6 @@ mod flags;
 mod members;
 mod restarts;
 mod starting;
+mod stores;
 mod telling;
 mod world;

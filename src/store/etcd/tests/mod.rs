@@ -3,7 +3,7 @@
 mod access;
 mod contract;
 mod limits;
-mod server;
+pub(crate) mod server;
 mod several;
 mod trouble;
 

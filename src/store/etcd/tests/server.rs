@@ -20,33 +20,33 @@ const ATTEMPTS: usize = 5;
 const PORTS: std::ops::Range<u16> = 15_000..30_000;
 
 /// One node.
-pub(super) struct Node {
-    pub(super) url: String,
+pub(crate) struct Node {
+    pub(crate) url: String,
     args: Vec<String>,
     child: Option<Child>,
     dir: PathBuf,
 }
 
 /// One node or several of one cluster.
-pub(super) struct Servers {
-    pub(super) nodes: Vec<Node>,
+pub(crate) struct Servers {
+    pub(crate) nodes: Vec<Node>,
     _dir: TempDir,
 }
 
 /// Files of certificates: that of their authority, and one with its key for servers and clients.
-pub(super) struct Tls {
-    pub(super) ca: PathBuf,
-    pub(super) cert: PathBuf,
-    pub(super) key: PathBuf,
+pub(crate) struct Tls {
+    pub(crate) ca: PathBuf,
+    pub(crate) cert: PathBuf,
+    pub(crate) key: PathBuf,
 }
 
 impl Servers {
     /// One node.
-    pub(super) async fn one() -> Self {
+    pub(crate) async fn one() -> Self {
         Self::start(1, &[], None).await
     }
 
-    pub(super) async fn start(count: usize, more: &[&str], tls: Option<&Tls>) -> Self {
+    pub(crate) async fn start(count: usize, more: &[&str], tls: Option<&Tls>) -> Self {
         for attempt in 1.. {
             if let Some(servers) = Self::try_start(count, more, tls).await {
                 return servers;
@@ -110,7 +110,7 @@ impl Servers {
     }
 
     /// Waits until every node that runs answers.
-    pub(super) async fn ready(&mut self) -> bool {
+    pub(crate) async fn ready(&mut self) -> bool {
         let until = Instant::now() + START;
         for node in &mut self.nodes {
             while node.child.is_some() && !node.answers().await {
@@ -123,7 +123,7 @@ impl Servers {
         true
     }
 
-    pub(super) fn options(&self, prefix: &str) -> EtcdOptions {
+    pub(crate) fn options(&self, prefix: &str) -> EtcdOptions {
         EtcdOptions {
             endpoints: self.nodes.iter().map(|node| node.url.clone()).collect(),
             prefix: prefix.to_owned(),
@@ -132,12 +132,12 @@ impl Servers {
     }
 
     /// A client that is not ours, for what an operator does from outside.
-    pub(super) async fn client(&self) -> Client {
+    pub(crate) async fn client(&self) -> Client {
         Client::connect([&self.nodes[0].url], None).await.unwrap()
     }
 
     /// Forgets the history up to now.
-    pub(super) async fn compact(&self) {
+    pub(crate) async fn compact(&self) {
         let mut client = self.client().await;
         // A revision after all that the test has made, so that none of it is left.
         let put = client.put("outside", "x", None).await.unwrap();
@@ -145,7 +145,7 @@ impl Servers {
     }
 
     /// Raises the alarm that etcd raises by itself when its quota is reached, or takes it back.
-    pub(super) async fn set_full(&self, full: bool) {
+    pub(crate) async fn set_full(&self, full: bool) {
         let mut client = self.client().await;
         let member = client.status().await.unwrap().header().unwrap().member_id();
         let mut options = AlarmOptions::new();
@@ -159,7 +159,7 @@ impl Servers {
     }
 
     /// The node that leads.
-    pub(super) async fn leader(&self) -> usize {
+    pub(crate) async fn leader(&self) -> usize {
         for (n, node) in self.nodes.iter().enumerate() {
             let mut client = Client::connect([&node.url], None).await.unwrap();
             let status = client.status().await.unwrap();
@@ -172,7 +172,7 @@ impl Servers {
 }
 
 impl Node {
-    pub(super) fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         let log = std::fs::File::options()
             .create(true)
             .append(true)
@@ -218,15 +218,15 @@ impl Node {
         kill(Pid::from_raw(child.id().try_into().unwrap()), signal).unwrap();
     }
 
-    pub(super) fn freeze(&self) {
+    pub(crate) fn freeze(&self) {
         self.signal(Signal::SIGSTOP);
     }
 
-    pub(super) fn thaw(&self) {
+    pub(crate) fn thaw(&self) {
         self.signal(Signal::SIGCONT);
     }
 
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
             let _ = child.wait();

@@ -1,0 +1,228 @@
+//! Out of one store, into another.
+
+use super::*;
+use crate::model::WallMs;
+use crate::store::backend::{Commit, Guard, LeaseId, Op, Outcome};
+use crate::store::{in_memory, open_embedded, open_etcd};
+use bytes::Bytes;
+
+fn put(key: &str, value: &'static str, lease: Option<LeaseId>) -> Commit {
+    Commit {
+        guards: vec![Guard::Absent(Key::new(key))],
+        ops: vec![Op::Put(Key::new(key), Bytes::from_static(value.as_bytes()), lease)],
+    }
+}
+
+const TRAVEL: [(&str, &str); 8] = [
+    ("alerter/ops", r#"{"v":1,"spec":{"options":{"token":"hunter2"}}}"#),
+    ("checkpoint/web", r#"{"v":1,"status":"critical"}"#),
+    ("cluster/intent/m1", r#"{"v":1,"drain":true}"#),
+    ("monitor/a%2Fb", "{\"v\":1,\n \"spec\":{}}"),
+    ("monitor/web", r#"{"v":1,"spec":{"port":  1.50}}"#),
+    ("outbox/ops/web", r#"{"v":1,"seq":1}"#),
+    ("past/000000000005000-web", "not even JSON, \"quoted\"\n"),
+    ("told/ops/web", r#"{"v":1}"#),
+];
+
+/// A store that holds one of everything, also of what stays.
+async fn fill(store: &Store) {
+    store.identity().await.unwrap();
+    let lease = store.grant(std::time::Duration::from_secs(60)).await.unwrap().id;
+    let mut commits: Vec<_> = TRAVEL.iter().map(|(key, value)| put(key, value, None)).collect();
+    commits.push(put("plan/untagged/table", "{}", None));
+    commits.push(put("plan/untagged/seat/m1", "1-1", None));
+    commits.push(put("event/1-m1-1", "{}", Some(lease)));
+    commits.push(put("cluster/members/m1", "{}", Some(lease)));
+    commits.push(put("cluster/director", "m1", Some(lease)));
+    for outcome in store.bulk(commits, |_| {}).await {
+        assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
+    }
+}
+
+async fn into_file(store: &Store) -> Vec<u8> {
+    let mut file = Vec::new();
+    let records = Export::of(store).all().await.unwrap();
+    write_header(&mut file, &Header::new("id".to_owned(), Revision(7), WallMs(1))).unwrap();
+    for record in &records {
+        assert!(write_record(&mut file, record).unwrap());
+    }
+    write_trailer(&mut file, records.len()).unwrap();
+    file
+}
+
+fn from_file(file: &[u8]) -> Vec<Record> {
+    let read = read(&mut &file[..]).unwrap();
+    assert_eq!(read.damage, (Vec::new(), 0));
+    read.records
+}
+
+async fn held(store: &Store) -> Vec<(String, String)> {
+    let records = Export::of(store).all().await.unwrap();
+    let text = |record: Record| {
+        let value = String::from_utf8(record.value.to_vec()).unwrap();
+        (record.key.to_string(), value)
+    };
+    records.into_iter().map(text).collect()
+}
+
+fn expected() -> Vec<(String, String)> {
+    TRAVEL.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+}
+
+async fn into_empty(store: &Store, records: Vec<Record>) -> Imported {
+    import(store, records, How::IntoEmpty, false, |_, _| {}).await.unwrap()
+}
+
+#[tokio::test]
+async fn from_the_embedded_store_to_a_file_to_etcd_to_a_file_everything_is_the_same_to_the_byte() {
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let embedded = open_embedded(dirs[0].path()).await.unwrap();
+    fill(&embedded).await;
+    assert_eq!(held(&embedded).await, expected());
+    let first = into_file(&embedded).await;
+
+    let servers = crate::store::etcd::tests::server::Servers::one().await;
+    let etcd = open_etcd(&servers.options("cluster")).unwrap();
+    let imported = into_empty(&etcd, from_file(&first)).await;
+    assert_eq!((imported.written, &imported.problems), (TRAVEL.len(), &Vec::new()));
+    assert_eq!(held(&etcd).await, expected());
+    let second = into_file(&etcd).await;
+    assert_eq!(String::from_utf8(first), String::from_utf8(second));
+
+    // And straight back.
+    let other = open_embedded(dirs[1].path()).await.unwrap();
+    into_empty(&other, Export::of(&etcd).all().await.unwrap()).await;
+    assert_eq!(held(&other).await, expected());
+    // Each store is its own.
+    assert_ne!(other.identity().await.unwrap(), embedded.identity().await.unwrap());
+}
+
+#[tokio::test]
+async fn a_store_that_is_in_use_or_holds_something_is_refused_unless_told_otherwise() {
+    let (store, _faults) = in_memory();
+    fill(&store).await;
+    let one = || {
+        vec![
+            Record {
+                key: Key::new("monitor/new"),
+                value: Bytes::from_static(b"{}"),
+            },
+            Record {
+                key: Key::new("monitor/web"),
+                value: Bytes::from_static(b"{}"),
+            },
+            Record {
+                key: Key::new("silence/s"),
+                value: Bytes::from_static(b"{}"),
+            },
+        ]
+    };
+    let refused = import(&store, one(), How::Replace, false, |_, _| {}).await.unwrap_err();
+    assert!(
+        matches!(&refused, Refused::InUse(members) if members == "m1"),
+        "{refused}"
+    );
+    let refused = import(&store, one(), How::IntoEmpty, true, |_, _| {})
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(refused, Refused::NotEmpty(n) if n == TRAVEL.len()),
+        "{refused}"
+    );
+    assert_eq!(held(&store).await, expected());
+
+    let merged = import(&store, one(), How::Merge, true, |_, _| {}).await.unwrap();
+    assert_eq!((merged.written, merged.kept, merged.removed), (1, 2, 0));
+    let mut more = expected();
+    more.push(("monitor/new".to_owned(), "{}".to_owned()));
+    more.sort();
+    assert_eq!(held(&store).await, more);
+
+    let replaced = import(&store, one(), How::Replace, true, |_, _| {}).await.unwrap();
+    assert_eq!(
+        (replaced.written, replaced.equal, replaced.removed),
+        (2, 1, TRAVEL.len() - 1)
+    );
+    let names: Vec<_> = held(&store).await.into_iter().map(|(key, _)| key).collect();
+    assert_eq!(names, ["monitor/new", "monitor/web", "silence/s"]);
+    let members = store.list(&keys::members()).await.unwrap().1;
+    assert_eq!(members.len(), 1, "what stays is not replaced");
+}
+
+#[tokio::test]
+async fn settings_that_a_new_store_was_given_are_no_reason_to_refuse() {
+    let (store, _faults) = in_memory();
+    store.settings().await.unwrap();
+    let settings = Record {
+        key: keys::config(),
+        value: Bytes::from_static(br#"{"HeartbeatInterval":"1s"}"#),
+    };
+    assert_eq!(into_empty(&store, vec![settings]).await.written, 1);
+    let settings = store.settings().await.unwrap().value;
+    assert_eq!(settings.heartbeat_interval, crate::model::Dur::from_secs(1));
+}
+
+#[tokio::test]
+async fn damaged_lines_are_named_by_number_and_not_quoted() {
+    let (store, _faults) = in_memory();
+    fill(&store).await;
+    let text = String::from_utf8(into_file(&store).await).unwrap();
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    lines[2] = lines[2].replace(':', ";");
+    lines[3] = r#"{"key":"cluster/members/evil","value":{}}"#.to_owned();
+    lines[4] = r#"{"key":"monitor/x","value":1,"text":"1"}"#.to_owned();
+    lines[6] = lines[5].clone();
+    let read_back = read(&mut lines.join("\n").as_bytes()).unwrap();
+    let named: Vec<usize> = read_back.damage.0.iter().map(|damage| damage.line).collect();
+    assert_eq!(named, [3, 4, 5, 7]);
+    for damage in &read_back.damage.0 {
+        assert!(!damage.to_string().contains("hunter2"), "{damage}");
+    }
+    // One that was cut off is damaged too, wherever.
+    for cut in 1..text.lines().count() {
+        let some: Vec<&str> = text.lines().take(cut).collect();
+        let read_back = read(&mut some.join("\n").as_bytes()).unwrap();
+        assert!(!read_back.damage.0.is_empty(), "cut after line {cut}");
+    }
+}
+
+#[test]
+fn a_newer_format_and_something_else_are_refused() {
+    let header = |format: u32, records: u32| {
+        let mut header = serde_json::to_value(Header::new(String::new(), Revision(1), WallMs(1))).unwrap();
+        header["format"] = format.into();
+        header["records"] = records.into();
+        format!("{header}\n{{\"end\":0}}\n")
+    };
+    assert!(read(&mut header(1, 1).as_bytes()).is_ok());
+    for (format, records) in [(2, 1), (1, 2), (9, 9)] {
+        let error = read(&mut header(format, records).as_bytes()).unwrap_err();
+        assert!(matches!(error, FileError::Newer { .. }), "{error}");
+    }
+    for text in ["", "\n", "{}", "monitor:\n  web:\n", "[1]", "\u{0}"] {
+        assert!(
+            matches!(read(&mut text.as_bytes()), Err(FileError::Strange)),
+            "{text:?}"
+        );
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_file_is_too_strange_to_be_read(lines in proptest::collection::vec("\\PC{0,60}", 0..6)) {
+        let header = serde_json::to_string(&Header::new(String::new(), Revision(1), WallMs(1))).unwrap();
+        let text = format!("{header}\n{}", lines.join("\n"));
+        let read = read(&mut text.as_bytes()).unwrap();
+        proptest::prop_assert!(!read.damage.0.is_empty() || lines.len() == 1);
+    }
+
+    #[test]
+    fn any_text_comes_back_as_it_was(value in "\\PC{0,60}|\\{\"a\": *[0-9]{1,30}(\\.[0-9]+)?\\}|[ \\n\\r\\t\"\\\\]{0,9}") {
+        let record = Record { key: Key::new("monitor/x"), value: Bytes::from(value) };
+        let mut file = Vec::new();
+        write_header(&mut file, &Header::new(String::new(), Revision(1), WallMs(1))).unwrap();
+        proptest::prop_assert!(write_record(&mut file, &record).unwrap());
+        write_trailer(&mut file, 1).unwrap();
+        proptest::prop_assert_eq!(from_file(&file), vec![record]);
+    }
+}
