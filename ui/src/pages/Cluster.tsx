@@ -95,15 +95,16 @@ function Orphans({ plan: made }: { plan: Plan }) {
   const left = orphans(made.groups.items);
   if (left.monitors === 0) return null;
   const tags = left.groups.filter((g) => g !== "untagged").map(groupWords);
+  const asks = [
+    ...(left.groups.includes("untagged") ? ["no tag"] : []),
+    ...(tags.length > 0 ? [`the ${tags.length === 1 ? "tag" : "tags"} ${tags.join(", ")}`] : []),
+  ];
   return (
     <Notice icon={<Unplug aria-hidden />}>
       <Link to="/monitors" search={{ orphaned: "true" }} className="font-medium underline underline-offset-2">
         {count(left.monitors, "monitor is", "monitors are")} judged by nobody
       </Link>
-      {": "}
-      {left.groups.includes("untagged") && "no member without tags is here"}
-      {left.groups.includes("untagged") && tags.length > 0 && ", and "}
-      {tags.length > 0 && `no member here has the ${tags.length === 1 ? "tag" : "tags"} ${tags.join(", ")}`}.
+      : no member here may run what asks for {asks.join(", or for ")}.
     </Notice>
   );
 }

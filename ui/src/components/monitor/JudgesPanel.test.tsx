@@ -19,5 +19,5 @@ test("the first judges now, those after it did before, and nobody is said to be 
   expect(rows.map((r) => within(r).queryByText("now") !== null)).toEqual([true, false, false]);
   expect(rows.map((r) => r.dataset.judge)).toEqual(["m2", "", "m1"]);
   expect(within(rows[1] as HTMLElement).getByText("nobody")).toBeTruthy();
-  expect(within(rows[2] as HTMLElement).getByText("earlier than known")).toBeTruthy();
+  expect(within(rows[2] as HTMLElement).getByText("since earlier")).toBeTruthy();
 });

@@ -7,6 +7,7 @@ import { Failure, Loading } from "../ui/states";
 
 /** Changes that are shown; further back are the events. */
 const SHOWN = 8;
+const UNSEEN = "Since before the server that gives you this page was started";
 
 /** Which member judges a monitor, since when and why, and which did before. */
 export function JudgesPanel({ name, owner }: { name: string; owner: string }) {
@@ -35,7 +36,7 @@ export function JudgesPanel({ name, owner }: { name: string; owner: string }) {
 }
 
 export function JudgeList({ judges: all }: { judges: readonly Judge[] }) {
-  if (all.length === 0) return <p className="p-4 text-ink-2">Nobody yet.</p>;
+  if (all.length === 0) return <p className="p-4 text-ink-2">Nobody.</p>;
   return (
     <ol aria-label="Judges, the newest first" className="divide-y">
       {all.slice(0, SHOWN).map((j, i) => (
@@ -45,7 +46,9 @@ export function JudgeList({ judges: all }: { judges: readonly Judge[] }) {
               <span className={i === 0 ? "font-medium" : "text-ink-2"}>{j.member ?? "nobody"}</span>
               {i === 0 && <span className="ml-2 text-ink-3 text-xs">now</span>}
             </span>
-            <span className="shrink-0 text-ink-2">{j.at === null ? "earlier than known" : <Ago at={j.at} />}</span>
+            <span className="shrink-0 text-ink-2">
+              {j.at === null ? <span title={UNSEEN}>since earlier</span> : <Ago at={j.at} />}
+            </span>
           </div>
           {j.why !== "" && <p className="mt-0.5 text-ink-3 text-xs [overflow-wrap:anywhere]">{j.why}</p>}
         </li>
