@@ -43,6 +43,7 @@ mod state;
 mod state_list;
 mod state_object;
 mod state_query;
+mod store;
 mod stream;
 mod sync;
 mod ui;
@@ -106,6 +107,7 @@ fn routes() -> OpenApiRouter<ApiState> {
         .merge(cluster::routes())
         .merge(members::routes())
         .merge(plan::routes())
+        .merge(store::routes())
         .merge(metrics::routes())
         .merge(openapi::routes())
         .merge(stream::routes())

@@ -5,6 +5,7 @@ import { createReadStream, existsSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { dirname, extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
+import { answer, makeCluster } from "./mock-cluster.mjs";
 import { alerterKinds, monitorKinds, openapi } from "./mock-documents.mjs";
 
 const DIST = join(dirname(fileURLToPath(import.meta.url)), "..", "dist");
@@ -41,7 +42,17 @@ const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 
 export function makeWorld({ monitors: total = 100_000, healthy = false, token = null } = {}) {
   const started = Date.now() - 3 * 86_400_000;
-  const world = { total, token, list: [], byName: new Map(), silences: [], events: [], clients: new Set(), beats: 0 };
+  const world = {
+    total,
+    token,
+    list: [],
+    byName: new Map(),
+    silences: [],
+    events: [],
+    clients: new Set(),
+    beats: 0,
+    members: makeCluster(),
+  };
   for (let i = 0; i < total; i++) {
     const kind = KINDS[Math.floor(hash(i) * KINDS.length)];
     const site = SITES[i % SITES.length];
@@ -102,14 +113,15 @@ export function makeWorld({ monitors: total = 100_000, healthy = false, token = 
       ["warning", `${m.check} names the alerter "ops-pager", which does not exist`],
       ["config", "14 monitors added, 2 changed from configs/"],
       ["error", "smtp.example.org: connection refused; the mail is tried again in 30 s"],
-    ][n % 6];
+      ["member", "member d4e5f6 was lost; 2,048 slots went to a1b2c3"],
+    ][n % 7];
     world.events.push({
       id: `e${n}`,
       type,
       message,
       timestamp: iso(Date.now() - n * 173_000 - 9000),
       memberid: "a1b2c3",
-      monitor: n % 6 < 4 ? m.check : null,
+      monitor: n % 7 < 4 ? m.check : null,
     });
   }
   return world;
@@ -546,21 +558,8 @@ export function serve(world) {
     }
     if (resource === "stream") return stream(world, req, res, query.get("monitor"));
     if (resource === "kinds") return json(200, { monitors: monitorKinds, alerters: alerterKinds });
-    if (resource === "cluster")
-      return json(200, {
-        Members: {
-          a1b2c3: {
-            MemberID: "a1b2c3",
-            Hostname: "watch-1.fra",
-            ListenAddress: "0.0.0.0:8080",
-            LastUpdated: iso(Date.now()),
-            Tags: ["fra"],
-            Version: "9volt 0.1.0",
-            SemVer: "0.1.0",
-          },
-        },
-        Director: { MemberID: "a1b2c3", LastUpdate: iso(Date.now()) },
-      });
+    const known = answer(world, { resource, name, action, method: req.method, body });
+    if (known !== undefined) return json(...known);
     if (resource === "incident") {
       const open = world.list.filter((m) => failing(m) && !m.disabled).map(showIncident(world));
       const past = pastIncidents(world);

@@ -86,6 +86,11 @@ const routes = [
   }),
   createRoute({
     getParentRoute: () => root,
+    path: "/cluster",
+    component: lazyRouteComponent(() => import("./pages/Cluster"), "Cluster"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
     path: "/api",
     component: lazyRouteComponent(() => import("./pages/Api"), "Api"),
   }),

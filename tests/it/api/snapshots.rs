@@ -172,6 +172,7 @@ async fn the_cluster() {
     settle(&mut members, &["lease"], &json!("1"));
     snapshot("member", &members);
     snapshot("plan", &bed.get("/api/v1/plan").await.json());
+    snapshot("store", &bed.get("/api/v1/store").await.json());
 }
 
 #[test]

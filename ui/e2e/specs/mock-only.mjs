@@ -51,6 +51,27 @@ export const mockSpecs = [
     },
   ],
   [
+    "a member is cordoned once that is confirmed, and uncordoned",
+    async ({ open, base }) => {
+      const page = await open();
+      await page.goto(`${base}/ui/cluster`);
+      const row = page.locator('[data-member="d4e5f6"]');
+      await row.getByRole("button", { name: "Cordon" }).click();
+      await page.getByRole("dialog").getByRole("button", { name: "Cancel" }).click();
+      await row.getByRole("button", { name: "Cordon" }).click();
+      await axe(page, "cordon");
+      await page.getByLabel("Who you are").fill("e2e");
+      await page.getByRole("dialog").getByRole("button", { name: "Cordon" }).click();
+      await row.getByText("cordoned", { exact: true }).waitFor();
+      await row.getByText("by e2e").waitFor();
+      await row.getByRole("button", { name: "Uncordon" }).click();
+      await page.getByRole("dialog").getByRole("button", { name: "Uncordon" }).click();
+      await row.getByRole("button", { name: "Cordon", exact: false }).waitFor();
+      await row.getByText("cordoned", { exact: true }).waitFor({ state: "hidden" });
+      check(page.problems.length === 0, page.problems.join("\n"));
+    },
+  ],
+  [
     "when all is well the overview is calm",
     async ({ browser }) =>
       withWorld({ monitors: 240, healthy: true }, async (base) => {

@@ -215,6 +215,37 @@ export const pageSpecs = [
     },
   ],
   [
+    "the cluster shows its members, plan and store, and leads to its events",
+    async ({ open, api, base }) => {
+      const { items } = await api("/member");
+      const { backend } = await api("/store");
+      const page = await open();
+      await page.goto(`${base}/ui/`);
+      await page.getByRole("navigation", { name: "Main" }).first().getByRole("link", { name: "Cluster" }).click();
+      await heading(page, "Cluster").waitFor();
+      for (const one of items) await page.locator(`[data-member="${one.id}"]`).waitFor();
+      await page.locator("[data-member]", { hasText: "director" }).waitFor();
+      await page.locator('[data-store="joined"]').waitFor();
+      await page.locator('[data-group="notify"]').waitFor();
+      const buttons = await page.locator("[data-member]").getByRole("button").count();
+      check(buttons > 0 === (backend === "etcd"), `${buttons} buttons with the store ${backend}`);
+      await page.getByRole("link", { name: "All of it" }).click();
+      await page.getByRole("button", { name: "member", pressed: true }).waitFor();
+      await clean(page, "cluster");
+    },
+  ],
+  [
+    "a monitor's page says which member judges it",
+    async ({ open, api, base }) => {
+      const one = await healthy(api);
+      const [judge] = (await api(`/monitor/${encodeURIComponent(one.check)}/judges`)).items;
+      const page = await open();
+      await page.goto(`${base}/ui/monitors/${encodeURIComponent(one.check)}`);
+      await page.locator(`[data-judge="${judge.member}"]`, { hasText: "now" }).waitFor();
+      await clean(page, "judges");
+    },
+  ],
+  [
     "the API describes itself",
     async ({ open, base }) => {
       const page = await open();
@@ -295,6 +326,7 @@ export const pageSpecs = [
         "notifications",
         "events",
         "alerters",
+        "cluster",
         "api",
         "about",
         "new",
@@ -325,6 +357,7 @@ export const pageSpecs = [
         "notifications",
         "events",
         "alerters",
+        "cluster",
         "api",
         "about",
       ]) {

@@ -19,6 +19,7 @@ async function pagesToShow(api) {
     silences: "silences",
     events: "events",
     alerters: "alerters",
+    cluster: "cluster",
     api: "api",
     about: "about",
   };

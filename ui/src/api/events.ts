@@ -12,7 +12,7 @@ export type EventItem = {
 
 export const EVENT_TYPES = ["error", "warning", "status", "alert", "config", "member", "api"] as const;
 
-export type EventFilter = { type?: string; q?: string };
+export type EventFilter = { type?: string; q?: string; limit?: number };
 
 export function events(filter: EventFilter) {
   return infiniteQueryOptions({

@@ -11,6 +11,7 @@ import {
   Megaphone,
   Monitor,
   Moon,
+  Network,
   ScrollText,
   Siren,
   Sun,
@@ -27,7 +28,17 @@ import { Logo } from "./Logo";
 import { Menu, MenuItem } from "./ui/menu";
 
 type Item = {
-  to: "/" | "/monitors" | "/incidents" | "/silences" | "/notifications" | "/events" | "/alerters" | "/api" | "/about";
+  to:
+    | "/"
+    | "/monitors"
+    | "/incidents"
+    | "/silences"
+    | "/notifications"
+    | "/events"
+    | "/alerters"
+    | "/cluster"
+    | "/api"
+    | "/about";
   word: string;
   icon: typeof Activity;
   /** Shown beside the word when it is not zero. */
@@ -49,6 +60,7 @@ const MAIN: Item[] = [
   },
   { to: "/events", word: "Events", icon: ScrollText },
   { to: "/alerters", word: "Alerters", icon: Megaphone },
+  { to: "/cluster", word: "Cluster", icon: Network },
 ];
 const MORE: Item[] = [
   { to: "/api", word: "API", icon: BookText },

@@ -3,6 +3,7 @@ import { Plus, X } from "lucide-react";
 import { type FormEvent, useId, useState } from "react";
 import { ApiError } from "../api/client";
 import { createSilence, type Matcher, type MatcherField, type MatcherOp } from "../api/silences";
+import { rememberAuthor, rememberedAuthor } from "../lib/author";
 import { count } from "../lib/numbers";
 import { parseDuration } from "../lib/time";
 import { Problems } from "./Problems";
@@ -13,7 +14,6 @@ import { Segments } from "./ui/tabs";
 import { toast } from "./ui/toast";
 
 const DURATIONS = ["30m", "1h", "4h", "8h", "1d", "1w"] as const;
-const AUTHOR = "ninevolt-author";
 const OPS: { value: MatcherOp; word: string }[] = [
   { value: "=", word: "is" },
   { value: "!=", word: "is not" },
@@ -31,7 +31,7 @@ export function SilenceDialog({ matchers, onClose }: Props) {
   const queries = useQueryClient();
   const [rows, setRows] = useState<Row[]>(() => matchers.map((m, i) => ({ ...m, id: i })));
   const [duration, setDuration] = useState<string>("1h");
-  const [author, setAuthor] = useState(remembered);
+  const [author, setAuthor] = useState(rememberedAuthor);
   const [comment, setComment] = useState("");
   const creation = useMutation({
     mutationFn: () =>
@@ -42,7 +42,7 @@ export function SilenceDialog({ matchers, onClose }: Props) {
         comment,
       }),
     onSuccess: async (made) => {
-      remember(author);
+      rememberAuthor(author);
       toast("done", `Silenced for ${duration}: ${count(made.matches, "monitor matches", "monitors match")} now`);
       onClose();
       await queries.invalidateQueries();
@@ -173,20 +173,4 @@ export function SilenceDialog({ matchers, onClose }: Props) {
       </form>
     </Dialog>
   );
-}
-
-function remembered(): string {
-  try {
-    return localStorage.getItem(AUTHOR) ?? "";
-  } catch {
-    return "";
-  }
-}
-
-function remember(author: string): void {
-  try {
-    localStorage.setItem(AUTHOR, author);
-  } catch {
-    // Without storage the name is typed again next time.
-  }
 }

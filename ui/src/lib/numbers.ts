@@ -27,3 +27,16 @@ export function percent(part: number, total: number): string {
   if (share < 100 && share > 99.9) return "> 99.9 %";
   return `${share % 1 === 0 ? share : share.toFixed(1)} %`;
 }
+
+/** `48.2 MiB`: as many digits as a reader uses. */
+export function bytes(n: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let size = n;
+  let at = 0;
+  while (size >= 1024 && at < units.length - 1) {
+    size /= 1024;
+    at += 1;
+  }
+  const digits = at === 0 || size >= 100 ? 0 : 1;
+  return `${size.toFixed(digits).replace(/\.0$/, "")} ${units[at]}`;
+}

@@ -5,6 +5,7 @@ const PAGES: Record<string, string> = {
   silences: "Silences",
   events: "Events",
   alerters: "Alerters",
+  cluster: "Cluster",
   api: "API",
   about: "About",
   new: "New",

@@ -1,24 +1,27 @@
 import { useQuery } from "@tanstack/react-query";
-import { Crown } from "lucide-react";
-import { cluster } from "../api/cluster";
+import { Link } from "@tanstack/react-router";
 import { overview } from "../api/overview";
 import { Page } from "../components/Page";
-import { Tag } from "../components/Tag";
-import { Ago, Since } from "../components/Time";
+import { Since } from "../components/Time";
 import { Fact, Facts, Panel } from "../components/ui/panel";
-import { Failure, Loading } from "../components/ui/states";
 import { rate, whole } from "../lib/numbers";
 import { took } from "../lib/time";
 
 /** Who answers here, on what it stands, and how well it keeps its schedule. */
 export function About() {
   const all = useQuery(overview);
-  const members = useQuery(cluster);
   return (
     <Page title="About" lead={all.data === undefined ? "…" : `9volt ${all.data.member.version}`}>
       {all.data !== undefined && (
         <div className="grid items-start gap-5 md:grid-cols-2">
-          <Panel title="This member">
+          <Panel
+            title="This member"
+            aside={
+              <Link to="/cluster" className="text-ink-2 hover:text-ink">
+                Cluster
+              </Link>
+            }
+          >
             <Facts>
               <Fact label="Id">
                 <code className="font-mono text-xs">{all.data.member.id}</code>
@@ -54,38 +57,6 @@ export function About() {
           </Panel>
         </div>
       )}
-      <Panel flush title="Members">
-        {members.data === undefined ? (
-          members.error === null ? (
-            <Loading rows={2} />
-          ) : (
-            <Failure error={members.error} onRetry={() => void members.refetch()} />
-          )
-        ) : (
-          <ul className="divide-y">
-            {Object.values(members.data.Members).map((m) => (
-              <li key={m.MemberID} className="flex flex-wrap items-center gap-x-4 gap-y-1 px-4 py-3">
-                <span className="min-w-40 flex-1 font-medium">
-                  {m.Hostname} <code className="font-mono font-normal text-ink-3 text-xs">{m.MemberID}</code>
-                </span>
-                {m.MemberID === members.data.Director.MemberID && (
-                  <span className="inline-flex items-center gap-1.5 text-ink-2">
-                    <Crown aria-hidden className="size-4" />
-                    director
-                  </span>
-                )}
-                {(m.Tags ?? []).map((t) => (
-                  <Tag key={t}>{t}</Tag>
-                ))}
-                <span className="text-ink-2">{m.ListenAddress}</span>
-                <span className="text-ink-3">
-                  seen <Ago at={m.LastUpdated} />
-                </span>
-              </li>
-            ))}
-          </ul>
-        )}
-      </Panel>
     </Page>
   );
 }

@@ -9,6 +9,7 @@ import { IncidentRow } from "../components/IncidentRow";
 import { Actions } from "../components/monitor/Actions";
 import { DefinitionPanel } from "../components/monitor/DefinitionPanel";
 import { HistoryStrip } from "../components/monitor/HistoryStrip";
+import { JudgesPanel } from "../components/monitor/JudgesPanel";
 import { LatencyPanel } from "../components/monitor/LatencyPanel";
 import { LedgerPanel } from "../components/monitor/LedgerPanel";
 import { Summary } from "../components/monitor/Summary";
@@ -59,6 +60,7 @@ export function Monitor() {
         </div>
         <div className="grid min-w-0 gap-5">
           <LedgerPanel state={state} />
+          <JudgesPanel name={name} owner={state.owner} />
           <DefinitionPanel name={name} config={state.config} />
         </div>
       </div>

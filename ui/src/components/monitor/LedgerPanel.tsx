@@ -22,9 +22,6 @@ export function LedgerPanel({ state }: { state: MonitorDetail }) {
           )}
         </Fact>
         <Fact label="Missed">{whole(ledger.missed)}</Fact>
-        <Fact label="Run by">
-          <code className="font-mono text-xs">{state.owner === "" ? "nobody" : state.owner}</code>
-        </Fact>
       </Facts>
     </Panel>
   );

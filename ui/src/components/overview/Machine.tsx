@@ -14,7 +14,7 @@ export function Machine({ overview: o }: { overview: Overview }) {
     <Panel
       title="This member"
       aside={
-        <Link to="/about" className="text-ink-2 hover:text-ink">
+        <Link to="/cluster" className="text-ink-2 hover:text-ink">
           {o.member.hostname}
         </Link>
       }
