@@ -21,11 +21,13 @@ export function Cluster() {
   const unreachable = useQuery(overview).data?.unreachable ?? [];
   const shared = kept.data?.backend === "etcd";
   return (
-    <Page title="Cluster" lead={lead(all.data?.items, made.data, kept.data)}>
+    <Page
+      title="Cluster"
+      lead={all.isLoadingError ? "Members cannot be asked for now." : lead(all.data?.items, made.data, kept.data)}
+    >
       {all.data !== undefined && all.error !== null && (
         <Notice icon={<CloudOff aria-hidden />}>
-          The store does not answer ({all.error.message}): this is what was known before. What runs runs on; nothing is
-          moved.
+          This is what was known before. What runs runs on, and nothing is moved. {all.error.message}
         </Notice>
       )}
       {made.data !== undefined && <Orphans plan={made.data} />}
