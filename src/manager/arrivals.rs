@@ -146,8 +146,9 @@ impl Found {
             results = Some(live.results);
         }
         if taken.health.status == Status::Pending {
-            // It was seen before, and nothing was wrong with it.
+            // It was seen before, and nothing was wrong with it. For how long nobody says.
             taken.health.status = Status::Ok;
+            taken.health.since = now;
         }
         taken.moved = Some(results);
         taken

@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::arrivals::stand_in;
+use super::arrivals::{Found, stand_in};
 use super::lane::{Command, INBOX};
 use super::recorder::Recorder;
 use super::stats::LaneStats;
@@ -21,7 +21,7 @@ use crate::config::definition::Strictness;
 use crate::config::kinds::Kinds;
 use crate::events::Events;
 use crate::feed::Feed;
-use crate::model::{Group, MemberId, MonitorName, Status};
+use crate::model::{Group, MemberId, MonitorName, Status, WallMs};
 use crate::store::records::{FORMAT, MemberRecord, SLOTS, SlotRun, Table};
 use crate::store::{Commit, Op, Revision, Session, Store, encode, in_memory, keys};
 use crate::tasks::Tasks;
@@ -40,7 +40,7 @@ async fn holding(store: &Store, group: &Group) -> Holding {
     let table = Table {
         v: FORMAT,
         epoch: "1-1".to_owned(),
-        at: crate::model::WallMs(0),
+        at: WallMs(0),
         why: String::new(),
         runs: vec![all],
         stamps: [(member, "boot".to_owned())].into(),
@@ -113,4 +113,18 @@ async fn a_right_that_comes_before_the_definitions_runs_nothing_that_still_has_t
         taken.health.episode.as_ref().map(|episode| episode.id),
         Some(left.episode)
     );
+}
+
+#[test]
+fn what_another_judged_and_says_nothing_of_is_ok_from_now_on() {
+    let spec = json!({"type": "tcp", "host": "localhost", "port": 1, "interval": "10s"});
+    let entry = MonitorEntry {
+        name: MonitorName::parse("web").unwrap(),
+        rev: Revision(1),
+        def: Kinds::built_in().read_monitor("web", &spec, Strictness::Lenient).value,
+        problems: Vec::new(),
+        live: Arc::default(),
+    };
+    let taken = Found::default().moved(&entry, None, WallMs(70_000));
+    assert_eq!((taken.health.status, taken.health.since), (Status::Ok, WallMs(70_000)));
 }
