@@ -6,6 +6,7 @@
 pub mod alarm;
 mod arrivals;
 pub mod clock;
+mod command;
 mod commits;
 mod ending;
 #[cfg(test)]
