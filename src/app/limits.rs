@@ -37,6 +37,11 @@ pub(super) fn lanes() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2))
 }
 
+/// The share of the work that a host of this size takes.
+pub(super) fn weight() -> u32 {
+    std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX))
+}
+
 /// The name of this host.
 pub(super) fn hostname() -> String {
     nix::unistd::gethostname()

@@ -7,6 +7,7 @@ mod paths;
 mod peering;
 #[cfg(test)]
 mod sim;
+mod start_error;
 mod store;
 
 use std::net::SocketAddr;
@@ -20,12 +21,13 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use paths::default_data_dir;
+pub use start_error::StartError;
 
 use crate::alerters::DeliveryCx;
 use crate::api::{self, AccessTokens, ApiState, Health, MemberInfo, Parts, ServeLimits};
 use crate::catalog::{Catalog, OpenEpisodes, loader};
 use crate::cluster::abstain::Abstain;
-use crate::cluster::identity::{Identity, IdentityError, LastAlive};
+use crate::cluster::identity::{Identity, LastAlive};
 use crate::cluster::tenures::Tenures;
 use crate::cluster::{Cluster, Rights, Tables, event_log};
 use crate::config::kinds::Kinds;
@@ -41,9 +43,8 @@ use crate::manager::{Lanes, Manager, soft};
 use crate::model::{MemberId, Secret, WallMs};
 use crate::monitors::{CheckCx, CheckOptions};
 use crate::notifications::{Notifier, NotifierOptions};
-use crate::peers::CredentialsError;
 use crate::store::records::{MemberRecord, slot};
-use crate::store::{Claim, EtcdError, EtcdOptions, OpenError, Session, SessionError, Store, StoreError};
+use crate::store::{Claim, EtcdOptions, Session, Store};
 use crate::tasks::Tasks;
 use crate::telemetry;
 use answering::{Answering, Seen};
@@ -72,6 +73,8 @@ pub struct ServerOptions {
     pub base_url: Option<String>,
     /// Whether the API may create exec monitors.
     pub allow_exec_from_api: bool,
+    /// Share of the work, against those of other members.
+    pub weight: Option<u32>,
     /// Threads that run checks.
     pub lanes: Option<std::num::NonZeroUsize>,
     /// Name of the cluster (the store's prefix).
@@ -90,62 +93,6 @@ pub const GRACE: Duration = Duration::from_secs(5);
 pub const HAND_OVER: Duration = Duration::from_secs(2);
 /// How often it is noted that this process lives.
 const ALIVE: Duration = Duration::from_secs(5);
-
-/// Why a server does not start. One line each, said before anything is running.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The address cannot be listened on.
-    #[error("cannot listen on {listen}: {why}{hint}")]
-    Listen {
-        /// The address.
-        listen: String,
-        /// Why. No `source`: whoever prints the chain would say it twice.
-        why: std::io::Error,
-        /// What to do.
-        hint: &'static str,
-    },
-    /// The data directory cannot be used.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// What was said about etcd cannot be meant.
-    #[error(transparent)]
-    Etcd(#[from] EtcdError),
-    /// This member has no identity.
-    #[error(transparent)]
-    Identity(#[from] IdentityError),
-    /// This member has no key for talking to others.
-    #[error(transparent)]
-    Credentials(#[from] CredentialsError),
-    /// The store does not answer.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The member's id is taken.
-    #[error(transparent)]
-    Session(#[from] SessionError),
-    /// A copy of the data directory is in use.
-    #[error(
-        "member `{member}` runs already, from a copy of this data directory: process {pid} on host `{hostname}`; stop that one, or remove member.json and peer.pem here to be another member"
-    )]
-    Twin {
-        /// The member.
-        member: MemberId,
-        /// Where the other process runs.
-        hostname: String,
-        /// Its number there.
-        pid: u32,
-    },
-    /// The directory of definitions cannot be read.
-    #[error("--configs {dir}: {why}", dir = .dir.display())]
-    Configs {
-        /// The directory.
-        dir: PathBuf,
-        /// Why.
-        why: String,
-    },
-    /// Something that a machine of ours always has is missing.
-    #[error("cannot start: {0}")]
-    Machine(String),
-}
 
 /// Chooses the one TLS provider of this process. May be called again.
 pub fn install_tls() {
@@ -580,6 +527,8 @@ fn member_record(options: &ServerOptions, identity: &Identity, listener: &TcpLis
         tags: options.tags.clone(),
         version: telemetry::VERSION.to_owned(),
         started: WallMs::now(),
+        weight: options.weight.unwrap_or_else(limits::weight),
+        kinds: crate::monitors::KINDS.iter().map(|kind| kind.name.to_owned()).collect(),
         ..MemberRecord::new(identity.member.clone(), &identity.identity, &boot)
     }
 }

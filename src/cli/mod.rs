@@ -164,6 +164,9 @@ struct ServerArgs {
     /// Where other members reach that address [default: the address of this host that leads to etcd]
     #[arg(long, env = "NINEV_ADVERTISE", value_name = "HOST[:PORT]")]
     advertise: Option<String>,
+    /// This member's share of the work, against those of the others [default: the number of cores]
+    #[arg(long, env = "NINEV_WEIGHT", value_parser = clap::value_parser!(u32).range(1..=10_000), value_name = "N")]
+    weight: Option<u32>,
     /// Threads that run checks [default: one for every two cores]
     #[arg(long, env = "NINEV_LANES", value_name = "N")]
     lanes: Option<std::num::NonZeroUsize>,

@@ -24,6 +24,7 @@ pub(super) fn run(global: &Global, args: ServerArgs) -> anyhow::Result<u8> {
         member_id: args.member_id,
         base_url: args.base_url.map(|url| url.trim_end_matches('/').to_owned()),
         allow_exec_from_api: args.allow_exec_from_api,
+        weight: args.weight,
         lanes: args.lanes,
         cluster: global.etcd.etcd_prefix.trim_matches('/').to_owned(),
         debug_ui: global.debug_ui,
