@@ -19,10 +19,9 @@ fn while_all_of_etcd_is_away_checks_go_on_and_when_it_is_back_nothing_is_repeate
     crew.run_again(13);
     crew.no_gap_after_a_death();
     crew.etcd[0].again();
+    crew.wait_told(&fails, &["critical"]);
     crew.level();
-    let told = crew.told();
-    assert_eq!(told.of_monitor(&open), ["critical"]);
-    assert_eq!(told.of_monitor(&fails), ["critical"]);
+    assert_eq!(crew.told().of_monitor(&open), ["critical"]);
     crew.target.mend(&open);
     crew.target.mend(&fails);
     crew.wait_told(&open, &["critical", "recovered"]);
