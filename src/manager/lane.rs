@@ -25,6 +25,7 @@ use crate::config::definition::MonitorDef;
 use crate::feed::{Feed, Signal};
 use crate::model::{Closed, MonitorName, Outcome, Verdict, WallMs};
 use crate::monitors::CheckCx;
+use crate::results::Sample;
 use crate::schedule::{FINE, Grid, Skip, Wheel, first_delay, name_hash, slew};
 use crate::state::{Judged, Policy};
 use crate::tasks::Tasks;
@@ -191,10 +192,12 @@ impl Lane {
         let now = self.clock.now();
         // On phase, as it ran elsewhere; but what nobody remembers to have run lately is not waited for so long.
         let mut in_step = None;
+        let mut ran = None;
         if let Some(mut taken) = taken {
             if let Some(results) = taken.moved.take() {
                 in_step = Some(if results.is_some() { Duration::MAX } else { UNKNOWN });
                 if let Some(results) = results {
+                    ran = results.samples().next_back().map(|last| began(&last));
                     entry.live.lock().results = results;
                 }
             }
@@ -256,6 +259,8 @@ impl Lane {
         if let Some(at_most) = in_step
             && let Some(job) = self.jobs[slot as usize].as_mut()
             && on_grid(job, self.clock.wall(), Duration::ZERO) <= at_most
+            // What came due between its last run there and now is not missed: it runs soon, then in step.
+            && !ran.is_some_and(|ran| left_out(job, ran, self.clock.wall()))
         {
             self.place(slot, now, Duration::ZERO);
         }
@@ -569,6 +574,16 @@ fn on_grid(job: &Job, wall: i128, after: Duration) -> Duration {
     } else {
         wait
     }
+}
+
+/// When a run began, in Unix nanoseconds.
+fn began(run: &Sample) -> i128 {
+    i128::from(run.at.0) * 1_000_000 - i128::from(run.took_us) * 1_000
+}
+
+/// Whether a run came due since the last one, and was not made.
+fn left_out(job: &Job, ran: i128, wall: i128) -> bool {
+    job.interval >= FINE && job.grid().left_out(ran, wall)
 }
 
 fn nanos(d: Duration) -> u64 {

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::alarm::Alarm;
 use super::clock::Clock;
-use super::lane::{Command, INBOX, Lane, Limits};
+use super::lane::{Command, INBOX, Lane, Limits, Taken};
 use super::recorder::Recorder;
 use super::stats::LaneStats;
 use crate::catalog::{Live, MonitorEntry};
@@ -26,6 +26,8 @@ use crate::config::kinds::Kinds;
 use crate::feed::Feed;
 use crate::model::{Closed, Dur, MonitorName, Outcome, Reason, Status, Verdict, WallMs};
 use crate::monitors::{CheckCx, CheckOptions, Kind, Monitor, Run};
+use crate::results::Results;
+use crate::schedule::{Grid, name_hash};
 use crate::store::Revision;
 use crate::tasks::Tasks;
 
@@ -220,6 +222,42 @@ async fn a_new_monitor_runs_at_once_and_then_on_its_phase() {
     bench.put(&entry("web", None, json!({"answer": "pass"}))).await;
     assert!(runs_of("web")[0].duration_since(began) <= Duration::from_millis(5));
     bench.end().await;
+}
+
+/// Ran for the last time so long before the lane begins, elsewhere; how long until it runs here.
+async fn after_a_move(ago: Duration) -> Duration {
+    let bench = Bench::new(PLENTY);
+    let entry = entry("web", None, json!({"answer": "pass", "interval": "10s"}));
+    // Due at this phase: as if the clock now were in the middle of an interval.
+    let grid = Grid::new(name_hash("web"), Duration::from_secs(10));
+    let to_middle = grid.until_next(1_800_000_000_000 * 1_000_000) + Duration::from_secs(5);
+    sleep(to_middle).await;
+    let mut results = Results::default();
+    let at = WallMs(1_800_000_000_000).plus(to_middle);
+    results.add(WallMs(at.0 - ago.as_millis() as i64), Duration::ZERO, Verdict::pass());
+    let taken = Box::new(Taken {
+        moved: Some(Some(results)),
+        ..Taken::default()
+    });
+    let began = Instant::now();
+    let put = Command::Put {
+        entry,
+        right: right(),
+        taken: Some(taken),
+        arriving: 1,
+    };
+    bench.inbox.send(put).await.ok();
+    sleep(Duration::from_secs(9)).await;
+    let first = runs_of("web")[0];
+    bench.end().await;
+    first.duration_since(began)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_came_due_while_a_monitor_moved_here_is_made_up_for_and_nothing_else() {
+    let (soon, in_step) = (Duration::from_millis(50), Duration::from_secs(5));
+    assert!(after_a_move(in_step).await.abs_diff(in_step) < soon);
+    assert!(after_a_move(in_step + Duration::from_secs(10)).await < soon);
 }
 
 #[tokio::test(start_paused = true)]

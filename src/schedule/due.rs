@@ -39,6 +39,13 @@ impl Grid {
         nanos(self.interval - (wall - self.phase).rem_euclid(self.interval))
     }
 
+    /// Whether a due time has passed without a run, when the last one was for `ran`. Runs off the grid count for the due time that is nearest.
+    #[must_use]
+    pub fn left_out(&self, ran: i128, wall: i128) -> bool {
+        let last_due = wall - (wall - self.phase).rem_euclid(self.interval);
+        ran < last_due - self.interval / 2
+    }
+
     /// How far `wall` is from the nearest due time: positive when late by the grid, negative when early.
     #[must_use]
     pub fn distance(&self, wall: i128) -> i128 {
@@ -103,6 +110,18 @@ mod tests {
         assert!((0..10).all(|i| first_delay(name_hash(&i.to_string()), 10, day) <= Duration::from_millis(5)));
         assert!((0..999).all(|i| first_delay(name_hash(&i.to_string()), 100_000, day) <= Duration::from_secs(50)));
         assert!(first_delay(u64::MAX, 100_000, Duration::from_secs(10)) < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn a_due_time_is_left_out_when_the_last_run_was_for_an_earlier_one() {
+        let grid = Grid::new(3, Duration::from_nanos(10));
+        // Due at 93, 103, 113.
+        assert!(!grid.left_out(93, 102));
+        assert!(grid.left_out(93, 103) && grid.left_out(93, 112));
+        assert!(!grid.left_out(103, 112) && grid.left_out(103, 113));
+        // Somewhat early or late it was for the one that is nearest.
+        assert!(!grid.left_out(99, 112) && grid.left_out(97, 112));
+        assert!(!grid.left_out(107, 112) && grid.left_out(107, 113));
     }
 
     #[test]

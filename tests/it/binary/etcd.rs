@@ -3,6 +3,9 @@
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use base64::prelude::*;
+use serde_json::{Value, json};
+
 use super::world::{Target, World, binary, server, wait_for, web};
 
 /// One etcd, gone when dropped, or with the thread of the test.
@@ -14,31 +17,58 @@ pub(super) struct Etcd {
 
 impl Etcd {
     pub(super) fn start(dir: &Path) -> Self {
-        let [client, peer] = [free_port(), free_port()];
-        let (endpoint, peer) = (format!("http://127.0.0.1:{client}"), format!("http://127.0.0.1:{peer}"));
-        let args: Vec<String> = [
-            ("data-dir", dir.join("etcd").display().to_string()),
-            ("listen-client-urls", endpoint.clone()),
-            ("advertise-client-urls", endpoint.clone()),
-            ("listen-peer-urls", peer.clone()),
-            ("initial-advertise-peer-urls", peer.clone()),
-            ("initial-cluster", format!("default={peer}")),
-            ("logger", "zap".to_owned()),
-            ("log-level", "fatal".to_owned()),
-        ]
-        .into_iter()
-        .map(|(name, value)| format!("--{name}={value}"))
-        .collect();
-        let child = spawn(&args);
-        Self { endpoint, args, child }
+        Self::start_all(dir, 1).remove(0)
     }
 
-    fn stop(&mut self) {
+    /// Nodes of one cluster.
+    pub(super) fn start_all(dir: &Path, nodes: usize) -> Vec<Self> {
+        let url = |_| format!("http://127.0.0.1:{}", free_port());
+        let [clients, peers]: [Vec<String>; 2] = [(0..nodes).map(url).collect(), (0..nodes).map(url).collect()];
+        let all: Vec<String> = peers
+            .iter()
+            .enumerate()
+            .map(|(n, peer)| format!("n{n}={peer}"))
+            .collect();
+        let node = |n: usize| {
+            let args: Vec<String> = [
+                ("name", format!("n{n}")),
+                ("data-dir", dir.join(format!("etcd-{n}")).display().to_string()),
+                ("listen-client-urls", clients[n].clone()),
+                ("advertise-client-urls", clients[n].clone()),
+                ("listen-peer-urls", peers[n].clone()),
+                ("initial-advertise-peer-urls", peers[n].clone()),
+                ("initial-cluster", all.join(",")),
+                ("logger", "zap".to_owned()),
+                ("log-level", "fatal".to_owned()),
+            ]
+            .into_iter()
+            .map(|(name, value)| format!("--{name}={value}"))
+            .collect();
+            let (endpoint, child) = (clients[n].clone(), spawn(&args));
+            Self { endpoint, args, child }
+        };
+        (0..nodes).map(node).collect()
+    }
+
+    /// What it answers over its JSON gateway; nothing while it does not run, or cannot.
+    pub(super) fn ask(&self, path: &str, body: &Value) -> Option<Value> {
+        let at = self.endpoint.trim_start_matches("http://").parse().unwrap();
+        let (status, answer) = super::world::try_ask(at, "POST", path, Some(body)).ok()?;
+        (status == 200).then(|| serde_json::from_str(&answer).unwrap())
+    }
+
+    /// Puts a value, as soon as it can, past everything that 9volt would have to say about it.
+    pub(super) fn put(&self, key: &str, value: &[u8]) {
+        let body = json!({"key": BASE64_STANDARD.encode(key), "value": BASE64_STANDARD.encode(value)});
+        wait_for("etcd to take a value", || self.ask("/v3/kv/put", &body));
+    }
+
+    pub(super) fn stop(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    fn again(&mut self) {
+    pub(super) fn again(&mut self) {
         self.child = spawn(&self.args);
     }
 }

@@ -1,5 +1,6 @@
 //! The real binary over real sockets: what an operator sees of it.
 
+mod cluster;
 mod commands;
 mod editing;
 mod etcd;

@@ -9,6 +9,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 /// Nothing that is waited for takes this long, on a machine that does other things too.
@@ -170,10 +171,18 @@ impl Server {
         self.child.wait().unwrap();
     }
 
+    pub(super) fn signal(&self, signal: Signal) {
+        let pid = nix::unistd::Pid::from_raw(self.child.id().try_into().unwrap());
+        nix::sys::signal::kill(pid, signal).unwrap();
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What a service manager does; how it ended.
     pub(super) fn terminate(mut self) -> ExitStatus {
-        let pid = nix::unistd::Pid::from_raw(self.child.id().try_into().unwrap());
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        self.signal(Signal::SIGTERM);
         wait_for("the end of the server", || self.child.try_wait().unwrap())
     }
 
@@ -236,21 +245,30 @@ impl Drop for Server {
 }
 
 fn ask(at: SocketAddr, method: &str, path: &str, body: Option<&Value>) -> (u16, String) {
+    try_ask(at, method, path, body).unwrap()
+}
+
+/// The same of somebody who may not be there, or be killed while he answers.
+pub(super) fn try_ask(
+    at: SocketAddr,
+    method: &str,
+    path: &str,
+    body: Option<&Value>,
+) -> std::io::Result<(u16, String)> {
     let body = body.map(Value::to_string).unwrap_or_default();
-    let mut stream = TcpStream::connect(at).unwrap();
-    stream.set_read_timeout(Some(AMPLE)).unwrap();
+    let mut stream = TcpStream::connect(at)?;
+    stream.set_read_timeout(Some(AMPLE))?;
     write!(
         stream,
         "{method} {path} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
-    )
-    .unwrap();
+    )?;
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or(std::io::ErrorKind::UnexpectedEof)?;
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     if !head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
-        return (status, body.to_owned());
+        return Ok((status, body.to_owned()));
     }
     let (mut rest, mut whole) = (body, String::new());
     while let Some((size, after)) = rest.split_once("\r\n") {
@@ -258,7 +276,7 @@ fn ask(at: SocketAddr, method: &str, path: &str, body: Option<&Value>) -> (u16, 
         whole.push_str(&after[..size]);
         rest = after[size..].strip_prefix("\r\n").unwrap_or_default();
     }
-    (status, whole)
+    Ok((status, whole))
 }
 
 /// A data directory, a directory of definitions, and all alerts that were printed, over all processes.

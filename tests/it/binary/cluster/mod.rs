@@ -1,0 +1,12 @@
+//! Three members and a real etcd, and what may happen to them: killed, stopped, put to sleep, cut off, lied to.
+//!
+//! Nothing in the product records for these tests. What is run is seen by the target, what is told is what the members print.
+
+mod away;
+mod crew;
+mod deaths;
+mod orders;
+mod poison;
+mod told;
+mod twins;
+mod watched;

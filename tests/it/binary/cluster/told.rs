@@ -1,0 +1,47 @@
+//! What all members have told, and what must hold of it.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::super::world::World;
+
+pub(super) struct Told(Vec<Value>);
+
+impl Told {
+    /// In the order in which it was told.
+    pub(super) fn of<'a>(worlds: impl Iterator<Item = &'a World>) -> Self {
+        let mut all: Vec<Value> = worlds.flat_map(World::alerts).collect();
+        all.sort_by_key(|alert| {
+            let number = |key: &str| alert[key].as_u64().unwrap_or_default();
+            (alert["at"].as_str().unwrap().to_owned(), number("seq"))
+        });
+        Self(all)
+    }
+
+    /// `critical`, or how it was closed.
+    pub(super) fn of_monitor(&self, monitor: &str) -> Vec<&str> {
+        let its = self.0.iter().filter(|alert| alert["monitor"] == monitor);
+        its.map(|alert| alert["closed"].as_str().or(alert["status"].as_str()).unwrap())
+            .collect()
+    }
+
+    pub(super) fn monitors(&self) -> Vec<&str> {
+        let mut monitors: Vec<&str> = self.0.iter().map(|alert| alert["monitor"].as_str().unwrap()).collect();
+        monitors.sort_unstable();
+        monitors.dedup();
+        monitors
+    }
+
+    /// No key came twice. A member that dies between telling and recording is the one reason to tell again, and it is said in the message; nobody is
+    /// killed there in these tests.
+    pub(super) fn nothing_twice(&self) {
+        let mut keys: BTreeMap<&str, usize> = BTreeMap::new();
+        for alert in &self.0 {
+            assert_eq!(alert["possibly_repeated"], false, "{alert}");
+            *keys.entry(alert["key"].as_str().unwrap()).or_default() += 1;
+        }
+        keys.retain(|_, times| *times > 1);
+        assert!(keys.is_empty(), "told more than once: {keys:?}");
+    }
+}
