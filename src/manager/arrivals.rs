@@ -164,6 +164,7 @@ impl Found {
                     recorded: Some(recorded),
                     measured: Some(checkpoint.measured),
                     moved: None,
+                    given: None,
                 }
             }
             None => Taken::default(),

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::commits::Recorded;
 use crate::catalog::MonitorEntry;
 use crate::cluster::tenures::Right;
-use crate::model::{Closed, Verdict};
+use crate::model::{Closed, Verdict, WallMs};
 use crate::results::Results;
 use crate::state::Health;
 
@@ -54,4 +54,6 @@ pub struct Taken {
     pub measured: Option<u64>,
     /// It ran on another member until now: it goes on in step. What that one remembers of its runs, if it answered.
     pub moved: Option<Option<Results>>,
+    /// When the table was made that gave it here, by the director's clock. Only used to run it earlier.
+    pub given: Option<WallMs>,
 }

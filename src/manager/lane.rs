@@ -195,9 +195,12 @@ impl Lane {
         let mut ran = None;
         if let Some(mut taken) = taken {
             if let Some(results) = taken.moved.take() {
+                // Who ran it does not say when: it did until the table was made.
+                let half = i128::try_from(interval.as_nanos() / 2).unwrap_or(0);
+                ran = taken.given.map(|given| in_nanos(given) - half);
                 in_step = Some(if results.is_some() { Duration::MAX } else { UNKNOWN });
                 if let Some(results) = results {
-                    ran = results.samples().next_back().map(|last| began(&last));
+                    ran = results.samples().next_back().map(|last| began(&last)).or(ran);
                     entry.live.lock().results = results;
                 }
             }
@@ -578,7 +581,11 @@ fn on_grid(job: &Job, wall: i128, after: Duration) -> Duration {
 
 /// When a run began, in Unix nanoseconds.
 fn began(run: &Sample) -> i128 {
-    i128::from(run.at.0) * 1_000_000 - i128::from(run.took_us) * 1_000
+    in_nanos(run.at) - i128::from(run.took_us) * 1_000
+}
+
+fn in_nanos(at: WallMs) -> i128 {
+    i128::from(at.0) * 1_000_000
 }
 
 /// Whether a run came due since the last one, and was not made.

@@ -136,7 +136,9 @@ impl Placement {
             let Some(right) = right else { continue };
             let open = checkpoint.is_some();
             let taken = if all && self.has_moved(&right, entry.name.as_str()) {
-                found.moved(&entry, carried.remove(&entry.name), now)
+                let mut taken = found.moved(&entry, carried.remove(&entry.name), now);
+                taken.given = self.given(&right, entry.name.as_str());
+                taken
             } else {
                 found.taken(&entry, now)
             };
@@ -170,6 +172,12 @@ impl Placement {
     fn has_moved(&self, right: &Right, name: &str) -> bool {
         let earlier = self.manager.tables.history(&right.group, slot(name)).into_iter().nth(1);
         !right.inherited && earlier.is_some_and(|held| held.judge.is_some_and(|judge| judge != self.manager.me))
+    }
+
+    /// When the slot was given to us.
+    fn given(&self, right: &Right, name: &str) -> Option<WallMs> {
+        let held = self.manager.tables.history(&right.group, slot(name));
+        held.into_iter().next()?.at
     }
 
     /// What other members know of monitors that they judged until now.
@@ -206,6 +214,7 @@ impl Placement {
                 recorded: Some(recorded),
                 measured: None,
                 moved: None,
+                given: None,
             });
             let (entry, why) = match self.manager.catalog.monitor(name.as_str()) {
                 // Its new judge, if it has one, may be first.
