@@ -37,7 +37,7 @@ fn garbage_below_any_key_harms_nothing_but_what_it_stands_for() {
     }
     crew.run_again(3);
     let told = crew.told();
-    assert_eq!(told.monitors(), [open.clone()]);
+    assert_eq!(told.monitors(), [open.as_str()]);
     // All still works: a failure of what it stood beside is told, a death is answered, an end is told.
     let killed = crew.director();
     let fails = crew
