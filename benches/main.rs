@@ -13,6 +13,7 @@
 
 mod bare;
 mod checks;
+mod cluster;
 mod definitions;
 mod plan;
 mod pure;
@@ -40,5 +41,6 @@ fn main() {
     checks::run(&selection, &mut table);
     sync::run(&selection, &mut table);
     server::run(&selection, &mut table);
+    cluster::run(&selection, &mut table);
     println!("\n{table}");
 }

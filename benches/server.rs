@@ -175,13 +175,13 @@ fn fill(dir: &Path, monitors: impl Iterator<Item = (What, usize)>, target: &Targ
 }
 
 /// A running `9volt server`. Killed when dropped.
-struct Server {
+pub(crate) struct Server {
     child: Child,
     address: String,
 }
 
 impl Server {
-    fn start(data: &Path, more: &[&std::ffi::OsStr]) -> Self {
+    pub(crate) fn start(data: &Path, more: &[&std::ffi::OsStr]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_9volt"))
             .args(["server", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(data)
@@ -213,6 +213,22 @@ impl Server {
         }
     }
 
+    /// `kill -9`.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("killed");
+        self.wait();
+    }
+
+    /// What a service manager does.
+    pub(crate) fn ask_to_stop(&self) {
+        let pid = nix::unistd::Pid::from_raw(self.child.id().try_into().expect("a process id"));
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).expect("asked");
+    }
+
+    pub(crate) fn wait(&mut self) {
+        self.child.wait().expect("its end");
+    }
+
     fn cpu(&self) -> Duration {
         cpu_of(self.child.id())
     }
@@ -226,7 +242,7 @@ impl Server {
     }
 
     /// Asks the API.
-    fn get(&self, path: &str) -> Value {
+    pub(crate) fn get(&self, path: &str) -> Value {
         let mut stream = TcpStream::connect(&self.address).expect("the API");
         stream
             .set_read_timeout(Some(Duration::from_secs(10)))

@@ -23,8 +23,9 @@ pub(crate) fn run(selection: &Selection, table: &mut Table) {
         tempfile::tempdir().expect("a directory"),
         tempfile::tempdir().expect("a directory"),
     );
-    write(dir.path(), &target);
-    let (first, second) = (sync(dir.path(), data.path()), sync(dir.path(), data.path()));
+    write(dir.path(), &target, MONITORS);
+    let embedded = ["--data-dir", data.path().to_str().expect("UTF-8")];
+    let (first, second) = (sync(dir.path(), &embedded), sync(dir.path(), &embedded));
     let row = |(took, used): (f64, f64)| format!("{took:.2} s ({used:.2} s processor)");
     table.row(
         "cfg of 10,000 monitors, first run",
@@ -41,13 +42,12 @@ pub(crate) fn run(selection: &Selection, table: &mut Table) {
 }
 
 /// `9volt cfg`, the command: wall clock, and processor time of the process.
-fn sync(dir: &Path, data: &Path) -> (f64, f64) {
+pub(crate) fn sync(dir: &Path, store: &[&str]) -> (f64, f64) {
     let (begun, used) = (Instant::now(), cpu_of_children());
     let output = Command::new(env!("CARGO_BIN_EXE_9volt"))
         .arg("cfg")
         .arg(dir)
-        .arg("--data-dir")
-        .arg(data)
+        .args(store)
         .env_remove("NINEV_ETCD_MEMBERS")
         .output()
         .expect("it starts");
@@ -56,8 +56,9 @@ fn sync(dir: &Path, data: &Path) -> (f64, f64) {
     took
 }
 
-fn write(dir: &Path, target: &Target) {
-    for file in 0..MONITORS / PER_FILE {
+/// A directory of so many monitors of the mix.
+pub(crate) fn write(dir: &Path, target: &Target, monitors: usize) {
+    for file in 0..monitors / PER_FILE {
         let mut text = "monitor:\n".to_owned();
         for n in (file * PER_FILE..).take(PER_FILE) {
             let what = What::of_the_mix(n);
