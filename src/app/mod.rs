@@ -91,6 +91,8 @@ pub struct ServerOptions {
 pub const GRACE: Duration = Duration::from_secs(5);
 /// How long a member that stops waits for others to take what it has.
 pub const HAND_OVER: Duration = Duration::from_secs(2);
+/// And how long it then stays to be asked what it knows of it.
+const ASKED_WITHIN: Duration = Duration::from_millis(400);
 /// How often it is noted that this process lives.
 const ALIVE: Duration = Duration::from_secs(5);
 
@@ -417,6 +419,8 @@ impl App {
         if failed.is_none() && others_here.as_ref().is_some_and(|here| here()) {
             let handed_over = tokio::time::timeout(HAND_OVER, tenures.let_go()).await;
             tracing::debug!(complete = handed_over.is_ok(), "handed over");
+            // Whoever got it asks what is known here, as soon as it has read what the store holds.
+            tokio::time::sleep(ASKED_WITHIN).await;
         }
         let mut clean = true;
         let stages = [

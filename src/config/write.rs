@@ -1,4 +1,4 @@
-//! A definition as YAML, in the form of the original's files: what [`yaml`](super::yaml) reads back is the same value.
+//! A definition as YAML, in the form of the original's files: what [`super::yaml`] reads back is the same value.
 
 use std::fmt::Write as _;
 
