@@ -99,7 +99,7 @@ fn a_lease_that_is_over_writes_nothing_whatever_else_happens() {
 fn the_same_with_larger_bounds() {
     nothing_wrong(bounds(3, 0, 0, 0), 900_000);
     nothing_wrong(bounds(1, 0, 1, 0), 300_000);
-    nothing_wrong(bounds(1, 1, 0, 1), 300_000);
+    nothing_wrong(bounds(1, 1, 0, 1), 200_000);
 }
 
 #[test]
