@@ -83,8 +83,8 @@ deny: ## licences, bans and sources of all dependencies
 	cargo deny --locked check --hide-inclusion-graph licenses bans sources
 
 .PHONY: soak
-soak: ## many more schedules of faults in simulation; SCHEDULES=10000 says how many
-	NINEVOLT_SOAK=$(or $(SCHEDULES),5000) NINEVOLT_STORM=$(or $(SCHEDULES),5000) cargo test --locked --release --lib soak
+soak: ## many more schedules of faults in simulation, and larger models; SCHEDULES=10000 says how many
+	NINEVOLT_SOAK=$(or $(SCHEDULES),5000) NINEVOLT_STORM=$(or $(SCHEDULES),5000) cargo test --locked --release --lib -- --include-ignored soak the_same_with_larger_bounds
 
 .PHONY: bench
 bench: ## the numbers of docs/benchmarks.md
