@@ -128,7 +128,7 @@ async fn open(api: &ApiState, monitor: Option<&str>) -> Result<Vec<Found>, Store
 async fn past(api: &ApiState, monitor: Option<&str>) -> Result<Vec<Found>, StoreError> {
     let (_, entries) = api.store.list(&keys::pasts()).await?;
     let found = entries.into_iter().filter_map(|entry| {
-        let (at, name) = past_key(entry.key.as_str())?;
+        let (at, name) = keys::past_of(&entry.key)?;
         let wanted = monitor.is_none_or(|monitor| monitor == name.as_str());
         wanted.then_some(Found {
             entry,
@@ -138,13 +138,6 @@ async fn past(api: &ApiState, monitor: Option<&str>) -> Result<Vec<Found>, Store
         })
     });
     Ok(found.collect())
-}
-
-/// Begin and monitor in `past/<episode>-<monitor>`: there may be twenty thousand, and a page shows a hundred.
-fn past_key(key: &str) -> Option<(i64, MonitorName)> {
-    let (at, name) = key.strip_prefix("past/")?.split_once('-')?;
-    let name = keys::unsegment(name)?;
-    Some((at.parse().ok()?, MonitorName::parse(&name).ok()?))
 }
 
 fn incident(api: &ApiState, deriver: &Deriver, found: &Found) -> Option<Incident> {
@@ -195,19 +188,4 @@ fn trail(entries: Vec<TrailEntry>) -> Vec<Trail> {
             message: e.message,
         })
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::EpisodeId;
-
-    #[test]
-    fn the_key_of_a_past_incident_tells_its_begin_and_its_monitor() {
-        for name in ["web", "web-1", "a b é", "x-"] {
-            let name = MonitorName::parse(name).unwrap();
-            let key = keys::past(&name, EpisodeId(1_794_000_000_123));
-            assert_eq!(past_key(key.as_str()), Some((1_794_000_000_123, name)), "{key}");
-        }
-    }
 }

@@ -29,7 +29,7 @@ use crate::catalog::{Catalog, OpenEpisodes, loader};
 use crate::cluster::abstain::Abstain;
 use crate::cluster::identity::{Identity, LastAlive};
 use crate::cluster::tenures::Tenures;
-use crate::cluster::{Cluster, Rights, Tables, event_log};
+use crate::cluster::{Cluster, Footing, Rights, Tables, event_log};
 use crate::config::kinds::Kinds;
 use crate::director::{Director, plan, prune};
 use crate::events::{EventKind, Events};
@@ -277,10 +277,11 @@ impl App {
             Ended::Quietly("director")
         });
         let record = self.cluster.record.clone();
-        let (token, session, cluster) = (belonging.stop().clone(), self.session.clone(), self.cluster);
+        let (_footing, stands) = watch::channel(Footing::Shared(self.session.clone()));
+        let (token, cluster) = (belonging.stop().clone(), self.cluster);
         let rights = cluster.rights.subscribe();
         belonging.spawn(async move {
-            match cluster.run(session, token).await {
+            match cluster.run(stands, token).await {
                 Ok(()) => Ended::Quietly("cluster"),
                 Err(lost) => Ended::Lost(lost.to_string()),
             }

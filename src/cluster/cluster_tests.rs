@@ -62,7 +62,8 @@ async fn running() -> Bench {
     let first = cluster.join().await.unwrap();
     let mut tasks = Tasks::child_of(&CancellationToken::new());
     let stop = tasks.stop().clone();
-    tasks.spawn(cluster.run(first, stop));
+    let (_, footing) = watch::channel(Footing::Shared(first));
+    tasks.spawn(cluster.run(footing, stop));
     tenures.news().changed().await;
     Bench {
         store,

@@ -17,7 +17,7 @@ const PER_SECOND: u32 = 5;
 /// Events that may be written at once after a quiet time.
 const BURST: u32 = 50;
 /// How long events are kept: the original's day, and the hour in which their lease is shared.
-const KEPT: Duration = Duration::from_secs(25 * 3600);
+pub const KEPT: Duration = Duration::from_secs(25 * 3600);
 /// A lease takes the events of this long.
 const SHARED: Duration = Duration::from_secs(3600);
 
@@ -53,7 +53,15 @@ struct Writer {
 
 impl Writer {
     async fn write(&mut self, events: &Events, event: &Event) {
-        if !self.budget.take(Instant::now()) || !self.try_write(event).await {
+        let mut written = false;
+        if self.budget.take(Instant::now()) {
+            written = self.try_write(event).await;
+            // The lease may be gone, with a store that was frozen or is another one now: once more, on a new one.
+            if !written && self.lease.take().is_some() {
+                written = self.try_write(event).await;
+            }
+        }
+        if !written {
             events.count_unwritten();
         }
     }

@@ -4,6 +4,7 @@
 //! every right with it, and nothing that runs; a new one is opened and the tables, which did not change, give the same slots back.
 
 pub mod abstain;
+pub mod alone;
 #[cfg(test)]
 mod cluster_tests;
 pub mod event_log;
@@ -11,6 +12,7 @@ pub mod identity;
 mod past;
 pub mod tenures;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -50,9 +52,7 @@ impl Tables {
     /// Who judges a slot of a group.
     #[must_use]
     pub fn judge(&self, group: &Group, slot: u16) -> Option<MemberId> {
-        let tables = self.0.read();
-        let runs = &tables.get(group)?.runs;
-        runs.get(runs.partition_point(|run| run.last < slot))?.judge.clone()
+        self.0.read().get(group)?.run(slot)?.judge.clone()
     }
 
     /// The slots that each member judges.
@@ -101,6 +101,22 @@ impl Tables {
     }
 }
 
+/// Where this member stands, and by which session.
+#[derive(Debug, Clone)]
+pub enum Footing {
+    /// In the store that it shares with others, or that is its own.
+    Shared(Arc<Session>),
+    /// In its copy of a store that it cannot reach.
+    Copy(Arc<Session>),
+}
+
+/// A table as it counts for this member.
+type Given = for<'t> fn(&Group, &'t Table, &MemberId) -> Cow<'t, Table>;
+
+fn given<'t>(_: &Group, table: &'t Table, _: &MemberId) -> Cow<'t, Table> {
+    Cow::Borrowed(table)
+}
+
 /// The loop.
 pub struct Cluster {
     /// The store.
@@ -130,7 +146,7 @@ impl Cluster {
     /// Another process holds this id, or the store does not answer.
     pub async fn join(&self) -> Result<Arc<Session>, SessionError> {
         let session = Arc::new(Session::open(&self.store, self.record.clone(), self.ttl).await?);
-        self.rights.send_modify(|rights| rights.session = Some(session.clone()));
+        self.have(&session);
         self.events.record(
             EventKind::Member,
             WallMs::now(),
@@ -140,16 +156,40 @@ impl Cluster {
         Ok(session)
     }
 
-    /// Runs until `stop`. `Err` when another process has taken this member's place: this one must end.
+    /// Runs until `stop`, on whatever footing this member has. `Err` when another process has taken this member's place: this one must end.
     ///
     /// # Errors
     /// [`Lost::TakenOver`].
-    pub async fn run(mut self, first: Arc<Session>, stop: CancellationToken) -> Result<(), Lost> {
+    pub async fn run(mut self, mut footing: watch::Receiver<Footing>, stop: CancellationToken) -> Result<(), Lost> {
+        loop {
+            let now = footing.borrow_and_update().clone();
+            let another = async {
+                if footing.changed().await.is_err() {
+                    // Nobody is left who could give another one.
+                    std::future::pending::<()>().await;
+                }
+            };
+            tokio::select! {
+                () = another => {}
+                ended = async {
+                    match now {
+                        Footing::Shared(session) => self.in_the_store(session, &stop).await,
+                        Footing::Copy(session) => self.on_the_copy(&session, &stop).await,
+                    }
+                } => return ended,
+            }
+            // The tenures stay, as after a lost session.
+            self.rights.send_replace(Rights::default());
+        }
+    }
+
+    async fn in_the_store(&mut self, first: Arc<Session>, stop: &CancellationToken) -> Result<(), Lost> {
         let mut session = first;
+        self.have(&session);
         loop {
             let lost = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                ended = session.run(&stop) => ended,
+                ended = session.run(stop) => ended,
                 ttl = self.another_ttl() => {
                     tracing::info!(?ttl, "the lease time was changed; opening another session with it");
                     self.ttl = ttl;
@@ -162,7 +202,7 @@ impl Cluster {
                     }
                     continue;
                 }
-                never = self.follow_tables(&session) => match never {},
+                never = self.follow_tables(&session, given) => match never {},
                 never = self.follow_election(&session) => match never {},
             };
             // The tenures stay: what runs runs on, and what is committed by them is refused until the tables are read anew.
@@ -186,6 +226,19 @@ impl Cluster {
             };
             session = joined?;
         }
+    }
+
+    /// Without the store: nothing is directed, and nobody takes slots from one another but by what is heard.
+    async fn on_the_copy(&self, session: &Arc<Session>, stop: &CancellationToken) -> Result<(), Lost> {
+        self.have(session);
+        tokio::select! {
+            ended = session.run(stop) => ended,
+            never = self.follow_tables(session, alone::given) => match never {},
+        }
+    }
+
+    fn have(&self, session: &Arc<Session>) {
+        self.rights.send_modify(|rights| rights.session = Some(session.clone()));
     }
 
     /// The lease time of the cluster's settings, once it is not the present one.
@@ -243,10 +296,10 @@ impl Cluster {
     }
 
     /// Keeps the tables, and the rights they give, current.
-    async fn follow_tables(&self, session: &Session) -> Infallible {
+    async fn follow_tables(&self, session: &Session, given: Given) -> Infallible {
         let mut plans = self.store.follow(&keys::plans());
         loop {
-            self.take_tables(session, plans.next().await);
+            self.take_tables(session, plans.next().await, given);
         }
     }
 
@@ -292,7 +345,7 @@ impl Cluster {
         self.rights.send_modify(|rights| rights.term = term);
     }
 
-    fn take_tables(&self, session: &Session, followed: Followed) {
+    fn take_tables(&self, session: &Session, followed: Followed, given: Given) {
         let mut tables = self.tables.0.write();
         match followed {
             Followed::Snapshot { entries, .. } => {
@@ -326,7 +379,8 @@ impl Cluster {
         let first = !self.read_before.swap(true, Relaxed);
         let held = tables.iter().filter_map(|(group, table)| {
             let before = self.tenures.holding(group);
-            let held = Holding::of(session, group, table, before.as_ref(), first)?;
+            let table = given(group, table, session.member());
+            let held = Holding::of(session, group, &table, before.as_ref(), first)?;
             Some((group.clone(), held))
         });
         let held = held.collect();

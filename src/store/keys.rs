@@ -183,6 +183,13 @@ pub fn past(monitor: &MonitorName, episode: EpisodeId) -> Key {
     Key::new(format!("past/{:015}-{}", episode.0.max(0), segment(monitor.as_str())))
 }
 
+/// Begin, in milliseconds, and monitor in `past/<episode>-<monitor>`; `None` for any other key. There may be twenty thousand, and a page shows a hundred.
+#[must_use]
+pub fn past_of(key: &Key) -> Option<(i64, MonitorName)> {
+    let (at, name) = key.as_str().strip_prefix("past/")?.split_once('-')?;
+    Some((at.parse().ok()?, MonitorName::parse(&unsegment(name)?).ok()?))
+}
+
 /// A member's soft failures.
 #[must_use]
 pub fn soft(member: &MemberId) -> Key {
@@ -235,6 +242,15 @@ mod tests {
                 prop_assert_eq!(first.as_deref(), Some(alerter.as_str()));
                 prop_assert_eq!(alerter_and_monitor(&told(&alerter, &name)), Some((alerter, name)));
             }
+        }
+    }
+
+    #[test]
+    fn the_key_of_a_past_incident_tells_its_begin_and_its_monitor() {
+        for name in ["web", "web-1", "a b é", "x-"] {
+            let name = MonitorName::parse(name).unwrap();
+            let key = past(&name, EpisodeId(1_794_000_000_123));
+            assert_eq!(past_of(&key), Some((1_794_000_000_123, name)), "{key}");
         }
     }
 

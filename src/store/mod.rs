@@ -41,7 +41,7 @@ pub use faults::{Answer, Chances, Faults};
 pub use follow::{Follow, Followed};
 pub use memory::Memory;
 pub use records::At;
-pub use rights::{Lost, Session, SessionError, Tenure, Term, seat_value};
+pub use rights::{Lost, Session, SessionError, Tenure, Term, Unproved, seat_value};
 
 use records::{ClusterSettings, FORMAT, StoreRecord};
 

@@ -362,6 +362,15 @@ pub struct Table {
     pub stamps: std::collections::BTreeMap<MemberId, String>,
 }
 
+impl Table {
+    /// The run that a slot is in.
+    #[must_use]
+    pub fn run(&self, slot: u16) -> Option<&SlotRun> {
+        let run = self.runs.get(self.runs.partition_point(|run| run.last < slot))?;
+        (run.first <= slot).then_some(run)
+    }
+}
+
 /// A soft failure: not yet a status.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Soft {

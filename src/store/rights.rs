@@ -204,7 +204,7 @@ impl Session {
             }
             let beaten = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                beaten = timeout(beat, self.beat()) => beaten,
+                beaten = timeout(beat, self.prove()) => beaten,
             };
             let error = match beaten {
                 Ok(Ok(())) => {
@@ -213,8 +213,8 @@ impl Session {
                     }
                     continue;
                 }
-                Ok(Err(Beat::Lost(lost))) => return Err(lost),
-                Ok(Err(Beat::Store(error))) => error.to_string(),
+                Ok(Err(Unproved::Lost(lost))) => return Err(lost),
+                Ok(Err(Unproved::Store(error))) => error.to_string(),
                 Err(_) => "no answer in time".to_owned(),
             };
             if !std::mem::replace(&mut silent, true) {
@@ -224,28 +224,35 @@ impl Session {
     }
 
     /// One proof: the lease lives, and the record is still ours.
-    async fn beat(&self) -> Result<(), Beat> {
+    ///
+    /// # Errors
+    /// [`Unproved`].
+    pub async fn prove(&self) -> Result<(), Unproved> {
         let sent = Instant::now();
         match self.store.backend.keep_alive(self.lease).await {
             Ok(ttl) if !ttl.is_zero() => {}
-            Ok(_) | Err(StoreError::NoLease) => return Err(Beat::Lost(Lost::Lease)),
-            Err(error) => return Err(Beat::Store(error)),
+            Ok(_) | Err(StoreError::NoLease) => return Err(Unproved::Lost(Lost::Lease)),
+            Err(error) => return Err(Unproved::Store(error)),
         }
-        let entry = self.store.get(&keys::member(&self.member)).await.map_err(Beat::Store)?;
+        let entry = self
+            .store
+            .get(&keys::member(&self.member))
+            .await
+            .map_err(Unproved::Store)?;
         match entry {
             Some(entry) if entry.lease == Some(self.lease) => {
                 *self.proof.lock() = sent;
                 Ok(())
             }
             Some(entry) => match decode::<MemberRecord>(&entry) {
-                Ok(there) if there.value.boot != self.boot => Err(Beat::Lost(Lost::TakenOver {
+                Ok(there) if there.value.boot != self.boot => Err(Unproved::Lost(Lost::TakenOver {
                     boot: there.value.boot,
                     hostname: there.value.hostname,
                 })),
-                _ => Err(Beat::Lost(Lost::Lease)),
+                _ => Err(Unproved::Lost(Lost::Lease)),
             },
             // Somebody removed the record, or the lease ended between the two calls.
-            None => Err(Beat::Lost(Lost::Lease)),
+            None => Err(Unproved::Lost(Lost::Lease)),
         }
     }
 
@@ -331,8 +338,14 @@ impl Session {
     }
 }
 
-enum Beat {
+/// Why a session could not be proved.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unproved {
+    /// It has ended.
+    #[error(transparent)]
     Lost(Lost),
+    /// The store does not say.
+    #[error(transparent)]
     Store(StoreError),
 }
 

@@ -12,7 +12,7 @@ use crate::app::HAND_OVER;
 use crate::catalog::{Catalog, loader};
 use crate::cluster::abstain::Abstain;
 use crate::cluster::tenures::Tenures;
-use crate::cluster::{Cluster, Rights, Tables, event_log};
+use crate::cluster::{Cluster, Footing, Rights, Tables, event_log};
 use crate::config::definition::Strictness;
 use crate::director::{Director, plan};
 use crate::events::{EventKind, Events};
@@ -168,7 +168,8 @@ impl Member {
         });
         let stop = belonging.stop().clone();
         belonging.spawn(async move {
-            let ended = cluster.run(session, stop).await;
+            let (_alone, footing) = watch::channel(Footing::Shared(session));
+            let ended = cluster.run(footing, stop).await;
             ("cluster", ended.map_err(|lost| lost.to_string()))
         });
         let (stop, all, from, to) = (running.stop().clone(), catalog.clone(), store.clone(), feed.clone());

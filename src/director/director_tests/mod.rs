@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use super::*;
 use crate::catalog::{Live, MonitorEntry};
 use crate::cluster::tenures::Tenures;
-use crate::cluster::{Cluster, Tables};
+use crate::cluster::{Cluster, Footing, Tables};
 use crate::config::definition::Strictness;
 use crate::config::kinds::Kinds;
 use crate::feed::Feed;
@@ -109,7 +109,7 @@ impl World {
         };
         let mut tasks = Tasks::child_of(&CancellationToken::new());
         let stop = tasks.stop().clone();
-        tasks.spawn(async move { drop(cluster.run(session, stop).await) });
+        tasks.spawn(async move { drop(cluster.run(watch::channel(Footing::Shared(session)).1, stop).await) });
         tasks.spawn(director.run(CancellationToken::new()));
         let node = Node {
             events,
