@@ -137,7 +137,7 @@ async fn version(State(api): State<ApiState>) -> Json<StatusBody> {
     responses((status = 200, body = StatusBody), (status = 500, body = StatusBody, description = "`status` says what is wrong")))]
 async fn check(State(api): State<ApiState>) -> (StatusCode, Json<StatusBody>) {
     let message = format!("MemberID {}", api.member.id);
-    let (code, status) = match api.health.status(api.store.trouble()) {
+    let (code, status) = match api.health.status(api.store.trouble().map(|error| error.to_string())) {
         Ok(None) => (StatusCode::OK, "OK".to_owned()),
         Ok(Some(before)) => (StatusCode::OK, format!("Recovered from previous error: '{before}'")),
         Err(trouble) => (StatusCode::INTERNAL_SERVER_ERROR, trouble),

@@ -162,7 +162,7 @@ fn own(api: &ApiState, out: &mut Exposition) {
         &[],
         api.recorder.commits() as f64,
     );
-    let store = api.health.store(api.store.trouble());
+    let store = api.health.store(api.store.trouble().map(|error| error.to_string()));
     let trouble = f64::from(u8::from(store.state != JOINED));
     out.one(
         "ninevolt_store_trouble",

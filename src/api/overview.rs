@@ -326,7 +326,7 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 #[utoipa::path(get, path = "/api/v1/overview", tag = "state", responses((status = 200, body = Overview)))]
 async fn overview(State(api): State<ApiState>) -> Json<Overview> {
     let whole = api.measured().whole(&api).await;
-    let store = api.health.store(api.store.trouble());
+    let store = api.health.store(api.store.trouble().map(|error| error.to_string()));
     let quantile = |q| ms_of(whole.lateness.quantile(q).unwrap_or_default());
     Json(Overview {
         monitors: whole.counts,

@@ -65,7 +65,7 @@ fn shown(endpoint: EndpointStatus) -> EndpointObject {
 /// The store and its servers. Answers while the store is away, too: that is when it is asked.
 #[utoipa::path(get, path = "/api/v1/store", tag = "cluster", responses((status = 200, body = StoreDetailObject)))]
 async fn show(State(api): State<ApiState>) -> Json<StoreDetailObject> {
-    let health = api.health.store(api.store.trouble());
+    let health = api.health.store(api.store.trouble().map(|error| error.to_string()));
     let (status, failed) = match api.store.status().await {
         Ok(status) => (status, None),
         Err(error) => (crate::store::BackendStatus::default(), Some(error.to_string())),

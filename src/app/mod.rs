@@ -166,6 +166,7 @@ impl App {
         }
         let cluster = Cluster {
             store: store.clone(),
+            home: store.clone(),
             record,
             ttl: settings.heartbeat_timeout.0,
             tenures: Tenures::default(),

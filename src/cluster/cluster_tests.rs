@@ -50,6 +50,7 @@ async fn running() -> Bench {
     let tenures = Tenures::default();
     let cluster = Cluster {
         store: store.clone(),
+        home: store.clone(),
         record: record("boot-1"),
         ttl: TTL,
         tenures: tenures.clone(),

@@ -119,8 +119,10 @@ fn given<'t>(_: &Group, table: &'t Table, _: &MemberId) -> Cow<'t, Table> {
 
 /// The loop.
 pub struct Cluster {
-    /// The store.
+    /// The store, as the whole member sees it.
     pub store: Store,
+    /// The store that its session is in, whatever the member sees just now.
+    pub home: Store,
     /// What this member says of itself.
     pub record: MemberRecord,
     /// Lease time.
@@ -145,7 +147,7 @@ impl Cluster {
     /// # Errors
     /// Another process holds this id, or the store does not answer.
     pub async fn join(&self) -> Result<Arc<Session>, SessionError> {
-        let session = Arc::new(Session::open(&self.store, self.record.clone(), self.ttl).await?);
+        let session = Arc::new(Session::open(&self.home, self.record.clone(), self.ttl).await?);
         self.have(&session);
         self.events.record(
             EventKind::Member,
@@ -282,7 +284,7 @@ impl Cluster {
 
     /// Whoever takes a member's record over ends its lease: the loser learns of the lease first.
     async fn taken_over(&self) -> Result<Option<Lost>, StoreError> {
-        let there = match self.store.read::<MemberRecord>(&keys::member(&self.record.id)).await {
+        let there = match self.home.read::<MemberRecord>(&keys::member(&self.record.id)).await {
             Ok(there) => there.map(|at| at.value),
             // Joining says what is wrong with it.
             Err(StoreError::Damaged(_)) => None,

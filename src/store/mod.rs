@@ -61,7 +61,7 @@ const SETTLE_LONGEST_WAIT: Duration = Duration::from_secs(2);
 pub struct Store {
     backend: Arc<dyn Backend>,
     /// Why the last call that wanted to write could not, until one can.
-    trouble: Arc<parking_lot::Mutex<Option<String>>>,
+    trouble: Arc<parking_lot::Mutex<Option<StoreError>>>,
 }
 
 impl std::fmt::Debug for Store {
@@ -234,14 +234,14 @@ impl Store {
 
     /// Why the store takes nothing, while it does not: the last call that wanted to write failed.
     #[must_use]
-    pub fn trouble(&self) -> Option<String> {
+    pub fn trouble(&self) -> Option<StoreError> {
         self.trouble.lock().clone()
     }
 
     fn note(&self, outcomes: &[Outcome]) {
         let failed = outcomes.iter().find_map(|outcome| match outcome {
             Outcome::Failed(StoreError::Invalid(_)) | Outcome::Done(_) | Outcome::Refused(_) => None,
-            Outcome::Failed(error) | Outcome::Unknown(error) => Some(error.to_string()),
+            Outcome::Failed(error) | Outcome::Unknown(error) => Some(error.clone()),
         });
         if failed.is_some() {
             *self.trouble.lock() = failed;

@@ -92,6 +92,7 @@ impl Member {
         let (abstain, tables) = (Abstain::default(), Tables::default());
         let cluster = Cluster {
             store: store.clone(),
+            home: store.clone(),
             record,
             ttl: settings.heartbeat_timeout.0,
             tenures: tenures.clone(),

@@ -88,6 +88,7 @@ impl World {
         let abstain = Abstain::default();
         let cluster = Cluster {
             store: self.store.clone(),
+            home: self.store.clone(),
             record: record(name, tags),
             ttl: TTL,
             tenures: Tenures::default(),
