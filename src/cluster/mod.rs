@@ -51,8 +51,7 @@ impl Tables {
     #[must_use]
     pub fn judge(&self, group: &Group, slot: u16) -> Option<MemberId> {
         let tables = self.0.read();
-        let runs = &tables.get(group)?.runs;
-        runs.get(runs.partition_point(|run| run.last < slot))?.judge.clone()
+        tables.get(group)?.run(slot)?.judge.clone()
     }
 
     /// The slots that each member judges.
@@ -77,6 +76,16 @@ impl Tables {
         tables
             .iter()
             .map(|(group, table)| (group.clone(), table.clone()))
+            .collect()
+    }
+
+    /// The epoch of each.
+    #[must_use]
+    pub fn epochs(&self) -> BTreeMap<Group, String> {
+        let tables = self.0.read();
+        tables
+            .iter()
+            .map(|(group, table)| (group.clone(), table.epoch.clone()))
             .collect()
     }
 
