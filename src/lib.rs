@@ -10,6 +10,7 @@ pub mod catalog;
 pub mod cli;
 pub mod cluster;
 pub mod config;
+pub mod cutoff;
 pub mod director;
 pub mod events;
 pub mod feed;

@@ -82,6 +82,7 @@ impl Answering {
                 tables
             },
             heard: Vec::new(),
+            settling: false,
         }
     }
 }

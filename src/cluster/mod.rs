@@ -80,6 +80,16 @@ impl Tables {
             .collect()
     }
 
+    /// The epoch of each.
+    #[must_use]
+    pub fn epochs(&self) -> BTreeMap<Group, String> {
+        let tables = self.0.read();
+        tables
+            .iter()
+            .map(|(group, table)| (group.clone(), table.epoch.clone()))
+            .collect()
+    }
+
     /// Who judges a slot of a group and who did before, the newest first, as far as this process has seen it.
     #[must_use]
     pub fn history(&self, group: &Group, slot: u16) -> Vec<Held> {

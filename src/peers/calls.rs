@@ -156,6 +156,9 @@ pub struct StoreAnswer {
     /// What it heard from others lately, or through them.
     #[serde(default)]
     pub heard: Vec<Heard>,
+    /// It has recorded what the store does not have yet: it is without the store, or returning to it.
+    #[serde(default)]
+    pub settling: bool,
 }
 
 /// What one member heard of another.

@@ -58,6 +58,7 @@ impl Answers for Stub {
                 epochs: [("untagged".to_owned(), "1-1".to_owned())].into(),
                 tables: Default::default(),
                 heard: Vec::new(),
+                settling: false,
             }
             .into()),
             Call::Counts(_) => {

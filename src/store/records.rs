@@ -362,8 +362,15 @@ pub struct Table {
     pub stamps: std::collections::BTreeMap<MemberId, String>,
 }
 
+/// The place of an epoch `<term>-<n>` in time: later ones are greater. None, which is before all: nobody wrote that.
+#[must_use]
+pub fn epoch_order(epoch: &str) -> Option<(u64, u64)> {
+    let (term, n) = epoch.split_once('-')?;
+    Some((term.parse().ok()?, n.parse().ok()?))
+}
+
 impl Table {
-    /// The run that a slot is in.
+    /// The run that a slot is in; none: the table does not say.
     #[must_use]
     pub fn run(&self, slot: u16) -> Option<&SlotRun> {
         let run = self.runs.get(self.runs.partition_point(|run| run.last < slot))?;
@@ -437,4 +444,17 @@ pub struct At<T> {
     pub rev: Revision,
     /// The record.
     pub value: T,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn epochs_are_compared_as_numbers() {
+        assert!(epoch_order("10-2") > epoch_order("9-30"));
+        assert!(epoch_order("9-30") > epoch_order("9-4"));
+        assert!(epoch_order("0-0") > epoch_order("nonsense"));
+        assert_eq!(epoch_order("9-"), epoch_order(""));
+    }
 }

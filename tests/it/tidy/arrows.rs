@@ -31,6 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("catalog", &["config", "feed", "model", "results", "schedule", "state", "store"]),
     ("peers", &["catalog", "model", "schedule", "store", "tasks"]),
     ("cluster", &["events", "model", "store"]),
+    ("cutoff", &["cluster", "model", "peers", "store"]),
     ("director", &["catalog", "cluster", "events", "model", "store"]),
     ("manager", &["catalog", "cluster", "config", "events", "feed", "model", "monitors", "results", "schedule", "state", "store", "tasks"]),
     ("notifications", &["alerters", "cluster", "config", "model", "silences", "store", "tasks"]),
