@@ -16,6 +16,69 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// Longest wait between two attempts.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
+/// Why a watch is not read any further.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// What came after the last changes is no longer to be had: only a list knows.
+    Gap(String),
+    /// It broke; another one may go on where it was.
+    Lost(String),
+}
+
+impl std::fmt::Display for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (Self::Gap(why) | Self::Lost(why)) = self;
+        f.write_str(why)
+    }
+}
+
+/// A watch, read for as long as it can promise completeness.
+pub(super) struct Watching {
+    changes: Changes,
+    at: Revision,
+}
+
+impl Watching {
+    /// All changes below `prefix` after a revision.
+    pub(super) async fn open(store: &Store, prefix: &Key, after: Revision) -> Result<Self, StoreError> {
+        let changes = store.backend.watch(prefix, after).await?;
+        Ok(Self { changes, at: after })
+    }
+
+    /// The next changes. Cancel-safe.
+    pub(super) async fn next(&mut self) -> Result<Batch, Ended> {
+        loop {
+            return match timeout(SILENCE, self.changes.recv()).await {
+                // A sign of life may repeat the last revision; changes never do.
+                Ok(Some(Ok(batch))) if batch.changes.is_empty() && batch.at >= self.at => continue,
+                Ok(Some(Ok(batch))) if batch.at > self.at => {
+                    self.at = batch.at;
+                    Ok(batch)
+                }
+                Ok(Some(Ok(batch))) => Err(Ended::Gap(format!("the store went back to revision {}", batch.at))),
+                Ok(Some(Err(error @ StoreError::Compacted(_)))) => Err(Ended::Gap(error.to_string())),
+                Ok(Some(Err(error))) => Err(Ended::Lost(error.to_string())),
+                Ok(None) => Err(Ended::Lost("the watch was closed".to_owned())),
+                Err(_) => Err(Ended::Lost("the watch is silent".to_owned())),
+            };
+        }
+    }
+}
+
+/// Waits between attempts, each longer than the one before and none the same at two members.
+pub(super) struct Patience(Duration);
+
+impl Patience {
+    pub(super) fn new() -> Self {
+        Self(FIRST_WAIT)
+    }
+
+    pub(super) async fn wait(&mut self) {
+        sleep(self.0.mul_f64(0.75 + fastrand::f64() / 4.0)).await;
+        self.0 = (self.0 * 2).min(LONGEST_WAIT);
+    }
+}
+
 /// What a [`Follow`] says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Followed {
@@ -30,7 +93,7 @@ pub enum Followed {
     Changes(Batch),
 }
 
-type Opening = Pin<Box<dyn Future<Output = (Revision, Vec<Entry>, Changes)> + Send>>;
+type Opening = Pin<Box<dyn Future<Output = (Revision, Vec<Entry>, Watching)> + Send>>;
 
 /// A part of the store, followed for ever.
 ///
@@ -48,7 +111,7 @@ enum State {
     Idle,
     // Kept here and not in `next`: a `next` that is dropped by its caller's `select!` loses no progress.
     Opening(Opening),
-    Watching(Changes),
+    Watching(Watching),
 }
 
 impl std::fmt::Debug for Follow {
@@ -84,36 +147,29 @@ impl Follow {
                     self.state = State::Opening(Box::pin(open(self.store.clone(), self.prefix.clone())));
                 }
                 State::Opening(opening) => {
-                    let (at, entries, changes) = opening.as_mut().await;
-                    self.state = State::Watching(changes);
+                    let (at, entries, watching) = opening.as_mut().await;
+                    self.state = State::Watching(watching);
                     self.at = at;
                     return Followed::Snapshot { at, entries };
                 }
-                State::Watching(changes) => match timeout(SILENCE, changes.recv()).await {
-                    // A sign of life may repeat the last revision; changes never do.
-                    Ok(Some(Ok(batch))) if batch.changes.is_empty() && batch.at >= self.at => {}
-                    Ok(Some(Ok(batch))) if batch.at > self.at => {
+                State::Watching(watching) => match watching.next().await {
+                    Ok(batch) => {
                         self.at = batch.at;
                         return Followed::Changes(batch);
                     }
-                    Ok(Some(Ok(batch))) => self.again(&format!("the store went back to revision {}", batch.at)),
-                    Ok(Some(Err(error))) => self.again(&error.to_string()),
-                    Ok(None) => self.again("the watch was closed"),
-                    Err(_) => self.again("the watch is silent"),
+                    Err(reason) => {
+                        info!(prefix = %self.prefix, %reason, "listing again");
+                        self.state = State::Idle;
+                    }
                 },
             }
         }
     }
-
-    fn again(&mut self, reason: &str) {
-        info!(prefix = %self.prefix, reason, "listing again");
-        self.state = State::Idle;
-    }
 }
 
 /// Lists and opens a watch from there, for as long as it takes.
-async fn open(store: Store, prefix: Key) -> (Revision, Vec<Entry>, Changes) {
-    let mut wait = FIRST_WAIT;
+async fn open(store: Store, prefix: Key) -> (Revision, Vec<Entry>, Watching) {
+    let mut patience = Patience::new();
     let mut reported = false;
     loop {
         match try_open(&store, &prefix).await {
@@ -129,15 +185,14 @@ async fn open(store: Store, prefix: Key) -> (Revision, Vec<Entry>, Changes) {
                 }
             }
         }
-        sleep(wait.mul_f64(0.75 + fastrand::f64() / 4.0)).await;
-        wait = (wait * 2).min(LONGEST_WAIT);
+        patience.wait().await;
     }
 }
 
-async fn try_open(store: &Store, prefix: &Key) -> Result<(Revision, Vec<Entry>, Changes), StoreError> {
+async fn try_open(store: &Store, prefix: &Key) -> Result<(Revision, Vec<Entry>, Watching), StoreError> {
     let (at, entries) = store.list(prefix).await?;
-    let changes = store.backend.watch(prefix, at).await?;
-    Ok((at, entries, changes))
+    let watching = Watching::open(store, prefix, at).await?;
+    Ok((at, entries, watching))
 }
 
 #[cfg(test)]

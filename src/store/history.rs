@@ -30,6 +30,8 @@ struct Ring {
     /// All after this revision is here.
     compacted: Revision,
     newest: Revision,
+    /// How many times it began anew.
+    era: u64,
 }
 
 fn weight(batch: &Batch) -> usize {
@@ -49,6 +51,7 @@ impl History {
                 bytes: 0,
                 compacted: newest,
                 newest,
+                era: 0,
             }),
             newest: watch::Sender::new(newest),
         })
@@ -82,6 +85,18 @@ impl History {
         ring.compacted = ring.newest;
     }
 
+    /// Begins anew at a revision, which may be an earlier one: something happened that is not said. Watches end.
+    pub(super) fn restart(&self, at: Revision) {
+        let mut ring = self.ring.lock();
+        ring.batches.clear();
+        ring.bytes = 0;
+        ring.compacted = at;
+        ring.newest = at;
+        ring.era += 1;
+        drop(ring);
+        self.newest.send_replace(at);
+    }
+
     /// Whether a watch may start after `after`.
     pub(super) fn reaches(&self, after: Revision) -> Result<(), StoreError> {
         if after < self.ring.lock().compacted {
@@ -91,10 +106,10 @@ impl History {
     }
 
     /// The next changes below `prefix`, and how far this has looked.
-    fn next(&self, prefix: &Key, after: Revision) -> Result<(Revision, Vec<Batch>), StoreError> {
+    fn next(&self, prefix: &Key, after: Revision, era: u64) -> Result<(Revision, Vec<Batch>), StoreError> {
         let (upto, seen) = {
             let ring = self.ring.lock();
-            if after < ring.compacted {
+            if after < ring.compacted || era != ring.era {
                 return Err(StoreError::Compacted(after));
             }
             let from = ring.batches.partition_point(|batch| batch.at <= after);
@@ -126,10 +141,11 @@ impl History {
         to: mpsc::Sender<Result<Batch, StoreError>>,
     ) {
         let mut newest = self.newest.subscribe();
+        let era = self.ring.lock().era;
         let mut at = after;
         loop {
             newest.mark_unchanged();
-            match self.next(&prefix, at) {
+            match self.next(&prefix, at, era) {
                 Ok((upto, batches)) => {
                     for batch in batches {
                         if to.send(Ok(batch)).await.is_err() {

@@ -17,6 +17,7 @@
 //! | `past/<episode>-<monitor>` | the commit that closes the episode; director prunes |
 //! | `soft/<member>` | that member |
 //! | `event/<ms>-<member>-<n>` | any member |
+//! | `standin/copy` | the owner of a copy, in the copy only |
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
@@ -82,6 +83,8 @@ fixed! {
     softs = "soft/";
     /// All events.
     events = "event/";
+    /// What a member's copy of the store says of itself; never in the shared store.
+    standin = "standin/copy";
 }
 
 /// A monitor's definition.

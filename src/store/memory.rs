@@ -18,6 +18,7 @@ use super::commit::{self, Rows};
 use super::faults::{Answer, FaultPlan, Faults, WatchFaults};
 use super::history::History;
 use super::leases::Leases;
+use super::replica::Replica;
 use crate::tasks::Tasks;
 
 /// Lists that are between two of their pages, at most; the oldest is forgotten.
@@ -241,6 +242,12 @@ impl Memory {
         (memory, Faults::new(inner))
     }
 
+    /// A key as it stands, whatever the faults.
+    #[cfg(test)]
+    pub(super) fn peek(&self, key: &Key) -> Option<Entry> {
+        self.inner.state.lock().rows.get(key).cloned()
+    }
+
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let mut tasks = self.tasks.lock();
         while tasks.try_next().is_some() {}
@@ -351,6 +358,51 @@ impl Backend for Memory {
         }
         self.inner.end(&[lease]);
         Ok(())
+    }
+}
+
+#[async_trait]
+impl Replica for Memory {
+    async fn replicate(&self, at: Revision, changes: Vec<Change>) -> Result<(), StoreError> {
+        self.inner.reachable().await?;
+        let mut state = self.inner.state.lock();
+        if changes.iter().any(|change| matches!(change, Change::Put(_))) {
+            state.room()?;
+        }
+        for change in changes {
+            match change {
+                Change::Put(entry) => state.rows.insert(entry.key.clone(), entry),
+                Change::Deleted(key) => state.rows.remove(&key),
+            };
+        }
+        state.newest = at;
+        self.inner.history.restart(at);
+        Ok(())
+    }
+
+    async fn raise(&self, to: Revision) -> Result<(), StoreError> {
+        self.inner.reachable().await?;
+        let mut state = self.inner.state.lock();
+        state.granted = state.granted.max(i64::try_from(to.0).unwrap_or(i64::MAX));
+        if state.newest < to {
+            state.newest = to;
+            self.inner.history.restart(to);
+        }
+        Ok(())
+    }
+
+    async fn after(&self, last: Option<&Key>) -> Result<Page, StoreError> {
+        use std::ops::Bound;
+        self.inner.reachable().await?;
+        let state = self.inner.state.lock();
+        let from = last.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut rest = state.rows.range::<Key, _>((from, Bound::Unbounded));
+        let entries = rest.by_ref().take(PAGE).map(|(_, entry)| entry.clone()).collect();
+        Ok(Page {
+            at: state.newest,
+            entries,
+            more: rest.next().is_some(),
+        })
     }
 }
 

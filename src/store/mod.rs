@@ -24,7 +24,9 @@ mod leases;
 mod memory;
 mod packed;
 pub mod records;
+mod replica;
 mod rights;
+mod standin;
 #[cfg(test)]
 mod tests;
 pub mod transfer;
@@ -42,6 +44,9 @@ pub use follow::{Follow, Followed};
 pub use memory::Memory;
 pub use records::At;
 pub use rights::{Lost, Session, SessionError, Tenure, Term, Unproved, seat_value};
+#[cfg(test)]
+pub(crate) use standin::standin_in_memory;
+pub use standin::{CopyFacts, Face, LOCAL, Standin, open_standin};
 
 use records::{ClusterSettings, FORMAT, StoreRecord};
 

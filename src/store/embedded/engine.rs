@@ -15,7 +15,7 @@ use tracing::{error, info, warn};
 
 use super::disk::{self, Disk, Raw, Trouble};
 use super::rows::{self, Writing, explain};
-use crate::store::backend::{Batch, Commit, Guard, Key, LeaseId, Outcome, Page, Revision, StoreError};
+use crate::store::backend::{Batch, Change, Commit, Guard, Key, LeaseId, Outcome, Page, Revision, StoreError};
 use crate::store::commit;
 use crate::store::history::History;
 use crate::store::leases::Leases;
@@ -43,6 +43,10 @@ pub(super) enum Work {
     Revoke(LeaseId),
     /// Ends leases whose time is over.
     Expire(Vec<LeaseId>),
+    /// Makes changes of another store as they are there, and leaves this one at that revision.
+    Replicate(Revision, Vec<Change>),
+    /// Gives out no revision and no lease up to this one.
+    Raise(Revision),
     /// Nothing; leaves the file so that it opens at once.
     Settle,
 }
@@ -284,9 +288,9 @@ impl Engine {
                 // Nobody else writes: what the file says now is what became of it.
                 match self.revision() {
                     Ok(now) if now < target => all(Answer::Failed(error)),
-                    Ok(_) => {
+                    Ok(now) => {
                         self.reload_leases();
-                        self.history.publish(batches);
+                        self.tell(works, now, batches);
                         all(Answer::Unknown(error))
                     }
                     Err(_) => all(Answer::Unknown(error)),
@@ -331,8 +335,20 @@ impl Engine {
         }
         // Before the watches hear of it: who was told that a lease ended is not told that it lives.
         self.remember(works, &answers);
-        self.history.publish(batches);
+        self.tell(works, newest, batches);
         Ok(answers)
+    }
+
+    /// Lets the watches know. What is replicated is not said change by change: nobody watches a copy while it is one.
+    fn tell(&self, works: &[&Work], newest: Revision, batches: Vec<Batch>) {
+        if works
+            .iter()
+            .any(|work| matches!(work, Work::Replicate(..) | Work::Raise(_)))
+        {
+            self.history.restart(newest);
+        } else {
+            self.history.publish(batches);
+        }
     }
 
     /// Follows in memory what became durable.
@@ -497,6 +513,11 @@ impl Engine {
         rows::page(&tx, prefix, Some(last))
     }
 
+    /// One page of what there is now after a key. Blocks on the disk.
+    pub(super) fn after(&self, last: Option<&Key>) -> Result<Page, StoreError> {
+        rows::page(&self.reading()?, &Key::new(""), last)
+    }
+
     /// When there is something to do without being asked.
     fn next_chore(&self) -> Option<Instant> {
         let lists = self.lists.lock().iter().map(|running| running.until).min();
@@ -576,6 +597,19 @@ fn one(
                 writing.end(*lease, newest, batches)?;
             }
             Answer::Ended(true)
+        }
+        Work::Replicate(at, changes) => match commit::Rows::room(writing) {
+            Err(error) if changes.iter().any(|change| matches!(change, Change::Put(_))) => Answer::Failed(error),
+            _ => {
+                writing.replicate(changes)?;
+                *newest = *at;
+                Answer::Nothing
+            }
+        },
+        Work::Raise(to) => {
+            writing.raise_leases(*to)?;
+            *newest = (*newest).max(*to);
+            Answer::Nothing
         }
         Work::Settle => Answer::Nothing,
     })

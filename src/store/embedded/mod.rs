@@ -25,8 +25,11 @@ use tokio_util::sync::CancellationToken;
 
 use self::engine::{Answer, Engine, Work};
 pub use self::open::{Claim, OpenError, claim, embedded_exists};
-use super::backend::{Backend, Changes, Commit, Guard, Key, Lease, LeaseId, Outcome, Page, Revision, StoreError};
+use super::backend::{
+    Backend, Change, Changes, Commit, Guard, Key, Lease, LeaseId, Outcome, Page, Revision, StoreError,
+};
 use super::history::History;
+use super::replica::Replica;
 use crate::tasks::Tasks;
 
 /// A store in a file.
@@ -142,6 +145,28 @@ impl Backend for Embedded {
             Answer::Ended(false) => Err(StoreError::NoLease),
             other => Err(odd(other)),
         }
+    }
+}
+
+#[async_trait]
+impl Replica for Embedded {
+    async fn replicate(&self, at: Revision, changes: Vec<Change>) -> Result<(), StoreError> {
+        match self.submit(Work::Replicate(at, changes)).await {
+            Answer::Nothing => Ok(()),
+            other => Err(odd(other)),
+        }
+    }
+
+    async fn raise(&self, to: Revision) -> Result<(), StoreError> {
+        match self.submit(Work::Raise(to)).await {
+            Answer::Nothing => Ok(()),
+            other => Err(odd(other)),
+        }
+    }
+
+    async fn after(&self, last: Option<&Key>) -> Result<Page, StoreError> {
+        let (engine, last) = (self.engine.clone(), last.cloned());
+        blocking(move || engine.after(last.as_ref())).await
     }
 }
 

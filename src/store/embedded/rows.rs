@@ -109,6 +109,25 @@ impl<'t> Writing<'t> {
         Ok(LeaseId(id))
     }
 
+    /// No lease of ours gets a number up to this one.
+    pub(super) fn raise_leases(&mut self, to: Revision) -> Result<(), StoreError> {
+        let granted = self.meta(GRANTED)?.unwrap_or(0);
+        self.set_meta(GRANTED, granted.max(to.0))
+    }
+
+    /// Makes changes as they are, revisions, leases and all.
+    pub(super) fn replicate(&mut self, changes: &[Change]) -> Result<(), StoreError> {
+        for change in changes {
+            let before = self.entry(change.key())?;
+            match (change, before) {
+                (Change::Put(entry), before) => self.put(entry, before.as_ref())?,
+                (Change::Deleted(_), Some(before)) => self.delete(&before)?,
+                (Change::Deleted(_), None) => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Ends a lease and removes what hangs on it, at one revision. Whether there was such a lease.
     pub(super) fn end(
         &mut self,

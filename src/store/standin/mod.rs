@@ -1,0 +1,256 @@
+//! A view of the store that switches between the shared one and a copy on this member's disk: what lets every part of a member go on over the
+//! same [`Store`] when the shared one is gone.
+//!
+//! *Guarantees*: entries are in the copy as they are in the shared store, with their revisions, so that nothing that nobody edited looks edited
+//! after a turn; what this member was told to be made is in the copy when it turns; a copy that holds changes of its own is not written over
+//! before it turned back. *Caveats*: who decides to turn is not in here, and neither is what becomes of the copy's own changes: they are
+//! dropped by the first list after the turn back. `event/`, `past/` and `soft/` are not in the copy.
+
+mod calls;
+mod known;
+mod mark;
+mod mirror;
+mod scope;
+#[cfg(test)]
+mod tests;
+mod turn;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use self::known::Known;
+use self::mark::{Mark, store_id};
+use self::turn::Turns;
+pub use self::turn::{Face, LOCAL};
+use super::backend::{Change, Entry, Key, Op, Revision, StoreError};
+use super::embedded::{Embedded, OpenError};
+#[cfg(test)]
+use super::memory::Memory;
+use super::replica::Replica;
+use super::{Store, keys};
+use crate::tasks::Tasks;
+
+/// How a copy stands to the store that it is a copy of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopyFacts {
+    /// A whole list of that store was taken once.
+    pub complete: bool,
+    /// It holds changes of its own.
+    pub dirty: bool,
+    /// The newest revision of that store that is in it.
+    pub at: Revision,
+    /// The id of that store.
+    pub store: Option<String>,
+    /// Operations of this member that were dropped from what is known beyond the copy, because the watch was too far behind.
+    pub forgotten: u64,
+}
+
+/// The shared store and its copy, of which one is shown. The member's [`Store`] is a handle over this.
+pub struct Standin {
+    outer: Store,
+    copy: Store,
+    replica: Arc<dyn Replica>,
+    turns: Turns,
+    /// Held by whoever writes the copy as a copy, and over a turn.
+    writing: tokio::sync::Mutex<()>,
+    mark: Mutex<Mark>,
+    known: Mutex<Known>,
+    tasks: Mutex<Tasks>,
+}
+
+impl std::fmt::Debug for Standin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Standin")
+            .field("face", &self.face())
+            .field("mark", &*self.mark.lock())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A stand-in whose copy is an embedded store in a directory of its own. One that holds changes of its own stands in from the beginning.
+///
+/// # Errors
+/// [`OpenError`], one clear line each.
+pub async fn open_standin(outer: &Store, dir: &Path) -> Result<(Store, Arc<Standin>), OpenError> {
+    let copy = Embedded::open(dir).await?;
+    let page = super::Backend::list(&*copy, &keys::standin(), None).await;
+    let mark = page.map_err(|why| OpenError::Other {
+        file: dir.to_owned(),
+        why,
+    })?;
+    Ok(over(outer, copy, Mark::read(mark.entries.first())))
+}
+
+/// A stand-in whose copy is in memory, where it is kept over the restarts of a simulated member.
+#[cfg(test)]
+pub(crate) fn standin_in_memory(outer: &Store, copy: &Arc<Memory>) -> (Store, Arc<Standin>) {
+    let mark = Mark::read(copy.peek(&keys::standin()).as_ref());
+    over(outer, copy.clone(), mark)
+}
+
+fn over(outer: &Store, replica: Arc<impl Replica>, mark: Mark) -> (Store, Arc<Standin>) {
+    let face = if mark.dirty { Face::Copy } else { Face::Through };
+    let seen = if mark.exact { mark.at } else { Revision(0) };
+    let standin = Arc::new(Standin {
+        outer: outer.clone(),
+        copy: Store::new(replica.clone()),
+        replica,
+        turns: Turns::new(face),
+        writing: tokio::sync::Mutex::default(),
+        mark: Mutex::new(mark),
+        known: Mutex::new(Known::from(seen)),
+        tasks: Mutex::new(Tasks::child_of(&CancellationToken::new())),
+    });
+    (Store::new(standin.clone()), standin)
+}
+
+impl Standin {
+    /// Straight to the shared store, whatever is shown.
+    #[must_use]
+    pub fn outer(&self) -> Store {
+        self.outer.clone()
+    }
+
+    /// Straight to the copy.
+    #[must_use]
+    pub fn copy(&self) -> Store {
+        self.copy.clone()
+    }
+
+    /// What is shown.
+    #[must_use]
+    pub fn face(&self) -> Face {
+        self.turns.face()
+    }
+
+    /// What is shown, and every turn.
+    #[must_use]
+    pub fn faces(&self) -> watch::Receiver<Face> {
+        self.turns.faces()
+    }
+
+    /// How the copy is.
+    #[must_use]
+    pub fn stands(&self) -> CopyFacts {
+        let forgotten = self.known.lock().forgotten();
+        let mark = self.mark.lock();
+        CopyFacts {
+            complete: mark.complete,
+            dirty: mark.dirty,
+            at: mark.at,
+            store: mark.store.clone(),
+            forgotten,
+        }
+    }
+
+    /// Shows the copy from now on, with all that is known of the shared store in it. Calls that are on their way to the shared store are answered
+    /// [`StoreError::Unavailable`], or [`Outcome::Unknown`](super::Outcome::Unknown); watches end.
+    ///
+    /// # Errors
+    /// The copy cannot be written: then what is shown stays.
+    pub async fn stand_in(&self) -> Result<(), StoreError> {
+        let _writing = self.writing.lock().await;
+        if self.face() == Face::Copy {
+            return Ok(());
+        }
+        let turning = self.turns.begin();
+        // Begins beyond all that it has ever given out: nothing that was built on a revision of an earlier outage holds in this one.
+        let mark = self.mark.lock().clone();
+        let own = mark.own.max(LOCAL);
+        let (at, changes) = self.all_known().await?;
+        self.replica.raise(own).await?;
+        let mark = Mark {
+            at: mark.at.max(at),
+            exact: false,
+            dirty: true,
+            own,
+            ..mark
+        };
+        self.write(own, changes, mark).await?;
+        self.known.lock().forget();
+        turning.done(Face::Copy);
+        Ok(())
+    }
+
+    /// Shows the shared store again. Calls on their way to the copy are answered as in [`Standin::stand_in`], watches end, and the copy's own changes
+    /// are dropped when it is next compared.
+    pub async fn step_back(&self) {
+        let _writing = self.writing.lock().await;
+        if self.face() == Face::Through {
+            return;
+        }
+        let turning = self.turns.begin();
+        let mark = self.mark.lock().clone();
+        let own = match self.replica.after(None).await {
+            Ok(page) => page.at.max(mark.own),
+            Err(_) => mark.own,
+        };
+        let mark = Mark {
+            dirty: false,
+            own,
+            ..mark
+        };
+        if let Err(error) = self.write(own, Vec::new(), mark.clone()).await {
+            // Then a start before it can be written begins with the copy, and comes back from it as now.
+            warn!(%error, "cannot write that the copy of the store is no longer needed");
+            *self.mark.lock() = mark;
+        }
+        turning.done(Face::Through);
+    }
+
+    /// What waits, and after it this member's own commits that the watch has not brought yet; and the revision of the last of these.
+    async fn all_known(&self) -> Result<(Revision, Vec<Change>), StoreError> {
+        let (seen, waiting, ahead) = {
+            let known = self.known.lock();
+            (known.seen(), known.waiting(), known.ahead())
+        };
+        let mut at = seen;
+        let mut all: BTreeMap<Key, Change> = waiting
+            .into_iter()
+            .map(|change| (change.key().clone(), change))
+            .collect();
+        for (rev, op) in ahead {
+            at = at.max(rev);
+            let change = match op {
+                Op::Delete(key) => Change::Deleted(key),
+                Op::Put(key, value, lease) => {
+                    let before = match all.get(&key) {
+                        Some(Change::Put(entry)) => Some(entry.born),
+                        Some(Change::Deleted(_)) => None,
+                        None => self.copy.get(&key).await?.map(|entry| entry.born),
+                    };
+                    Change::Put(Entry {
+                        key,
+                        value,
+                        born: before.filter(|born| *born < LOCAL).unwrap_or(rev),
+                        rev,
+                        lease,
+                    })
+                }
+            };
+            all.insert(change.key().clone(), change);
+        }
+        Ok((at, all.into_values().collect()))
+    }
+
+    /// Writes the copy, and its mark with it. Whoever calls it holds `writing`.
+    async fn write(&self, at: Revision, mut changes: Vec<Change>, mut mark: Mark) -> Result<(), StoreError> {
+        let ids = changes.iter().filter_map(|change| match change {
+            Change::Put(entry) => store_id(entry),
+            Change::Deleted(_) => None,
+        });
+        if let Some(id) = ids.last() {
+            mark.store = Some(id);
+        }
+        changes.push(mark.written(at)?);
+        self.replica.replicate(at, changes).await?;
+        *self.mark.lock() = mark;
+        Ok(())
+    }
+}
