@@ -217,6 +217,11 @@ pub(super) fn web_address(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
+/// Where a request to that address goes: `host:port`.
+pub(super) fn place(url: &Url) -> Option<String> {
+    Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -87,6 +87,11 @@ pub trait Alerter: DeserializeOwned + JsonSchema + Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Where deliveries go (`host:port`), if that is a place that can be connected to.
+    fn place(&self) -> Option<String> {
+        None
+    }
+
     /// Tries once. Retrying, waiting and recording are the pipeline's.
     fn deliver(
         &self,
@@ -99,6 +104,8 @@ pub trait Alerter: DeserializeOwned + JsonSchema + Send + Sync + 'static {
 pub trait DynAlerter: Send + Sync + 'static {
     /// As [`Alerter::HAS_KEY`].
     fn has_key(&self) -> bool;
+    /// As [`Alerter::place`].
+    fn place(&self) -> Option<String>;
     /// As [`Alerter::deliver`].
     fn deliver<'a>(
         &'a self,
@@ -110,6 +117,10 @@ pub trait DynAlerter: Send + Sync + 'static {
 impl<A: Alerter> DynAlerter for A {
     fn has_key(&self) -> bool {
         A::HAS_KEY
+    }
+
+    fn place(&self) -> Option<String> {
+        Alerter::place(self)
     }
 
     fn deliver<'a>(

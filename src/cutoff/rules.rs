@@ -281,6 +281,18 @@ impl State {
         }
     }
 
+    /// Whether this member has recorded what the store does not have, or may have.
+    #[must_use]
+    pub const fn settles(self) -> bool {
+        matches!(self.records(), Records::Here)
+    }
+
+    /// Whether a read that succeeds means that this member has the store: not one that takes nothing, and not a strange one.
+    #[must_use]
+    pub const fn has_what_it_reads(self) -> bool {
+        !matches!(self, Self::StoreFull | Self::Strange)
+    }
+
     /// Whether a plan may be written, by whoever holds the term.
     #[must_use]
     pub fn directs(self, seen: &Seen) -> bool {

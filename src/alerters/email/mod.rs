@@ -128,6 +128,12 @@ impl Alerter for Email {
         problems
     }
 
+    fn place(&self) -> Option<String> {
+        let address = self.address.as_deref()?;
+        addresses::HostPort::parse(address).ok()?;
+        Some(address.trim().to_owned())
+    }
+
     async fn deliver(&self, cx: &DeliveryCx, note: &Notification) -> Result<Receipt, DeliveryError> {
         // What is wrong with the options was said when they were loaded; the original said it only here.
         let auth = self.auth().map_err(DeliveryError::never)?;

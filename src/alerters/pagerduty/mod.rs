@@ -109,6 +109,10 @@ impl Alerter for PagerDuty {
         problems
     }
 
+    fn place(&self) -> Option<String> {
+        http::place(&self.address().ok()?)
+    }
+
     async fn deliver(&self, cx: &DeliveryCx, note: &Notification) -> Result<Receipt, DeliveryError> {
         let Some(token) = &self.token else {
             return Err(DeliveryError::never("`token` is not set"));

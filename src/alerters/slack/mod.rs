@@ -94,6 +94,12 @@ impl Alerter for Slack {
         problems
     }
 
+    fn place(&self) -> Option<String> {
+        let webhook = self.url.as_ref().map(Secret::reveal);
+        let address = webhook.or(self.base_url.as_deref()).unwrap_or(BASE_URL);
+        http::place(&http::web_address(address).ok()?)
+    }
+
     async fn deliver(&self, cx: &DeliveryCx, note: &Notification) -> Result<Receipt, DeliveryError> {
         match (&self.url, &self.token, &self.channel) {
             (Some(url), _, _) => self.by_webhook(cx, note, url).await,
