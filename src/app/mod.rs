@@ -44,11 +44,12 @@ use crate::model::{MemberId, Secret, WallMs};
 use crate::monitors::{CheckCx, CheckOptions};
 use crate::notifications::{Notifier, NotifierOptions};
 use crate::store::records::{MemberRecord, slot};
-use crate::store::{Claim, EtcdOptions, Session, Store};
+use crate::store::{Claim, EtcdOptions, Standin, Store};
 use crate::tasks::Tasks;
 use crate::telemetry;
 use answering::{Answering, Seen};
 use peering::Peering;
+use store::Opened;
 
 /// What `server` was asked for.
 #[derive(Debug, Clone)]
@@ -108,7 +109,9 @@ pub struct App {
     options: ServerOptions,
     listener: TcpListener,
     store: Store,
-    session: Arc<Session>,
+    /// What stands in for a store that is shared.
+    standin: Option<Arc<Standin>>,
+    footing: Footing,
     cluster: Cluster,
     catalog: Catalog,
     events: Events,
@@ -148,9 +151,15 @@ impl App {
                 listen: options.listen.clone(),
                 why,
             })?;
-        let (store, claim) = store::open(&options).await?;
+        let opened = store::open(&options).await?;
         let identity = Identity::of(&options.data_dir, options.member_id.clone())?;
-        let settings = store::reach(&store, &options).await?;
+        let settings = store::reach(&opened, &options).await?;
+        let Opened {
+            store,
+            home,
+            standin,
+            claim,
+        } = opened;
         let feed = Feed::default();
         let (events, to_write) = Events::new(identity.member.clone(), feed.clone());
         let alive = LastAlive::of(&options.data_dir);
@@ -166,7 +175,7 @@ impl App {
         }
         let cluster = Cluster {
             store: store.clone(),
-            home: store.clone(),
+            home,
             record,
             ttl: settings.heartbeat_timeout.0,
             tenures: Tenures::default(),
@@ -176,7 +185,7 @@ impl App {
             read_before: AtomicBool::new(false),
             abstain: Abstain::default(),
         };
-        let session = store::join(&cluster, &options, peering.as_ref()).await?;
+        let footing = store::join(&cluster, standin.as_deref(), &options, peering.as_ref()).await?;
         let alive_before = alive.read();
         let member = member_info(&cluster.record);
         Ok(Self {
@@ -184,7 +193,8 @@ impl App {
             options,
             listener,
             store,
-            session,
+            standin,
+            footing,
             cluster,
             catalog: Catalog::default(),
             events,
@@ -229,7 +239,7 @@ impl App {
             catalog: self.catalog.clone(),
             lanes: lanes.clone(),
             recorder: recorder.clone(),
-            me: self.session.member().clone(),
+            me: self.member.id.clone(),
             tenures: tenures.clone(),
             tables: tables.clone(),
             before: self.peering.as_ref().map(Peering::before),
@@ -278,7 +288,7 @@ impl App {
             Ended::Quietly("director")
         });
         let record = self.cluster.record.clone();
-        let (_footing, stands) = watch::channel(Footing::Shared(self.session.clone()));
+        let (footing, stands) = watch::channel(self.footing);
         let (token, cluster) = (belonging.stop().clone(), self.cluster);
         let rights = cluster.rights.subscribe();
         belonging.spawn(async move {
@@ -300,23 +310,24 @@ impl App {
             recorder.clone(),
             self.store.clone(),
         );
-        let member = self.session.member().clone();
+        let member = self.member.id.clone();
         recording.spawn(async move {
             soft::run(store, member, rights_now, catalog, work, token).await;
             Ended::Quietly("soft failures")
         });
-        let (token, alive, store, session) = (
+        let (token, alive, store, rights_now) = (
             recording.stop().clone(),
             self.alive,
             self.store.clone(),
-            self.session.clone(),
+            rights.clone(),
         );
         recording.spawn(async move {
             while tokio::time::timeout(ALIVE, token.cancelled()).await.is_err() {
                 alive.note(WallMs::now());
-                if store.trouble().is_some() {
-                    // Asks by writing something harmless: otherwise the trouble would be told until somebody happens to write.
-                    let _ = session.update(|_| {}).await;
+                let session = rights_now.borrow().session.clone();
+                if let Some(session) = session.filter(|_| store.trouble().is_some()) {
+                    // Otherwise the trouble would be told until somebody happens to write.
+                    let _ = session.touch(&store).await;
                 }
             }
             alive.note(WallMs::now());
@@ -455,7 +466,7 @@ impl App {
         Ok(Notifier::new(NotifierOptions {
             store: self.store.clone(),
             tenures,
-            member: self.session.member().clone(),
+            member: self.member.id.clone(),
             cluster: self.options.cluster.clone(),
             base_url,
             http: DeliveryCx::client()?,

@@ -1,36 +1,72 @@
 //! Several members over one store, each on a line of its own to it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::member::{Begin, Member};
+use super::hub::Hub;
+use super::member::{Begin, Member, Place};
 use super::stage::stage;
 use super::world::World;
+use crate::cutoff::State;
 use crate::model::{Group, MemberId, MonitorName, Status, WallMs};
 use crate::store::records::slot;
-use crate::store::{Faults, Store};
+use crate::store::{Faults, Memory, Store, standin_in_memory};
 
 /// The members, by name. The world has the store; its own member does not run.
 pub(super) struct Crew {
     pub(super) world: World,
     members: BTreeMap<String, One>,
     boots: u32,
+    pub(super) hub: Hub,
+    /// Whether members have something that stands in for the store.
+    stand_in: bool,
 }
 
 struct One {
     member: Option<Member>,
     store: Store,
     faults: Faults,
+    /// The disk that its copy of the store is on.
+    disk: Option<Arc<Memory>>,
     alive: Option<WallMs>,
+}
+
+impl One {
+    fn place(&self, hub: &Hub) -> Place {
+        match &self.disk {
+            None => Place::alone(&self.store),
+            Some(disk) => {
+                let (view, standin) = standin_in_memory(&self.store, disk);
+                Place {
+                    home: self.store.clone(),
+                    view,
+                    standin: Some(standin),
+                    hub: hub.clone(),
+                }
+            }
+        }
+    }
 }
 
 impl Crew {
     /// Starts these members over a new store.
     pub(super) async fn of(world: World, names: &[&str]) -> Self {
+        Self::begin(world, names, false).await
+    }
+
+    /// Starts members that can go on without the store.
+    pub(super) async fn with_copies(world: World, names: &[&str]) -> Self {
+        Self::begin(world, names, true).await
+    }
+
+    async fn begin(world: World, names: &[&str], stand_in: bool) -> Self {
         let mut crew = Self {
             world,
             members: BTreeMap::new(),
             boots: 0,
+            hub: Hub::default(),
+            stand_in,
         };
         for name in names {
             crew.start(name).await;
@@ -51,13 +87,14 @@ impl Crew {
                 member: None,
                 store,
                 faults,
+                disk: self.stand_in.then(|| Memory::new().0),
                 alive: None,
             }
         });
         assert!(one.member.is_none(), "{name} runs");
         let begin = Begin {
             id: MemberId::parse(name).unwrap(),
-            store: one.store.clone(),
+            place: one.place(&self.hub),
             tags: self.world.tags.clone(),
             boot: self.boots,
             alive: one.alive,
@@ -99,6 +136,11 @@ impl Crew {
     /// What is between this member and the store.
     pub(super) fn line(&self, name: &str) -> &Faults {
         &self.members[name].faults
+    }
+
+    /// How a member stands to the store.
+    pub(super) fn state(&self, name: &str) -> State {
+        self.member(name).standing.state()
     }
 
     /// Whoever has the right to judge a monitor: one at most, unless somebody has not heard yet.

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::member::{Begin, Member};
+use super::member::{Begin, Member, Place};
 use super::stage::{Answer, FarEnd, Stage, Target, stage};
 use crate::catalog::LiveState;
 use crate::model::time_simulated::{Simulated, begin};
@@ -117,7 +117,7 @@ impl World {
         stage(|stage| stage.begun.push(WallMs::now()));
         let begin = Begin {
             id: super::member::id(),
-            store: self.store.clone(),
+            place: Place::alone(&self.store),
             tags: self.tags.clone(),
             boot: self.boots,
             alive: self.alive,
@@ -146,6 +146,11 @@ impl World {
     pub(super) async fn restart(&mut self) {
         self.kill();
         self.start().await;
+    }
+
+    /// The store loses all that it holds.
+    pub(super) fn wipe(&self) {
+        self.faults.wipe();
     }
 
     /// A planned stop.
