@@ -31,6 +31,7 @@ use crate::cluster::identity::{Identity, LastAlive};
 use crate::cluster::tenures::Tenures;
 use crate::cluster::{Cluster, Footing, Rights, Tables, event_log};
 use crate::config::kinds::Kinds;
+use crate::cutoff::{CutOff, Rounds, Standing};
 use crate::director::{Director, plan, prune};
 use crate::events::{EventKind, Events};
 use crate::feed::{Feed, Signal};
@@ -42,7 +43,7 @@ use crate::manager::stats::LaneStats;
 use crate::manager::{Lanes, Manager, soft};
 use crate::model::{MemberId, Secret, WallMs};
 use crate::monitors::{CheckCx, CheckOptions};
-use crate::notifications::{Notifier, NotifierOptions};
+use crate::notifications::{MayTell, Notifier, NotifierOptions};
 use crate::store::records::{MemberRecord, slot};
 use crate::store::{Claim, EtcdOptions, Standin, Store};
 use crate::tasks::Tasks;
@@ -225,7 +226,12 @@ impl App {
         let _claim = self.claim.take();
         let (tenures, tables) = (self.cluster.tenures.clone(), self.cluster.tables.clone());
         let recorder = Recorder::new();
-        let notifier = self.notifier(&tenures)?;
+        // Where the store is shared, whoever watches it says so.
+        let (may_tell, may_tell_now) = watch::channel(match self.standin {
+            Some(_) => MayTell::No,
+            None => MayTell::Yes,
+        });
+        let notifier = self.notifier(&tenures, may_tell_now)?;
         let view = notifier.view();
 
         // Each stage has a set of its own: they stop one after the other, last made first.
@@ -291,6 +297,35 @@ impl App {
         let (footing, stands) = watch::channel(self.footing);
         let (token, cluster) = (belonging.stop().clone(), self.cluster);
         let rights = cluster.rights.subscribe();
+        if let (Some(standin), Some(peering)) = (self.standin.take(), &self.peering) {
+            let rounds = Rounds::new(Arc::new(peering.peers.clone()), tables.clone());
+            let standing = Standing::new(Some(rounds.clone()));
+            let (_passes, passes) = watch::channel(true);
+            let cut_off = CutOff {
+                standin,
+                store: self.store.clone(),
+                record: record.clone(),
+                ttl: cluster.ttl,
+                catalog: self.catalog.clone(),
+                rights: rights.clone(),
+                footing,
+                may_tell,
+                tables: tables.clone(),
+                rounds,
+                passes,
+                wants_test: watch::Sender::new(false),
+                isolated_after: Some(Duration::from_secs(60)),
+                standing,
+                events: self.events.clone(),
+            };
+            let token = belonging.stop().clone();
+            belonging.spawn(async move {
+                match cut_off.run(token).await {
+                    Ok(()) => Ended::Quietly("watch over the store"),
+                    Err(lost) => Ended::Lost(lost.to_string()),
+                }
+            });
+        }
         belonging.spawn(async move {
             match cluster.run(stands, token).await {
                 Ok(()) => Ended::Quietly("cluster"),
@@ -315,12 +350,8 @@ impl App {
             soft::run(store, member, rights_now, catalog, work, token).await;
             Ended::Quietly("soft failures")
         });
-        let (token, alive, store, rights_now) = (
-            recording.stop().clone(),
-            self.alive,
-            self.store.clone(),
-            rights.clone(),
-        );
+        let (token, alive, store, rights_now) =
+            (recording.stop().clone(), self.alive, self.store.clone(), rights.clone());
         recording.spawn(async move {
             while tokio::time::timeout(ALIVE, token.cancelled()).await.is_err() {
                 alive.note(WallMs::now());
@@ -460,12 +491,13 @@ impl App {
         }
     }
 
-    fn notifier(&self, tenures: &Tenures) -> anyhow::Result<Notifier> {
+    fn notifier(&self, tenures: &Tenures, may_tell: watch::Receiver<MayTell>) -> anyhow::Result<Notifier> {
         let (tenures, events, feed) = (tenures.clone(), self.events.clone(), self.feed.clone());
         let base_url = self.options.base_url.clone();
         Ok(Notifier::new(NotifierOptions {
             store: self.store.clone(),
             tenures,
+            may_tell,
             member: self.member.id.clone(),
             cluster: self.options.cluster.clone(),
             base_url,

@@ -98,7 +98,11 @@ impl Picture {
     pub(super) fn is_changed(&self, monitor: &MonitorName) -> bool {
         let held = self.held(monitor);
         let told = held.outbox.values().chain(held.told.values());
-        held.checkpoint.iter().chain(&held.past).chain(told).any(Since::changed_here)
+        held.checkpoint
+            .iter()
+            .chain(&held.past)
+            .chain(told)
+            .any(Since::changed_here)
     }
 
     fn held(&self, monitor: &MonitorName) -> &Held {
@@ -138,13 +142,20 @@ pub(super) fn judged(
     for alerter in here.alerters(there) {
         let key = keys::outbox_entry(alerter, monitor);
         let (entry, known) = (here.outbox.get(alerter), there.outbox.get(alerter));
-        let told = if ours(alerter) { None } else { here.told_here(there, alerter, since) };
+        let told = if ours(alerter) {
+            None
+        } else {
+            here.told_here(there, alerter, since)
+        };
         match told {
             Some(told) => ops.extend(with_told(entry, told, now).map(|entry| Op::Put(key, entry, None))),
             None => ops.extend(difference(&key, entry, known)),
         }
     }
-    let closed = here.past.iter().filter(|past| there.past.iter().all(|known| known.key != past.key));
+    let closed = here
+        .past
+        .iter()
+        .filter(|past| there.past.iter().all(|known| known.key != past.key));
     ops.extend(closed.map(|past| Op::Put(past.key.clone(), past.value.clone(), None)));
     if ops.is_empty() {
         return None;
@@ -236,13 +247,17 @@ fn difference(key: &Key, here: Option<&Entry>, there: Option<&Entry>) -> Option<
 /// What an alerter should know that another member works, with what it was told from here.
 fn with_told(entry: Option<&Entry>, told: ToldElsewhere, now: WallMs) -> Option<Bytes> {
     let entry = entry.and_then(|entry| decode::<OutboxEntry>(entry).ok());
-    // In place of an entry that is gone because all of it was told.
-    let ended = || OutboxEntry {
-        closed: Some(Closed::Recovered),
-        ..OutboxEntry::bare(told.episode, told.seq, Status::Ok, now)
+    // In place of an entry that is gone because all of it was told: nothing of this one is to be.
+    let all_told = || OutboxEntry {
+        closed: (told.status == Status::Ok).then_some(Closed::Recovered),
+        ..OutboxEntry::bare(told.episode, told.seq, told.status, now)
     };
-    let entry = entry.map_or_else(ended, |at| at.value);
-    encode(&OutboxEntry { told: Some(told), ..entry }).ok()
+    let entry = entry.map_or_else(all_told, |at| at.value);
+    encode(&OutboxEntry {
+        told: Some(told),
+        ..entry
+    })
+    .ok()
 }
 
 #[cfg(test)]
@@ -307,14 +322,22 @@ mod tests {
 
     #[test]
     fn what_did_not_change_is_not_written() {
-        let both = || vec![entry(keys::checkpoint(&web()), 7, "c"), entry(keys::told(&ops(), &web()), 8, "t")];
+        let both = || {
+            vec![
+                entry(keys::checkpoint(&web()), 7, "c"),
+                entry(keys::told(&ops(), &web()), 8, "t"),
+            ]
+        };
         assert_eq!(judged_by(true, both(), both()), None);
         assert!(told(&web(), &picture(both()), &picture(both()), |_| true).is_empty());
     }
 
     #[test]
     fn an_episode_that_was_opened_here_is_written_with_the_revisions_that_are_there() {
-        let here = vec![entry(keys::checkpoint(&web()), LOCAL.0 + 3, "open"), entry(keys::outbox_entry(&ops(), &web()), LOCAL.0 + 3, "e")];
+        let here = vec![
+            entry(keys::checkpoint(&web()), LOCAL.0 + 3, "open"),
+            entry(keys::outbox_entry(&ops(), &web()), LOCAL.0 + 3, "e"),
+        ];
         let commit = judged_by(true, here, Vec::new()).unwrap();
         assert_eq!(commit.guards, [Guard::Rev(keys::checkpoint(&web()), Revision(0))]);
         assert_eq!(commit.ops.len(), 2);
@@ -338,17 +361,18 @@ mod tests {
 
     #[test]
     fn whoever_works_an_alerter_is_told_what_was_told_from_here() {
-        let here = vec![
-            entry(keys::outbox_entry(&ops(), &web()), LOCAL.0 + 1, "not an entry"),
-            entry(keys::told(&ops(), &web()), LOCAL.0 + 2, told_record(3)),
-        ];
+        let here = vec![entry(keys::told(&ops(), &web()), LOCAL.0 + 2, told_record(3))];
         let of = |seq, status| ToldElsewhere {
             episode: EpisodeId(1),
             seq,
             status,
         };
-        let told = told_in_entry(judged_by(false, here, Vec::new())).unwrap().0;
-        assert_eq!(told, of(3, Status::Critical));
+        let told = told_in_entry(judged_by(false, here, Vec::new()));
+        assert_eq!(
+            told,
+            Some((of(3, Status::Critical), Status::Critical)),
+            "all of it is told"
+        );
         // Its end was told here: nothing is left of it but what the store remembers.
         let there = vec![entry(keys::told(&ops(), &web()), 90, told_record(3))];
         let ended = told_in_entry(judged_by(false, Vec::new(), there));
@@ -367,7 +391,10 @@ mod tests {
         let here = picture(vec![entry(keys::told(&ops(), &web()), LOCAL.0 + 2, "new")]);
         let there = picture(vec![entry(keys::told(&ops(), &web()), 90, "old")]);
         let commits = told(&web(), &here, &there, |_| true);
-        assert_eq!(commits[0].guards, [Guard::Rev(keys::told(&ops(), &web()), Revision(90))]);
+        assert_eq!(
+            commits[0].guards,
+            [Guard::Rev(keys::told(&ops(), &web()), Revision(90))]
+        );
         assert!(told(&web(), &here, &there, |_| false).is_empty(), "not ours to record");
     }
 

@@ -13,8 +13,8 @@ use crate::cluster::tenures::Holding;
 use crate::model::{AlerterName, Group, MonitorName, WallMs};
 use crate::store::records::{MemberRecord, StoreRecord, Table, slot};
 use crate::store::{
-    Commit, Entry, Guard, Key, LOCAL, Lost, Op, Outcome, Refusal, Revision, Session, SessionError, Standin, Store,
-    StoreError, Unproved, decode, keys,
+    Commit, Entry, Guard, Key, Lost, Op, Outcome, Refusal, Revision, Session, SessionError, Standin, Store, StoreError,
+    Unproved, decode, keys,
 };
 
 /// One attempt to return takes this long, at most.
@@ -113,7 +113,9 @@ impl Returning {
             (None, Some(_)) => {}
             (_, Some(found)) => {
                 let id = found.value.id;
-                return Err(NotBack::Strange(format!("its id is {id}, which is not that of the store that was here before")));
+                return Err(NotBack::Strange(format!(
+                    "its id is {id}, which is not that of the store that was here before"
+                )));
             }
             (_, None) => return Err(NotBack::Strange("it has no id: it is empty, or was wiped".to_owned())),
         }
@@ -133,11 +135,17 @@ impl Returning {
     async fn gone(&self, there: &Store, here: &Store) -> Result<(usize, usize), NotBack> {
         let mut known = BTreeSet::new();
         for prefix in [keys::monitors(), keys::alerters()] {
-            each(here, &prefix, |entry| drop(known.insert(entry.key))).await?;
+            each(here, &prefix, |entry| {
+                known.insert(entry.key);
+            })
+            .await?;
         }
         let all = known.len();
         for prefix in [keys::monitors(), keys::alerters()] {
-            each(there, &prefix, |entry| drop(known.remove(&entry.key))).await?;
+            each(there, &prefix, |entry| {
+                known.remove(&entry.key);
+            })
+            .await?;
         }
         Ok((known.len(), all))
     }
@@ -196,10 +204,15 @@ impl Carrying<'_> {
         for monitor in carry::monitors(&here, &there) {
             let ours = |alerter: &AlerterName| self.kept(&Group::notify(), alerter.as_str());
             told.extend(carry::told(monitor, &here, &there, ours));
-            let Some(group) = self.group(monitor, &here) else { continue };
+            let Some(group) = self.group(monitor, &here) else {
+                continue;
+            };
             if self.kept(&group, monitor.as_str()) {
                 let change = carry::judged(monitor, &here, &there, since, ours, WallMs::now());
-                let change = change.map(|commit| Change { monitor: monitor.clone(), commit });
+                let change = change.map(|commit| Change {
+                    monitor: monitor.clone(),
+                    commit,
+                });
                 judged.entry(group).or_default().extend(change);
             } else if here.is_changed(monitor) {
                 carried.lost += 1;
@@ -238,7 +251,10 @@ impl Carrying<'_> {
                 }
             }
         } else {
-            each(&self.there, &keys::monitors(), |entry| drop(revs.insert(entry.key, entry.rev))).await?;
+            each(&self.there, &keys::monitors(), |entry| {
+                revs.insert(entry.key, entry.rev);
+            })
+            .await?;
         }
         let commits = changes.into_iter().map(|change| {
             let key = keys::monitor(&change.monitor);
@@ -268,7 +284,9 @@ impl Carrying<'_> {
                     tracing::error!(%error, "a change that was made without the store cannot be recorded");
                 }
                 Outcome::Refused(Refusal::Shared) => {
-                    return Err(NotBack::Again("the plan has changed, or the session is over".to_owned()));
+                    return Err(NotBack::Again(
+                        "the plan has changed, or the session is over".to_owned(),
+                    ));
                 }
                 Outcome::Refused(Refusal::Own) => {
                     return Err(NotBack::Again("somebody else is writing, too".to_owned()));

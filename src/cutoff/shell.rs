@@ -19,7 +19,8 @@ use crate::model::{Group, MonitorName, WallMs};
 use crate::notifications::MayTell;
 use crate::store::records::MemberRecord;
 use crate::store::{
-    Commit, Face, Lost, Op, Outcome, Session, SessionError, Standin, Store, StoreError, Unproved, encode, keys, seat_value,
+    Commit, Face, Lost, Op, Outcome, Session, SessionError, Standin, Store, StoreError, Unproved, encode, keys,
+    seat_value,
 };
 use crate::tasks::Tasks;
 
@@ -156,7 +157,10 @@ impl CutOff {
             self.look(&mut known).await;
             let state = known.course.state();
             want(asks, state.asks() || known.settling.is_some());
-            want(&self.wants_test, matches!(state, State::Doubtful | State::Outage | State::Isolated));
+            want(
+                &self.wants_test,
+                matches!(state, State::Doubtful | State::Outage | State::Isolated),
+            );
             tokio::select! {
                 () = sleep(LOOK) => {}
                 _ = verdicts.changed() => {}
@@ -186,7 +190,10 @@ impl CutOff {
         if state == State::CutOff {
             self.lose().await;
         }
-        if known.settling.is_some_and(|until| seen.now >= until || self.rounds.settled_elsewhere()) {
+        if known
+            .settling
+            .is_some_and(|until| seen.now >= until || self.rounds.settled_elsewhere())
+        {
             known.settling = None;
         }
         let telling = self.tells(known, &seen);
@@ -246,7 +253,9 @@ impl CutOff {
         let before = self.rights.borrow().session.clone();
         // What the copy holds is of this moment; a session there, before anybody acts on it.
         let stood = match self.standin.stand_in().await {
-            Ok(()) => alone(&self.standin.copy(), &self.record).await.map_err(|error| error.to_string()),
+            Ok(()) => alone(&self.standin.copy(), &self.record)
+                .await
+                .map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
         match stood {
@@ -256,7 +265,10 @@ impl CutOff {
                 self.footing.send_replace(Footing::Copy(session));
             }
             Err(error) if error != known.said => {
-                tracing::error!(error, "cannot go on from the copy on disk, trying on; changes are kept in memory");
+                tracing::error!(
+                    error,
+                    "cannot go on from the copy on disk, trying on; changes are kept in memory"
+                );
                 known.said = error;
             }
             Err(_) => {}
@@ -311,11 +323,15 @@ impl CutOff {
             let Some(entry) = catalog.monitor(monitor.as_str()) else {
                 return false;
             };
-            let Some((group, slot)) = entry.slot() else { return false };
+            let Some((group, slot)) = entry.slot() else {
+                return false;
+            };
             let newest = rounds.newest();
             let table = newest.get(&Group::named(&group));
             // Without a newer one it is ours, and somebody who has the store may give it away at any moment.
-            table.and_then(|table| table.run(slot)).is_some_and(|run| run.judge.is_none())
+            table
+                .and_then(|table| table.run(slot))
+                .is_some_and(|run| run.judge.is_none())
         })
     }
 
@@ -332,11 +348,16 @@ impl CutOff {
                     catalog: self.catalog.clone(),
                     before: known.before.clone(),
                 };
-                known.trying.spawn(async move { Found::Returned(returning.run().await) });
+                known
+                    .trying
+                    .spawn(async move { Found::Returned(returning.run().await) });
             }
             return;
         }
-        let away = matches!(state, State::Doubtful | State::Outage | State::CutOff | State::Isolated | State::StoreFull);
+        let away = matches!(
+            state,
+            State::Doubtful | State::Outage | State::CutOff | State::Isolated | State::StoreFull
+        );
         if away && self.standin.face() == Face::Copy && seen.now >= known.probe_at {
             known.probe_at = seen.now + PROBE;
             self.probe(known, state);
@@ -351,10 +372,12 @@ impl CutOff {
             // With the session of before: should it live, it goes on living.
             let read = match &before {
                 Some(session) => timeout(PROBED_WITHIN, session.prove()).await,
-                None => timeout(PROBED_WITHIN, async {
-                    outer.get(&key).await.map(drop).map_err(Unproved::Store)
-                })
-                .await,
+                None => {
+                    timeout(PROBED_WITHIN, async {
+                        outer.get(&key).await.map(drop).map_err(Unproved::Store)
+                    })
+                    .await
+                }
             };
             let silent = || Unproved::Store(StoreError::Unavailable("no answer in time".to_owned()));
             let read = read.unwrap_or_else(|_| Err(silent()));

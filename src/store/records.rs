@@ -105,12 +105,50 @@ pub struct OutboxEntry {
     /// Its runbook.
     #[serde(default)]
     pub runbook: String,
-    /// It was told while the store could not record it.
-    #[serde(default)]
-    pub told: bool,
+    /// What it was told of this monitor without the store, or by another member, and what is not recorded as told yet. (Once there was a flag of
+    /// the name `told`.)
+    #[serde(default, rename = "told_elsewhere", skip_serializing_if = "Option::is_none")]
+    pub told: Option<ToldElsewhere>,
     /// The end of the episode before, where this took the place of that news: who was told of its begin is told how it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub displaced: Option<Displaced>,
+}
+
+impl OutboxEntry {
+    /// Of which nothing is known but what it is now.
+    #[must_use]
+    pub fn bare(episode: EpisodeId, seq: u32, status: Status, now: WallMs) -> Self {
+        Self {
+            v: FORMAT,
+            episode,
+            seq,
+            status,
+            from: status,
+            closed: None,
+            since: WallMs(episode.0),
+            at: now,
+            count: 0,
+            message: String::new(),
+            trail: Vec::new(),
+            kind: String::new(),
+            description: String::new(),
+            tags: Vec::new(),
+            runbook: String::new(),
+            told: None,
+            displaced: None,
+        }
+    }
+}
+
+/// What an alerter was told of a monitor, by somebody who could not record it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ToldElsewhere {
+    /// The episode.
+    pub episode: EpisodeId,
+    /// Number of the change.
+    pub seq: u32,
+    /// Its status; `ok`: its end was told.
+    pub status: Status,
 }
 
 /// The end of an episode that nobody was told of before the next one began.

@@ -63,7 +63,11 @@ impl Drop for Answering {
     fn drop(&mut self) {
         let mut inner = self.hub.0.lock();
         // The next process of this member may answer by now.
-        if inner.answering.get(&self.member).is_some_and(|now| Arc::ptr_eq(now, &self.answers)) {
+        if inner
+            .answering
+            .get(&self.member)
+            .is_some_and(|now| Arc::ptr_eq(now, &self.answers))
+        {
             inner.answering.remove(&self.member);
         }
     }
@@ -86,7 +90,10 @@ impl Line {
             return Err(AskError::Late);
         };
         let answered = tokio::time::timeout(within, answers.answer(&self.me, question.into())).await;
-        answered.map_err(|_| AskError::Late)?.map_err(AskError::Refused)?.try_into()
+        answered
+            .map_err(|_| AskError::Late)?
+            .map_err(AskError::Refused)?
+            .try_into()
     }
 }
 

@@ -16,6 +16,7 @@ use crate::cluster::abstain::Abstain;
 use crate::cluster::tenures::Tenures;
 use crate::cluster::{Cluster, Footing, Rights, Tables, event_log};
 use crate::config::definition::Strictness;
+use crate::cutoff::{self, CutOff, Rounds, Standing};
 use crate::director::{Director, plan};
 use crate::events::{EventKind, Events};
 use crate::feed::Feed;
@@ -27,7 +28,6 @@ use crate::manager::stats::LaneStats;
 use crate::manager::{Lanes, Manager, soft};
 use crate::model::{MemberId, WallMs};
 use crate::monitors::{CheckCx, CheckOptions};
-use crate::cutoff::{self, CutOff, Rounds, Standing};
 use crate::notifications::{MayTell, Notifier, NotifierEvent, NotifierOptions};
 use crate::peers::{Directory, directory};
 use crate::store::records::{ClusterSettings, MemberRecord};
@@ -90,7 +90,7 @@ impl Place {
     /// As on an embedded store: nothing stands in for it.
     pub(super) fn alone(store: &Store) -> Self {
         Self {
-            home: place.home.clone(),
+            home: store.clone(),
             view: store.clone(),
             standin: None,
             hub: Hub::default(),
@@ -234,7 +234,6 @@ impl Member {
                 pages: Arc::new(NoPages),
                 tables: tables.clone(),
                 seen: Seen::new(place.home.clone(), id.clone()),
-                standing: standing.clone(),
             };
             answering = Some(place.hub.answer(&id, Arc::new(answers)));
             let cut_off = CutOff {

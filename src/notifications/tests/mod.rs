@@ -181,7 +181,7 @@ fn entry(episode: i64, seq: u32, status: Status) -> OutboxEntry {
         description: String::new(),
         tags: vec!["prod".to_owned()],
         runbook: String::new(),
-        told: false,
+        told: None,
         displaced: None,
     }
 }
