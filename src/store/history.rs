@@ -152,8 +152,8 @@ impl History {
                             return;
                         }
                     }
-                    if upto != at {
-                        at = upto;
+                    at = upto;
+                    if at < *newest.borrow() {
                         continue;
                     }
                 }

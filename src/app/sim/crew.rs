@@ -12,6 +12,7 @@ use crate::cutoff::State;
 use crate::model::{Group, MemberId, MonitorName, Status, WallMs};
 use crate::store::records::slot;
 use crate::store::{Faults, Memory, Store, standin_in_memory};
+use crate::tasks::process::Process;
 
 /// The members, by name. The world has the store; its own member does not run.
 pub(super) struct Crew {
@@ -25,6 +26,7 @@ pub(super) struct Crew {
 
 struct One {
     member: Option<Member>,
+    process: Process,
     store: Store,
     faults: Faults,
     /// The disk that its copy of the store is on.
@@ -85,6 +87,7 @@ impl Crew {
             let (store, faults) = self.world.faults.another_client();
             One {
                 member: None,
+                process: Process::default(),
                 store,
                 faults,
                 disk: self.stand_in.then(|| Memory::new().0),
@@ -99,7 +102,8 @@ impl Crew {
             boot: self.boots,
             alive: one.alive,
         };
-        one.member = Some(Member::start(begin).await?);
+        one.process = Process::default();
+        one.member = Some(one.process.run(Member::start(begin)).await?);
         Ok(())
     }
 
@@ -124,6 +128,21 @@ impl Crew {
         clean
     }
 
+    /// `kill -STOP` or `kill -CONT`.
+    pub(super) fn set_paused(&mut self, name: &str, paused: bool) {
+        let process = &self.members[name].process;
+        match paused {
+            true => process.pause(),
+            false => process.go_on(),
+        }
+    }
+
+    /// Whether it can do anything: it runs, and is not paused.
+    pub(super) fn is_active(&self, name: &str) -> bool {
+        let one = self.members.get(name);
+        one.is_some_and(|one| one.member.is_some() && !one.process.is_paused())
+    }
+
     pub(super) fn running(&self) -> Vec<String> {
         let running = self.members.iter().filter(|(_, one)| one.member.is_some());
         running.map(|(name, _)| name.clone()).collect()
@@ -131,6 +150,13 @@ impl Crew {
 
     pub(super) fn member(&self, name: &str) -> &Member {
         self.members[name].member.as_ref().unwrap()
+    }
+
+    pub(super) fn members_mut(&mut self) -> Vec<(String, &mut Member)> {
+        let members = self.members.iter_mut();
+        members
+            .filter_map(|(name, one)| Some((name.clone(), one.member.as_mut()?)))
+            .collect()
     }
 
     /// What is between this member and the store.

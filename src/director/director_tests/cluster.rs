@@ -80,6 +80,20 @@ async fn a_director_that_dies_is_replaced_and_its_slots_are_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_director_that_died_and_comes_back_waits_as_any_other_that_was_lost() {
+    let mut world = three().await;
+    let dead = director_of(&world);
+    world.kill(&dead);
+    let left: Vec<String> = world.nodes.keys().cloned().collect();
+    world.until("untagged", &left.join(" ")).await;
+    assert_eq!(world.said(&format!("member {dead} is gone: its lease is over")), 2);
+    world.start(&dead, &[]).await;
+    let took = world.until("untagged", "a b c").await;
+    let wait = Duration::from_secs(20);
+    assert!((wait..wait + Duration::from_secs(1)).contains(&took), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_director_that_has_just_come_waits_a_lease_time_before_it_takes_from_others() {
     let mut world = three().await;
     world.nodes.clear();
