@@ -61,6 +61,10 @@ impl Schedule for Chaos {
             world: World::new(),
             begun_before: 0,
         };
+        // As a member of a store that may be away; and as one that is alone with its own.
+        chaos.world.disk = chaos.course.rng.bool().then(|| Memory::new().0);
+        let copied = chaos.world.disk.is_some();
+        chaos.course.note(format!("the member has a copy of the store: {copied}"));
         for name in ALERTERS {
             chaos.put_alerter(name).await;
         }

@@ -11,7 +11,7 @@ use super::world::World;
 use crate::cutoff::State;
 use crate::model::{Group, MemberId, MonitorName, Status, WallMs};
 use crate::store::records::slot;
-use crate::store::{Faults, Memory, Store, standin_in_memory};
+use crate::store::{Faults, Memory, Store};
 use crate::tasks::process::Process;
 
 /// The members, by name. The world has the store; its own member does not run.
@@ -34,23 +34,6 @@ struct One {
     alive: Option<WallMs>,
 }
 
-impl One {
-    fn place(&self, hub: &Hub) -> Place {
-        match &self.disk {
-            None => Place::alone(&self.store),
-            Some(disk) => {
-                let (view, standin) = standin_in_memory(&self.store, disk);
-                Place {
-                    home: self.store.clone(),
-                    view,
-                    standin: Some(standin),
-                    hub: hub.clone(),
-                }
-            }
-        }
-    }
-}
-
 impl Crew {
     /// Starts these members over a new store.
     pub(super) async fn of(world: World, names: &[&str]) -> Self {
@@ -60,6 +43,10 @@ impl Crew {
     /// Starts members that can go on without the store.
     pub(super) async fn with_copies(world: World, names: &[&str]) -> Self {
         Self::begin(world, names, true).await
+    }
+
+    pub(super) fn has_copies(&self) -> bool {
+        self.stand_in
     }
 
     async fn begin(world: World, names: &[&str], stand_in: bool) -> Self {
@@ -97,7 +84,7 @@ impl Crew {
         assert!(one.member.is_none(), "{name} runs");
         let begin = Begin {
             id: MemberId::parse(name).unwrap(),
-            place: one.place(&self.hub),
+            place: Place::of(&one.store, one.disk.as_ref(), &self.hub),
             tags: self.world.tags.clone(),
             boot: self.boots,
             alive: one.alive,

@@ -31,7 +31,7 @@ use crate::monitors::{CheckCx, CheckOptions};
 use crate::notifications::{MayTell, Notifier, NotifierEvent, NotifierOptions};
 use crate::peers::{Directory, directory};
 use crate::store::records::{ClusterSettings, MemberRecord};
-use crate::store::{Face, Standin, Store, StoreError};
+use crate::store::{Face, Memory, Standin, Store, StoreError, standin_in_memory};
 use crate::tasks::Tasks;
 
 const GRACE: Duration = Duration::from_secs(5);
@@ -87,13 +87,15 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// As on an embedded store: nothing stands in for it.
-    pub(super) fn alone(store: &Store) -> Self {
+    /// With a copy of the store on that disk; without one, as on an embedded store, nothing stands in for it.
+    pub(super) fn of(home: &Store, disk: Option<&Arc<Memory>>, hub: &Hub) -> Self {
+        let standing = disk.map(|disk| standin_in_memory(home, disk));
+        let (view, standin) = standing.unzip();
         Self {
-            home: store.clone(),
-            view: store.clone(),
-            standin: None,
-            hub: Hub::default(),
+            home: home.clone(),
+            view: view.unwrap_or_else(|| home.clone()),
+            standin,
+            hub: hub.clone(),
         }
     }
 }

@@ -38,6 +38,12 @@ enum Fault {
     Drained(usize),
     /// Of nobody: the store itself takes nothing.
     Full,
+    /// It is not there for anybody.
+    Stopped,
+    /// Nor time for leases; with it they all go.
+    Frozen,
+    /// This one and the next do not hear one another.
+    Apart(usize),
 }
 
 struct Storm {
@@ -65,7 +71,12 @@ impl Schedule for Storm {
             let spec = spec(&mut course.rng);
             world.put_monitor(&name(n), spec).await;
         }
-        let crew = Crew::of(world, MEMBERS).await;
+        // As members that share a store are; and, for what the store alone has to stand, without what stands in for it.
+        let crew = match course.rng.u8(0..3) {
+            0 => Crew::of(world, MEMBERS).await,
+            _ => Crew::with_copies(world, MEMBERS).await,
+        };
+        course.note(format!("members have copies of the store: {}", crew.has_copies()));
         Self { course, crew }
     }
 
@@ -93,7 +104,7 @@ impl Schedule for Storm {
         let n = self.course.rng.usize(0..MEMBERS.len());
         let member = MEMBERS[n];
         let runs = self.crew.is_active(member);
-        match self.course.rng.u8(0..18) {
+        match self.course.rng.u8(0..22) {
             0..=3 => {
                 let name = *self.course.one(TARGETS);
                 let to = *self
@@ -128,6 +139,9 @@ impl Schedule for Storm {
                 self.crew.set_paused(member, true);
             }
             12 if self.course.begin(Fault::Full, 8_000) => self.crew.world.faults.set_full(true),
+            15 if !self.store_is_away() && self.course.begin(Fault::Stopped, 40_000) => self.crew.world.faults.stop(),
+            16 if !self.store_is_away() && self.course.begin(Fault::Frozen, 20_000) => self.crew.world.faults.freeze(),
+            17..=18 if self.course.begin(Fault::Apart(n), 60_000) => self.part(n, true),
             13 => {
                 self.course.note("compacted, and watches dropped");
                 self.crew.world.faults.compact();
@@ -167,6 +181,12 @@ impl Schedule for Storm {
             // One that was killed meanwhile is another process by now, or none.
             Fault::Paused(n) => self.crew.set_paused(MEMBERS[n], false),
             Fault::Full => self.crew.world.faults.set_full(false),
+            Fault::Stopped => self.crew.world.faults.start(),
+            Fault::Frozen => {
+                stage(|stage| stage.begun.push(WallMs::now()));
+                self.crew.world.faults.wake();
+            }
+            Fault::Apart(n) => self.part(n, false),
             Fault::Line(n) => {
                 let line = self.crew.line(MEMBERS[n]);
                 line.set_unavailable(false);
@@ -177,13 +197,26 @@ impl Schedule for Storm {
             }
             Fault::Drained(n) => {
                 let undrain = Op::Delete(keys::intent(&MemberId::parse(MEMBERS[n]).unwrap()));
-                assert!(self.crew.world.write(vec![undrain]).await);
+                if !self.crew.world.write(vec![undrain]).await {
+                    // The store is away.
+                    self.course.end_after(fault, Duration::from_secs(1));
+                }
             }
         }
     }
 }
 
 impl Storm {
+    fn store_is_away(&self) -> bool {
+        self.course
+            .suffers(|fault| matches!(fault, Fault::Stopped | Fault::Frozen))
+    }
+
+    fn part(&self, n: usize, apart: bool) {
+        let next = (n + 1) % MEMBERS.len();
+        self.crew.hub.cut(MEMBERS[n], MEMBERS[next], apart);
+    }
+
     /// Something is wrong between one member and the store.
     fn misbehave(&mut self, n: usize) {
         if !self.course.begin(Fault::Line(n), 25_000) {
