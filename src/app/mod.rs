@@ -31,7 +31,7 @@ use crate::cluster::identity::{Identity, LastAlive};
 use crate::cluster::tenures::Tenures;
 use crate::cluster::{Cluster, Footing, Rights, Tables, event_log};
 use crate::config::kinds::Kinds;
-use crate::cutoff::{CutOff, Rounds, Standing};
+use crate::cutoff::{CutOff, Rounds, SelfTest, Standing};
 use crate::director::{Director, plan, prune};
 use crate::events::{EventKind, Events};
 use crate::feed::{Feed, Signal};
@@ -87,6 +87,10 @@ pub struct ServerOptions {
     pub peer_listen: Option<String>,
     /// The address that they are told, where they cannot reach that one.
     pub advertise: Option<String>,
+    /// Places (`host:port`) one of which can be reached where this member is not cut off from everything; empty: those of the alerters.
+    pub self_test: Vec<String>,
+    /// How long a member that cannot know who has the store tells nobody; none: for ever.
+    pub isolated_after: Option<Duration>,
 }
 
 /// How long runs and deliveries in flight may take to end when the process is asked to stop.
@@ -297,10 +301,21 @@ impl App {
         let (footing, stands) = watch::channel(self.footing);
         let (token, cluster) = (belonging.stop().clone(), self.cluster);
         let rights = cluster.rights.subscribe();
-        if let (Some(standin), Some(peering)) = (self.standin.take(), &self.peering) {
-            let rounds = Rounds::new(Arc::new(peering.peers.clone()), tables.clone());
-            let standing = Standing::new(Some(rounds.clone()));
-            let (_passes, passes) = watch::channel(true);
+        let home = cluster.home.clone();
+        let rounds = self
+            .peering
+            .as_ref()
+            .map(|peering| Rounds::new(Arc::new(peering.peers.clone()), tables.clone()));
+        let standing = Standing::new(rounds.clone());
+        if let (Some(standin), Some(rounds)) = (self.standin.take(), &rounds) {
+            let (passed, passes) = watch::channel(false);
+            let wants_test = watch::Sender::new(false);
+            let test = self_test(&self.options, &self.catalog);
+            let (token, wanted) = (belonging.stop().clone(), wants_test.subscribe());
+            belonging.spawn(async move {
+                test.run(wanted, passed, token).await;
+                Ended::Quietly("self-test")
+            });
             let cut_off = CutOff {
                 standin,
                 store: self.store.clone(),
@@ -311,11 +326,11 @@ impl App {
                 footing,
                 may_tell,
                 tables: tables.clone(),
-                rounds,
+                rounds: rounds.clone(),
                 passes,
-                wants_test: watch::Sender::new(false),
-                isolated_after: Some(Duration::from_secs(60)),
-                standing,
+                wants_test,
+                isolated_after: self.options.isolated_after,
+                standing: standing.clone(),
                 events: self.events.clone(),
             };
             let token = belonging.stop().clone();
@@ -389,7 +404,7 @@ impl App {
         let others = self.peering.as_ref().map(|peering| peering.others(&tables, &open));
         let others_here = self.peering.as_ref().map(Peering::others_here);
         let (backend, path) = store::described(&self.options);
-        let health = Health::new(backend, Some(path));
+        let health = Health::new(backend, Some(path), standing.clone());
         let state = ApiState::new(Parts {
             catalog: self.catalog.clone(),
             lanes,
@@ -411,9 +426,11 @@ impl App {
             },
         });
         let mut serving: Tasks<Ended> = Tasks::child_of(&never);
-        if let Some(peering) = self.peering {
+        if let Some((peering, rounds)) = self.peering.zip(rounds) {
             let answering = Answering {
-                seen: Seen::new(self.store.clone(), record.id.clone()),
+                standing,
+                rounds,
+                seen: Seen::new(home, record.id.clone()),
                 record,
                 catalog: self.catalog.clone(),
                 pages: Arc::new(state.clone()),
@@ -579,6 +596,19 @@ fn member_record(options: &ServerOptions, identity: &Identity, listener: &TcpLis
         weight: options.weight.unwrap_or_else(limits::weight),
         kinds: crate::monitors::KINDS.iter().map(|kind| kind.name.to_owned()).collect(),
         ..MemberRecord::new(identity.member.clone(), &identity.identity, &boot)
+    }
+}
+
+/// What shows whether this member can tell anybody anything: the places that the operator names, or those that alerters go to.
+fn self_test(options: &ServerOptions, catalog: &Catalog) -> SelfTest {
+    let catalog = catalog.clone();
+    SelfTest {
+        named: options.self_test.clone(),
+        alerters: Arc::new(move || {
+            let alerters = catalog.alerters();
+            let defs = alerters.iter().filter_map(|entry| entry.def.as_ref());
+            defs.filter_map(|def| def.alerter.place()).collect()
+        }),
     }
 }
 

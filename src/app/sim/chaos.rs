@@ -13,7 +13,7 @@ use super::stage::{Answer as FarAnswer, Target, stage};
 use super::world::{World, alerter, answers, monitor, target};
 use crate::alerters::Retry;
 use crate::model::WallMs;
-use crate::store::{Answer, Chances, Op, keys};
+use crate::store::{Answer, Chances, Memory, Op, keys};
 
 const MONITORS: &[&str] = &["m0", "m1", "m2", "m3"];
 const ALERTERS: &[&str] = &["a0", "a1", "a2", "a3"];
@@ -64,7 +64,9 @@ impl Schedule for Chaos {
         // As a member of a store that may be away; and as one that is alone with its own.
         chaos.world.disk = chaos.course.rng.bool().then(|| Memory::new().0);
         let copied = chaos.world.disk.is_some();
-        chaos.course.note(format!("the member has a copy of the store: {copied}"));
+        chaos
+            .course
+            .note(format!("the member has a copy of the store: {copied}"));
         for name in ALERTERS {
             chaos.put_alerter(name).await;
         }

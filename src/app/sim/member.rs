@@ -236,6 +236,8 @@ impl Member {
                 pages: Arc::new(NoPages),
                 tables: tables.clone(),
                 seen: Seen::new(place.home.clone(), id.clone()),
+                standing: standing.clone(),
+                rounds: rounds.clone(),
             };
             answering = Some(place.hub.answer(&id, Arc::new(answers)));
             let cut_off = CutOff {
