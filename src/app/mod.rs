@@ -42,7 +42,7 @@ use crate::manager::stats::LaneStats;
 use crate::manager::{Lanes, Manager, soft};
 use crate::model::{MemberId, Secret, WallMs};
 use crate::monitors::{CheckCx, CheckOptions};
-use crate::notifications::{Notifier, NotifierOptions};
+use crate::notifications::{MayTell, Notifier, NotifierOptions};
 use crate::store::records::{MemberRecord, slot};
 use crate::store::{Claim, EtcdOptions, Session, Store};
 use crate::tasks::Tasks;
@@ -455,6 +455,7 @@ impl App {
         Ok(Notifier::new(NotifierOptions {
             store: self.store.clone(),
             tenures,
+            may_tell: watch::channel(MayTell::Yes).1,
             member: self.session.member().clone(),
             cluster: self.options.cluster.clone(),
             base_url,

@@ -254,7 +254,7 @@ impl About<'_> {
             description: text(|s| &s.description),
             tags: self.settings.map(|s| s.tags.clone()).unwrap_or_default(),
             runbook: text(|s| &s.runbook),
-            told: false,
+            told: None,
             displaced: None,
         }
     }

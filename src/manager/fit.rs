@@ -109,7 +109,7 @@ mod tests {
             description: description.to_owned(),
             tags: (0..tags).map(|i| format!("tag-{i}")).collect(),
             runbook: String::new(),
-            told: false,
+            told: None,
             displaced: None,
         }
     }

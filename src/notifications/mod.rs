@@ -9,15 +9,16 @@
 //!
 //! *Guarantees*: every entry is told at least once or visibly given up, in order for one alerter and monitor; twice only if whoever works the
 //! alerter dies or loses it between the far end's answer and the record, or the answer is lost. *Assumptions*: the judge alone writes the
-//! outbox; one member alone works an alerter, and its tenure is part of every commit. *Caveats*: a silence keeps trouble from being told, not
-//! its end: where somebody was told, an incident is open. A member that was paused may make one more attempt of what it had begun before it
-//! learns that the alerter is another's: whoever takes over gives it the time of one attempt.
+//! outbox; one member alone works an alerter, its tenure is part of every commit, and [`MayTell`] of every attempt. *Caveats*: a silence keeps
+//! trouble from being told, not its end: where somebody was told, an incident is open. A member that is paused in the very moment in which an
+//! attempt begins makes it when it wakes: whoever takes over gives it the time of one attempt.
 
 mod dedup;
 mod event;
 mod gate;
 mod lane;
 mod limits;
+mod may_tell;
 mod message;
 mod pace;
 #[cfg(test)]
@@ -29,11 +30,13 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 pub use event::NotifierEvent;
 pub use lane::GaveUp;
+pub use may_tell::MayTell;
 pub use view::{AlerterFacts, Counts, LastDelivery, NotificationItem, NotificationState, NotifierView};
 
 use crate::alerters::{DeliveryCx, DeliveryError, DynAlerter, Receipt};
@@ -56,6 +59,8 @@ pub struct NotifierOptions {
     pub store: Store,
     /// Which alerters are ours to work, and by which right: the slots of the group `notify`.
     pub tenures: Tenures,
+    /// Whether a delivery may begin, now. A right that this member does not know to be lost does not say that.
+    pub may_tell: watch::Receiver<MayTell>,
     /// This member, named in messages.
     pub member: MemberId,
     /// Name of the cluster: part of the keys of messages and incidents.

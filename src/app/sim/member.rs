@@ -25,7 +25,7 @@ use crate::manager::stats::LaneStats;
 use crate::manager::{Lanes, Manager, soft};
 use crate::model::{MemberId, WallMs};
 use crate::monitors::{CheckCx, CheckOptions};
-use crate::notifications::{Notifier, NotifierEvent, NotifierOptions};
+use crate::notifications::{MayTell, Notifier, NotifierEvent, NotifierOptions};
 use crate::store::Store;
 use crate::store::records::MemberRecord;
 use crate::tasks::Tasks;
@@ -251,6 +251,7 @@ fn notifier(id: &MemberId, store: &Store, tenures: &Tenures, events: &Events) ->
     Notifier::new(NotifierOptions {
         store: store.clone(),
         tenures,
+        may_tell: watch::channel(MayTell::Yes).1,
         member: id.clone(),
         cluster: "main".to_owned(),
         base_url: None,

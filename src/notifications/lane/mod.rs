@@ -37,7 +37,9 @@ pub(crate) struct Around {
     pub(crate) alerter: Option<AlerterNow>,
     /// Whether a silence mutes this monitor.
     pub(crate) muted: bool,
-    /// Whether a delivery may begin.
+    /// Whether a delivery may begin, as far as other members are concerned.
+    pub(crate) may_tell: bool,
+    /// Whether one may begin, as far as the others of this member are.
     pub(crate) granted: bool,
     /// Whether the alerter as a whole is paused, because its far end fails.
     pub(crate) paused: bool,
@@ -79,7 +81,7 @@ pub(crate) enum Action {
     Read,
     /// Wants to deliver; look again with [`Around::granted`].
     Ready,
-    /// Try once; then [`Lane::attempted`].
+    /// Try once; then [`Lane::attempted`], or [`Lane::not_attempted`].
     Attempt(Box<Message>),
     /// Nothing to do until then, or until an input.
     Wait(Option<Duration>),
@@ -92,11 +94,20 @@ pub(crate) enum Action {
 pub(crate) struct Write {
     /// What to make of the record of what was told, if it stands at the given revision (0: is not there).
     pub(crate) told: Option<(Revision, Option<Told>)>,
-    /// Only if the entry stands at this revision. With every record that is new: that it is *absent* may be true again later, and
-    /// a copy without answer would then come true too; a revision never is.
-    pub(crate) while_entry: Option<Revision>,
-    /// Delete the entry, if it stands at this revision.
-    pub(crate) drop: Option<Revision>,
+    /// Only if the entry stands at this revision, and what becomes of it. With every record that is new: that it is *absent* may be true again
+    /// later, and a copy without answer would then come true too; a revision never is.
+    pub(crate) entry: Option<(Revision, Then)>,
+}
+
+/// What becomes of an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// It stays as it is.
+    Stays,
+    /// It is done with.
+    Goes,
+    /// What it says was told elsewhere is recorded; the rest of it stays.
+    Is(Arc<OutboxEntry>),
 }
 
 /// What became of a commit.
@@ -237,6 +248,8 @@ pub(crate) struct Lane {
     unrecorded: bool,
     /// The entry of this revision is done with.
     done_with: Option<Revision>,
+    /// The entry of this revision says what was told elsewhere, and `mind` knows of it.
+    adopted: Option<Revision>,
     must_read: bool,
     /// It may have been made, or may be made later: sent again as it is until that is known. Anything else in its place, and it
     /// could still come true afterwards.
@@ -282,6 +295,7 @@ impl Lane {
             unsent: None,
             unrecorded: false,
             done_with: None,
+            adopted: None,
             must_read: false,
             in_doubt: None,
             busy: Busy::No,
@@ -317,7 +331,7 @@ impl Lane {
             return;
         }
         // Commits of an earlier right to work are refused from now on, and revisions may count anew.
-        self.in_doubt = None;
+        (self.in_doubt, self.adopted) = (None, None);
         self.seen = Revision(0);
         self.read(told, entry, at);
         self.seen = at;
@@ -370,7 +384,7 @@ impl Lane {
     /// Whether something is known that the store has not taken yet.
     #[must_use]
     pub(crate) fn dirty(&self) -> bool {
-        self.must_read || self.in_doubt.is_some() || self.mind != self.stored || self.drops().is_some()
+        self.must_read || self.in_doubt.is_some() || self.mind != self.stored || self.drops() || self.adopts()
     }
 
     /// Whether an action of it is on its way.
@@ -415,10 +429,16 @@ impl Lane {
         }
     }
 
-    /// What the store is to be told of, if anything.
-    fn drops(&self) -> Option<Revision> {
-        let wanted = self.wanted.as_ref()?;
-        self.done_with.filter(|rev| *rev == wanted.rev)
+    /// Whether the store is to be told that the entry is done with.
+    fn drops(&self) -> bool {
+        let rev = self.wanted.as_ref().map(|wanted| wanted.rev);
+        rev.is_some() && self.done_with == rev
+    }
+
+    /// Whether it is to be told that what the entry says of elsewhere is taken note of.
+    fn adopts(&self) -> bool {
+        let rev = self.wanted.as_ref().map(|wanted| wanted.rev);
+        rev.is_some() && self.adopted == rev
     }
 }
 

@@ -38,3 +38,46 @@ fn what_a_dead_notifier_sent_would_do_harm_if_it_were_taken() {
     };
     finds(Wrong::NoFence, bounds);
 }
+
+#[test]
+fn what_was_told_elsewhere_and_is_not_said_is_told_again_or_stays_open() {
+    let bounds = Bounds {
+        changes: 1,
+        elsewhere: 1,
+        ..NOTHING
+    };
+    finds(Wrong::NotSaid, bounds);
+}
+
+#[test]
+fn what_was_told_elsewhere_and_is_overwritten_stays_open_for_ever() {
+    let bounds = Bounds {
+        changes: 2,
+        elsewhere: 1,
+        ..NOTHING
+    };
+    let violation = finds(Wrong::NotBroughtAlong, bounds);
+    assert!(violation.starts_with("the far end is wrong"), "{violation}");
+}
+
+#[test]
+fn what_was_told_elsewhere_and_stays_in_the_entry_is_ended_again_and_again() {
+    let bounds = Bounds {
+        changes: 2,
+        elsewhere: 1,
+        lost_commits: 1,
+        ..NOTHING
+    };
+    finds(Wrong::NotTakenOut, bounds);
+}
+
+#[test]
+fn a_lane_that_asks_nobody_tells_although_it_may_not() {
+    let bounds = Bounds {
+        changes: 1,
+        withheld: 1,
+        ..NOTHING
+    };
+    let violation = finds(Wrong::NotWithheld, bounds);
+    assert!(violation.starts_with("told although"), "{violation}");
+}

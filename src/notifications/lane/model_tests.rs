@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::super::limits::ATTEMPT_DEADLINE;
 use super::*;
 use crate::alerters::{DeliveryError, Receipt, Retry};
-use crate::store::records::FORMAT;
+use crate::store::records::{FORMAT, ToldElsewhere};
 
 /// How often what may happen.
 #[derive(Clone, Copy)]
@@ -24,6 +24,10 @@ struct Bounds {
     failures: u8,
     shut: bool,
     silences: u8,
+    /// How often somebody else tells something without the store.
+    elsewhere: u8,
+    /// How often it may not tell for a while.
+    withheld: u8,
     wrong: Wrong,
 }
 
@@ -37,6 +41,14 @@ enum Wrong {
     UnknownIsRefused,
     /// That something is being sent is not written down.
     NoIntent,
+    /// What was told elsewhere is not said.
+    NotSaid,
+    /// Whoever overwrites an entry does not bring along what it says was told elsewhere.
+    NotBroughtAlong,
+    /// What an entry says was told elsewhere is not taken out of it.
+    NotTakenOut,
+    /// It begins an attempt although it may not.
+    NotWithheld,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +88,9 @@ struct World {
     gate: Gate,
     muted: bool,
     silences: u8,
+    elsewhere: u8,
+    may_tell: bool,
+    withheld: u8,
     violation: Option<&'static str>,
 }
 
@@ -87,11 +102,16 @@ fn brief(told: &Told) -> Brief {
     (sending, given_up, change, told.at, told.arrived, told.attempts)
 }
 
-type Short = (Option<(Revision, Option<Brief>)>, Option<Revision>, Option<Revision>);
+type Short = (Option<(Revision, Option<Brief>)>, Option<(Revision, u8)>);
 
 fn short(write: &Write) -> Short {
     let told = write.told.as_ref().map(|(rev, told)| (*rev, told.as_ref().map(brief)));
-    (told, write.while_entry, write.drop)
+    let entry = write.entry.as_ref().map(|(rev, then)| match then {
+        Then::Stays => (*rev, 0),
+        Then::Goes => (*rev, 1),
+        Then::Is(_) => (*rev, 2),
+    });
+    (told, entry)
 }
 
 fn start() -> World {
@@ -125,6 +145,9 @@ fn start() -> World {
         gate: Gate::Open,
         muted: false,
         silences: 0,
+        elsewhere: 0,
+        may_tell: true,
+        withheld: 0,
         violation: None,
     }
 }
@@ -171,6 +194,9 @@ impl World {
             self.gate as u8,
             self.muted,
             self.silences,
+            self.elsewhere,
+            self.may_tell,
+            self.withheld,
             self.violation,
         )
             .hash(h);
@@ -192,6 +218,7 @@ impl World {
             repeat,
             unrecorded,
             done_with,
+            adopted,
             must_read,
             in_doubt,
             busy,
@@ -213,6 +240,7 @@ impl World {
             repeat,
             unrecorded,
             done_with,
+            adopted,
             must_read,
         )
             .hash(h);
@@ -242,20 +270,59 @@ impl World {
         hasher.digest128()
     }
 
-    fn put_entry(&mut self, status: Status) {
+    /// The judge says so.
+    fn change(&mut self, status: Status, wrong: Wrong) {
         if status.is_bad() && !self.status.is_bad() {
             self.episode += 1;
             self.seq = 0;
         }
         self.seq += 1;
-        self.rev += 1;
         self.changes += 1;
+        let from = std::mem::replace(&mut self.status, status);
+        let before = self.entry.as_ref().and_then(|entry| entry.value.told);
+        let told = before.filter(|_| wrong != Wrong::NotBroughtAlong);
+        self.put_entry((EpisodeId(self.episode), self.seq, status), from, told);
+    }
+
+    /// Another member, or this one, told what the judge says, without the store, and the judge says that, too. Until this one has heard of it, it
+    /// may not tell.
+    fn told_without_store(&mut self, status: Status, wrong: Wrong) {
+        self.may_tell = false;
+        self.change(status, wrong);
+        self.told_elsewhere((EpisodeId(self.episode), self.seq, status), wrong);
+    }
+
+    /// Another member judged, too, and told of an episode of its own; the judge says how things are, and that.
+    fn claimed(&mut self, episode: EpisodeId, wrong: Wrong) {
+        if !self.status.is_bad() && self.entry.is_none() {
+            self.put_entry((episode, 2, Status::Ok), Status::Critical, None);
+        } else {
+            let change = (EpisodeId(self.episode), self.seq, self.status);
+            let before = self.entry.as_ref().and_then(|entry| entry.value.told);
+            self.put_entry(change, Status::Ok, before);
+        }
+        self.told_elsewhere((episode, 1, Status::Critical), wrong);
+    }
+
+    fn told_elsewhere(&mut self, (episode, seq, status): Change, wrong: Wrong) {
+        self.elsewhere += 1;
+        self.heard((episode, seq, status));
+        let told = ToldElsewhere { episode, seq, status };
+        if let Some(entry) = &mut self.entry {
+            if wrong != Wrong::NotSaid {
+                entry.value.was_told(told);
+            }
+        }
+    }
+
+    fn put_entry(&mut self, (episode, seq, status): Change, from: Status, told: Option<ToldElsewhere>) {
+        self.rev += 1;
         let entry = OutboxEntry {
             v: FORMAT,
-            episode: EpisodeId(self.episode),
-            seq: self.seq,
+            episode,
+            seq,
             status,
-            from: self.status,
+            from,
             closed: None,
             since: self.now.wall,
             at: self.now.wall,
@@ -266,10 +333,9 @@ impl World {
             description: String::new(),
             tags: Vec::new(),
             runbook: String::new(),
-            told: false,
+            told,
             displaced: None,
         };
-        self.status = status;
         self.entry = Some(At {
             rev: Revision(self.rev),
             value: entry,
@@ -285,9 +351,9 @@ impl World {
             .as_ref()
             .is_none_or(|(rev, _)| *rev == rev_of(self.told.as_ref().map(|t| t.rev)));
         let entry_ok = write
-            .drop
-            .or(write.while_entry)
-            .is_none_or(|rev| rev == rev_of(self.entry.as_ref().map(|e| e.rev)));
+            .entry
+            .as_ref()
+            .is_none_or(|(rev, _)| *rev == rev_of(self.entry.as_ref().map(|e| e.rev)));
         if !told_ok || !entry_ok {
             return None;
         }
@@ -300,8 +366,16 @@ impl World {
         if let Some((_, told)) = &write.told {
             self.told = told.clone().map(|value| At { rev, value });
         }
-        if write.drop.is_some() {
-            self.entry = None;
+        match &write.entry {
+            Some((_, Then::Goes)) => self.entry = None,
+            Some((_, Then::Is(entry))) => {
+                let mut value = entry.as_ref().clone();
+                if wrong == Wrong::NotTakenOut {
+                    value.told = self.entry.as_ref().and_then(|entry| entry.value.told);
+                }
+                self.entry = Some(At { rev, value });
+            }
+            Some((_, Then::Stays)) | None => {}
         }
         Some(rev)
     }
@@ -313,8 +387,9 @@ impl World {
         }
     }
 
-    fn around(&self) -> Around {
+    fn around(&self, wrong: Wrong) -> Around {
         Around {
+            may_tell: self.may_tell || wrong == Wrong::NotWithheld,
             alerter: Some(AlerterNow {
                 rev: Revision(1),
                 has_key: true,
@@ -338,16 +413,27 @@ impl World {
         let bad = message.status.is_bad();
         let change = (message.episode, message.seq, message.status);
         let again = self.messages.iter().any(|(known, _)| *known == change);
-        if !bad && !self.may_have_arrived && !again && self.crashes == 0 {
+        let any = |bad| {
+            let of = |(e, _, status): &Change| *e == message.episode && status.is_bad() == bad;
+            self.messages.iter().any(|(change, _)| of(change))
+        };
+        let open = self.may_have_arrived || (any(true) && !any(false));
+        if !bad && !open && !again && self.crashes == 0 {
             self.violation = Some("a resolve to someone who was not told");
         }
-        self.far = bad;
-        self.may_have_arrived = bad;
+        self.heard(change);
+    }
+
+    fn heard(&mut self, change: Change) {
+        self.far = change.2.is_bad();
+        self.may_have_arrived = self.far;
         match self.messages.iter_mut().find(|(known, _)| *known == change) {
             Some((_, n)) => *n += 1,
             None => self.messages.push((change, 1)),
         }
-        let allowed = 1 + self.crashes + self.uncertain;
+        // An end that was told elsewhere is told again where an attempt may have arrived after it, or where yet another member told.
+        let elsewhere = self.failures.min(self.elsewhere) + self.elsewhere.saturating_sub(1);
+        let allowed = 1 + self.crashes + self.uncertain + elsewhere;
         if self.messages.iter().any(|(_, n)| *n > allowed) {
             self.violation = Some("twice, and neither a death nor a lost answer");
         }
@@ -387,9 +473,34 @@ fn successors(world: &World, bounds: Bounds) -> Vec<(&'static str, World)> {
             ("ok", Status::Ok),
         ] {
             if status != world.status {
-                go(name, &|w| w.put_entry(status));
+                go(name, &|w| w.change(status, bounds.wrong));
             }
         }
+    }
+    let telling = world.attempt.is_some() || world.leftover.is_some();
+    if world.elsewhere < bounds.elsewhere && !telling {
+        let status = match world.status {
+            Status::Ok => Status::Critical,
+            _ => Status::Ok,
+        };
+        go("told without the store", &|w| {
+            w.told_without_store(status, bounds.wrong)
+        });
+        let by = 50 + i64::from(world.elsewhere);
+        let (older, newer) = (EpisodeId(-by), EpisodeId(by));
+        go("told of an older episode elsewhere", &|w| {
+            w.claimed(older, bounds.wrong)
+        });
+        go("told of a newer episode elsewhere", &|w| w.claimed(newer, bounds.wrong));
+    }
+    if world.may_tell && world.withheld < bounds.withheld {
+        go("it may not tell", &|w| {
+            w.may_tell = false;
+            w.withheld += 1;
+        });
+    }
+    if !world.may_tell && !world.unseen {
+        go("it may tell again", &|w| w.may_tell = true);
     }
     if world.unseen {
         go("the watch says so", &|w| {
@@ -488,6 +599,12 @@ fn successors(world: &World, bounds: Bounds) -> Vec<(&'static str, World)> {
             w.lane.read(w.told.clone(), w.entry.clone(), Revision(w.rev));
         });
     } else if let Some(message) = &world.attempt {
+        if !world.may_tell {
+            go("not begun after all", &|w| {
+                w.attempt = None;
+                w.lane.not_attempted();
+            });
+        }
         go("told", &|w| {
             w.attempt = None;
             w.arrive(message);
@@ -512,11 +629,16 @@ fn successors(world: &World, bounds: Bounds) -> Vec<(&'static str, World)> {
         }
     } else {
         let mut next = world.clone();
-        let around = next.around();
+        let around = next.around(bounds.wrong);
         match next.lane.next(next.now, around) {
             Action::Commit(write) => next.commit = Some(write),
             Action::Read => next.reading = true,
-            Action::Attempt(message) => next.attempt = Some(*message),
+            Action::Attempt(message) => {
+                if !next.may_tell {
+                    next.violation = Some("told although it may not");
+                }
+                next.attempt = Some(*message);
+            }
             Action::Ready => next.violation = Some("not ready although it may"),
             Action::Wait(Some(until)) if next.gate == Gate::Open && until - next.now.mono <= 2 * ATTEMPT_DEADLINE => {
                 next.now.wall = next.now.wall.plus(until - next.now.mono);
@@ -539,6 +661,7 @@ fn at_rest(world: &World) -> Option<&'static str> {
         && world.attempt.is_none()
         && world.late.is_empty()
         && !world.unseen
+        && world.may_tell
         && world.gate == Gate::Open;
     if !quiet {
         return None;
@@ -575,7 +698,10 @@ fn search(bounds: Bounds) -> Result<usize, String> {
         let next = successors(&world, bounds);
         let stuck = next.iter().all(|(name, _)| {
             *name != "looks"
-                && (name.starts_with("a silence") || name.starts_with("the notifier dies") || is_change(name))
+                && (name.starts_with("a silence")
+                    || name.starts_with("the notifier dies")
+                    || *name == "it may not tell"
+                    || is_change(name))
         });
         let violation = world.violation.or_else(|| if stuck { at_rest(&world) } else { None });
         if let Some(violation) = violation {
@@ -600,7 +726,7 @@ fn search(bounds: Bounds) -> Result<usize, String> {
 }
 
 fn is_change(name: &str) -> bool {
-    matches!(name, "critical" | "warning" | "ok")
+    matches!(name, "critical" | "warning" | "ok") || name.starts_with("told without") || name.starts_with("told of")
 }
 
 const NOTHING: Bounds = Bounds {
@@ -610,6 +736,8 @@ const NOTHING: Bounds = Bounds {
     failures: 0,
     shut: false,
     silences: 0,
+    elsewhere: 0,
+    withheld: 0,
     wrong: Wrong::Nothing,
 };
 
@@ -663,6 +791,43 @@ fn a_store_that_takes_nothing_for_long_makes_nobody_hear_twice_or_never() {
         shut: true,
         failures: 1,
         lost_commits: 1,
+        ..NOTHING
+    });
+    assert!(states > 2_000, "{states} states are too few to mean anything");
+}
+
+#[test]
+fn what_is_told_elsewhere_is_neither_told_again_nor_left_open() {
+    let states = explore(Bounds {
+        changes: 2,
+        elsewhere: 2,
+        ..NOTHING
+    });
+    assert!(states > 2_000, "{states} states are too few to mean anything");
+}
+
+#[test]
+fn what_is_told_elsewhere_survives_deaths_lost_answers_and_failures() {
+    for (crashes, lost_commits, failures) in [(1, 0, 0), (0, 1, 0), (0, 0, 1)] {
+        let states = explore(Bounds {
+            changes: 2,
+            elsewhere: 1,
+            crashes,
+            lost_commits,
+            failures,
+            ..NOTHING
+        });
+        assert!(states > 2_000, "{states} states are too few to mean anything");
+    }
+}
+
+#[test]
+fn what_may_not_be_told_for_a_while_waits_for_that() {
+    let states = explore(Bounds {
+        changes: 2,
+        withheld: 1,
+        failures: 1,
+        shut: true,
         ..NOTHING
     });
     assert!(states > 2_000, "{states} states are too few to mean anything");

@@ -1,10 +1,11 @@
 //! What a lane does next.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::dedup::{Ending, Step, Telling, decide};
+use super::super::dedup::{Adopting, Ending, Step, Telling, decide};
 use super::super::limits::GIVE_UP_AFTER;
-use super::{Action, AlerterNow, Around, Busy, GaveUp, Happened, Lane, Message, Now, StoreNow, Write};
+use super::{Action, AlerterNow, Around, Busy, GaveUp, Happened, Lane, Message, Now, StoreNow, Then, Write};
 use crate::model::Status;
 use crate::store::Revision;
 use crate::store::records::{FORMAT, OutboxEntry, Told, ToldState};
@@ -53,17 +54,7 @@ impl Lane {
                     }
                     self.finish_entry();
                 }
-                Step::Adopt => {
-                    let Some(wanted) = self.wanted().cloned() else { continue };
-                    let target = self.target(step, &wanted, now);
-                    self.unsent = None;
-                    self.mind = Some(Told {
-                        state: ToldState::Told,
-                        arrived: true,
-                        ..target
-                    });
-                    self.finish_entry();
-                }
+                Step::Adopt(how) => self.adopt(how, now),
                 Step::Tell(_) | Step::Resolve(_) => {
                     if let Some(action) = self.deliver(step, now, &around, shut_until) {
                         return action;
@@ -71,6 +62,34 @@ impl Lane {
                 }
             }
         }
+    }
+
+    /// Takes note of what was told elsewhere; the entry says it no longer.
+    fn adopt(&mut self, how: Adopting, now: Now) {
+        let Some(wanted) = &mut self.wanted else { return };
+        self.adopted = Some(wanted.rev);
+        let Some(elsewhere) = Arc::make_mut(&mut wanted.value).told.take() else {
+            return;
+        };
+        if how == Adopting::Known {
+            return;
+        }
+        let same = self.effective().filter(|told| told.episode == elsewhere.episode);
+        let reference = same.and_then(|told| told.reference.clone());
+        self.mind = (how == Adopting::Told).then(|| Told {
+            v: FORMAT,
+            state: ToldState::Told,
+            episode: elsewhere.episode,
+            seq: elsewhere.seq,
+            status: elsewhere.status,
+            at: now.wall,
+            attempts: 0,
+            reference,
+            arrived: true,
+            response: String::new(),
+        });
+        (self.unsent, self.unrecorded, self.repeat) = (None, true, false);
+        (self.current, self.error, self.given_up_under) = (None, None, None);
     }
 
     /// One look at something that is to be told; `None`: something changed, look again.
@@ -85,14 +104,14 @@ impl Lane {
             self.give_up(target, GaveUp::Orphaned, error, under, now);
             return None;
         };
-        let wait = |until: Option<Duration>| Some(Action::Wait(earlier(until, shut_until.filter(|_| self.dirty()))));
+        let record_at = shut_until.filter(|_| self.dirty());
+        let wait = |until: Option<Duration>| Some(Action::Wait(earlier(until, record_at)));
         // A silence keeps people from hearing of new trouble; the end of what they were told of is told in any case, because
         // the incident is open there.
         if around.muted && matches!(step, Step::Tell(_)) {
-            let action = wait(None);
             self.was_muted = true;
             self.due_until = None;
-            return action;
+            return wait(None);
         }
         if self.due_until.is_none() {
             let anew = self.was_muted || matches!(step, Step::Tell(Telling::Edited) | Step::Resolve(Ending::Edited));
@@ -114,10 +133,10 @@ impl Lane {
         }
         let not_before = self.not_before.max(self.settling_until);
         if now.mono < not_before {
-            return Some(Action::Wait(earlier(
-                Some(not_before),
-                shut_until.filter(|_| self.dirty()),
-            )));
+            return wait(Some(not_before));
+        }
+        if !around.may_tell {
+            return wait(None);
         }
         if !around.granted {
             return Some(Action::Ready);
@@ -276,11 +295,15 @@ impl Lane {
     fn write(&self) -> Write {
         let told = (self.mind != self.stored).then(|| (self.stored_rev, self.mind.clone()));
         let creates = told.as_ref().is_some_and(|(rev, _)| *rev == Revision(0));
-        Write {
-            told,
-            while_entry: self.wanted.as_ref().map(|wanted| wanted.rev).filter(|_| creates),
-            drop: self.drops(),
-        }
+        let entry = self.wanted.as_ref().and_then(|wanted| {
+            let then = match () {
+                () if self.drops() => Then::Goes,
+                () if self.adopts() => Then::Is(wanted.value.clone()),
+                () => creates.then_some(Then::Stays)?,
+            };
+            Some((wanted.rev, then))
+        });
+        Write { told, entry }
     }
 }
 

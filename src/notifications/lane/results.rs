@@ -1,9 +1,10 @@
 //! What came of a lane's actions.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::limits::{FIRST_BACKOFF, LONGEST_BACKOFF, MAX_REFERENCE, MAX_RESPONSE};
-use super::{Busy, GaveUp, Happened, Lane, Now, Settled};
+use super::{Busy, GaveUp, Happened, Lane, Now, Settled, Then};
 use crate::alerters::{DeliveryError, Receipt, Retry};
 use crate::model::WallMs;
 use crate::store::Revision;
@@ -23,11 +24,12 @@ impl Lane {
                     self.stored = told;
                     self.unrecorded &= self.mind != self.stored;
                 }
-                if let Some(dropped) = write.drop {
-                    if self.wanted.as_ref().is_some_and(|wanted| wanted.rev == dropped) {
-                        self.wanted = None;
+                if let Some((at, then)) = write.entry.filter(|(_, then)| *then != Then::Stays) {
+                    self.wanted.take_if(|wanted| wanted.rev == at && then == Then::Goes);
+                    if let Some(wanted) = self.wanted.as_mut().filter(|wanted| wanted.rev == at) {
+                        wanted.rev = rev;
                     }
-                    self.done_with = None;
+                    (self.done_with, self.adopted) = (None, None);
                     self.seen = self.seen.max(rev);
                 }
             }
@@ -55,7 +57,7 @@ impl Lane {
         let stored_rev = self.stored_rev;
         self.in_doubt.take_if(|write| {
             let told = write.told.as_ref().is_some_and(|(rev, _)| *rev != stored_rev);
-            told || write.drop.or(write.while_entry).is_some_and(|rev| rev != entry_rev)
+            told || write.entry.as_ref().is_some_and(|(rev, _)| *rev != entry_rev)
         });
         if self.in_doubt.is_some() {
             // It will be sent again, so it stands as if it was made.
@@ -76,6 +78,9 @@ impl Lane {
         if rev >= self.seen {
             self.seen = rev;
             self.wanted = entry.map(super::arc);
+        }
+        if let Some(wanted) = self.wanted.as_mut().filter(|wanted| self.adopted == Some(wanted.rev)) {
+            Arc::make_mut(&mut wanted.value).told = None;
         }
     }
 
@@ -99,6 +104,13 @@ impl Lane {
         match result {
             Ok(receipt) => self.arrived(receipt, entry, now.wall),
             Err(error) => self.failed(error, under, jitter, now),
+        }
+    }
+
+    /// In the last moment it was not begun after all.
+    pub(crate) fn not_attempted(&mut self) {
+        if let Busy::Attempting { .. } = self.busy {
+            self.busy = Busy::No;
         }
     }
 

@@ -13,6 +13,7 @@ use crate::store::seat_value;
 pub(super) struct Member {
     pub(super) session: Session,
     pub(super) tenures: Tenures,
+    pub(super) may_tell: watch::Sender<MayTell>,
     /// It has read a table.
     read_before: bool,
     pub(super) view: Option<NotifierView>,
@@ -74,6 +75,7 @@ impl World {
         let new = Member {
             session,
             tenures: Tenures::default(),
+            may_tell: watch::Sender::new(MayTell::Yes),
             read_before: false,
             view: None,
             tasks: Tasks::child_of(&CancellationToken::new()),
@@ -139,6 +141,7 @@ impl World {
         let notifier = Notifier::new(NotifierOptions {
             store: self.store.clone(),
             tenures: member.tenures.clone(),
+            may_tell: member.may_tell.subscribe(),
             member: MemberId::parse(id).unwrap(),
             cluster: "main".to_owned(),
             base_url: Some("https://9volt.example.org/".to_owned()),

@@ -1,6 +1,7 @@
 //! The notifier over a store in memory, with far ends that do what a test says. The clock is paused.
 
 mod far;
+mod fenced;
 mod flow;
 mod members;
 mod restarts;
@@ -181,7 +182,7 @@ fn entry(episode: i64, seq: u32, status: Status) -> OutboxEntry {
         description: String::new(),
         tags: vec!["prod".to_owned()],
         runbook: String::new(),
-        told: false,
+        told: None,
         displaced: None,
     }
 }

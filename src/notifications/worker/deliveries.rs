@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use tokio::time::Instant;
 use tracing::info;
 
 use super::super::NotifierEvent;
@@ -31,7 +32,8 @@ pub(super) struct Delivered {
     lanes: Vec<LaneKey>,
     /// The definition that it was made with.
     under: Revision,
-    result: Result<Receipt, DeliveryError>,
+    /// `None`: in the last moment it was not begun.
+    result: Option<Result<Receipt, DeliveryError>>,
 }
 
 impl Worker {
@@ -169,19 +171,17 @@ impl Worker {
         };
         desk.flying += 1;
         let stint = desk.stint;
-        let http = self.options.http.clone();
+        let (http, may_tell) = (self.options.http.clone(), self.options.may_tell.clone());
         let alerter = alerter.clone();
         self.tasks.spawn(async move {
+            // Of a digest the record of the last lane was waited for; that may have taken its time.
+            let allows = |key: &LaneKey| may_tell.borrow().allows(&key.1, Instant::now());
             let (under, result) = match known {
-                Some((def, rev)) => (rev, deliver(def.alerter.clone(), http, note).await),
-                // Removed in this very moment: the lanes look again and see it.
-                None => (
-                    Revision(0),
-                    Err(DeliveryError {
-                        retry: crate::alerters::Retry::Unreachable,
-                        message: "the alerter was removed".to_owned(),
-                    }),
-                ),
+                Some((def, rev)) if lanes.iter().all(allows) => {
+                    (rev, Some(deliver(def.alerter.clone(), http, note).await))
+                }
+                // The lanes look again, and see that it may not be told, or that the alerter was removed.
+                _ => (Revision(0), None),
             };
             Done::Delivered(Delivered {
                 alerter,
@@ -202,17 +202,21 @@ impl Worker {
             result,
         } = delivered;
         let now = self.now();
-        self.view.attempted(&alerter, &result, now.wall);
+        if let Some(result) = &result {
+            self.view.attempted(&alerter, result, now.wall);
+        }
         if let Some(desk) = self.desks.get_mut(&alerter) {
             desk.flying = desk.flying.saturating_sub(1);
             if desk.stint != stint {
                 // The alerter was given away meanwhile. Whoever has it now finds `sending`, and knows no more than that.
-                info!(%alerter, delivered = result.is_ok(), "what came of a delivery is not ours to record");
+                info!(%alerter, delivered = matches!(result, Some(Ok(_))), "what came of a delivery is not ours to record");
                 return self.end_flight(&alerter);
             }
-            let turn = desk.pace.ended(&result, fastrand::f64(), now.mono);
+            let turn = result
+                .as_ref()
+                .map_or(Turn::None, |result| desk.pace.ended(result, fastrand::f64(), now.mono));
             match (turn, &result) {
-                (Turn::Fails, Err(error)) => (self.options.events)(NotifierEvent::AlerterFails {
+                (Turn::Fails, Some(Err(error))) => (self.options.events)(NotifierEvent::AlerterFails {
                     alerter: alerter.clone(),
                     error: error.message.clone(),
                 }),
@@ -225,7 +229,10 @@ impl Worker {
         let mut digest = false;
         for key in &lanes {
             if let Some(slot) = self.lanes.get_mut(key) {
-                slot.lane.attempted(&result, under, fastrand::f64(), now);
+                match &result {
+                    Some(result) => slot.lane.attempted(result, under, fastrand::f64(), now),
+                    None => slot.lane.not_attempted(),
+                }
                 if matches!(slot.grant, Grant::Batch(_)) {
                     // The batch has flown; its lanes record on their own.
                     slot.grant = Grant::No;

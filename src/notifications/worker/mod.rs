@@ -9,7 +9,7 @@ mod retired;
 mod rights;
 mod show;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -82,6 +82,8 @@ pub(super) struct Worker {
     in_flight: usize,
     batches: HashMap<u64, Batch>,
     last_batch: u64,
+    /// Lanes that would tell something and may not.
+    withheld: HashSet<LaneKey>,
     silences: SilenceSet,
     sweep_at: Duration,
     gate: Gate,
@@ -133,6 +135,7 @@ impl Worker {
             in_flight: 0,
             batches: HashMap::new(),
             last_batch: 0,
+            withheld: HashSet::new(),
             silences: SilenceSet::default(),
             sweep_at: Duration::ZERO,
             gate: Gate::default(),
@@ -192,6 +195,7 @@ impl Worker {
             tokio::select! {
                 () = stop.cancelled() => return Ended::Asked,
                 () = self.rights.changed() => self.take_rights(),
+                Ok(()) = self.options.may_tell.changed() => self.look_at_withheld(),
                 Some(done) = self.tasks.next() => {
                     if matches!(done, Ok(Done::Arrived(_))) {
                         // What has been said meanwhile of alerters is older than what was read of them.
@@ -299,6 +303,13 @@ impl Worker {
         }
     }
 
+    /// What was withheld may perhaps be told now.
+    fn look_at_withheld(&mut self) {
+        for key in std::mem::take(&mut self.withheld) {
+            self.look(&key);
+        }
+    }
+
     /// Does what a lane wants.
     fn look(&mut self, key: &LaneKey) {
         let now = self.now();
@@ -317,7 +328,12 @@ impl Worker {
             self.report(key);
             return self.show(key, now);
         }
+        let may_tell = self.options.may_tell.borrow().allows(&key.1, Instant::now());
+        if !may_tell && slot.lane.wanted().is_some() {
+            self.withheld.insert(key.clone());
+        }
         let around = Around {
+            may_tell,
             alerter: desk.alerter_now(),
             muted: muted(&self.silences, key, &slot.lane, now).is_some(),
             granted: slot.grant != Grant::No,

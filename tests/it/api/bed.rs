@@ -20,7 +20,7 @@ use ninevolt::manager::recorder::Recorder;
 use ninevolt::manager::stats::LaneStats;
 use ninevolt::model::{Group, MemberId, Secret, WallMs};
 use ninevolt::monitors::{CheckCx, CheckOptions};
-use ninevolt::notifications::{Notifier, NotifierOptions, NotifierView};
+use ninevolt::notifications::{MayTell, Notifier, NotifierOptions, NotifierView};
 use ninevolt::store::records::{FORMAT, MemberRecord, SlotRun, Table};
 use ninevolt::store::{Commit, Faults, Key, Op, Outcome, Session, Store, encode, in_memory, keys, seat_value};
 use ninevolt::tasks::Tasks;
@@ -293,6 +293,7 @@ async fn notifier(
     let notifier = Notifier::new(NotifierOptions {
         store: store.clone(),
         tenures,
+        may_tell: tokio::sync::watch::channel(MayTell::Yes).1,
         member: id.clone(),
         cluster: "9volt".into(),
         base_url: None,
