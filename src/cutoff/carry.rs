@@ -252,12 +252,9 @@ fn with_told(entry: Option<&Entry>, told: ToldElsewhere, now: WallMs) -> Option<
         closed: (told.status == Status::Ok).then_some(Closed::Recovered),
         ..OutboxEntry::bare(told.episode, told.seq, told.status, now)
     };
-    let entry = entry.map_or_else(all_told, |at| at.value);
-    encode(&OutboxEntry {
-        told: Some(told),
-        ..entry
-    })
-    .ok()
+    let mut entry = entry.map_or_else(all_told, |at| at.value);
+    entry.was_told(told);
+    encode(&entry).ok()
 }
 
 #[cfg(test)]

@@ -92,26 +92,17 @@ pub(crate) enum Rest {
     GivenUp,
 }
 
-/// What came after what.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Newer {
-    /// The alerter's definition came after the record that says *given up*.
-    pub(crate) definition: bool,
-    /// The record of what was told came after the entry.
-    pub(crate) record: bool,
-}
-
-/// The next step.
+/// The next step. `edited`: the alerter's definition is newer than the record that says *given up*.
 #[must_use]
-pub(crate) fn decide(wanted: Option<&OutboxEntry>, told: Option<&Told>, newer: Newer, now: WallMs) -> Step {
+pub(crate) fn decide(wanted: Option<&OutboxEntry>, told: Option<&Told>, edited: bool, now: WallMs) -> Step {
     let Some(wanted) = wanted else {
         return Step::Rest(Rest::NothingWanted);
     };
     if let Some(elsewhere) = &wanted.told {
-        return Step::Adopt(adopt(elsewhere, wanted, told, newer.record));
+        return Step::Adopt(adopt(elsewhere, wanted, told));
     }
     match told {
-        Some(told) if told.state == ToldState::GivenUp => after_giving_up(wanted, told, newer.definition, now),
+        Some(told) if told.state == ToldState::GivenUp => after_giving_up(wanted, told, edited, now),
         told if wanted.status.is_bad() => tell(wanted, told),
         None => Step::Drop(Dropped::NeverTold),
         // Never written: the record of an end that was told is deleted. Were it there, its end was told.
@@ -172,7 +163,7 @@ fn after_giving_up(wanted: &OutboxEntry, told: &Told, edited: bool, now: WallMs)
 }
 
 /// A far end has one incident for a monitor, whatever the episode: what matters is that its end will be told, and nothing twice.
-fn adopt(elsewhere: &ToldElsewhere, wanted: &OutboxEntry, told: Option<&Told>, since: bool) -> Adopting {
+fn adopt(elsewhere: &ToldElsewhere, wanted: &OutboxEntry, told: Option<&Told>) -> Adopting {
     let bad = elsewhere.status.is_bad();
     let same = told.is_some_and(|told| told.episode == elsewhere.episode);
     let of_wanted = elsewhere.episode == wanted.episode;
@@ -185,10 +176,10 @@ fn adopt(elsewhere: &ToldElsewhere, wanted: &OutboxEntry, told: Option<&Told>, s
         Some(told) if bad => of_wanted || !will_end(told),
         // Closed there, and not meant to be.
         Some(told) if wanted.status.is_bad() => same && told.state == ToldState::Told && told.seq < elsewhere.seq,
-        // Closed there, as it should be: unless what we told came later, or nobody knows when.
+        // Closed there, as it should be, unless something that nobody knows of came after it.
         Some(told) => {
-            let before = !told.status.is_bad() || (told.state != ToldState::Sending && !since);
-            of_wanted && elsewhere.seq == wanted.seq && before
+            let open = told.state == ToldState::Sending && told.status.is_bad();
+            of_wanted && elsewhere.seq == wanted.seq && !open
         }
     };
     match (news, bad) {
@@ -219,14 +210,6 @@ mod tests {
     use crate::store::records::FORMAT;
 
     const NOW: WallMs = WallMs(1_000_000_000);
-    const OLDER: Newer = Newer {
-        definition: false,
-        record: false,
-    };
-    const EDITED: Newer = Newer {
-        definition: true,
-        record: false,
-    };
 
     fn wanted(episode: i64, seq: u32, status: Status) -> OutboxEntry {
         OutboxEntry {
@@ -307,9 +290,9 @@ mod tests {
             (&other, Some(told(GivenUp, 1, 3, Ok, true)), Step::Tell(Telling::First)),
         ];
         for (n, (wanted, told, step)) in table.iter().enumerate() {
-            assert_eq!(decide(Some(wanted), told.as_ref(), OLDER, NOW), *step, "row {n}");
+            assert_eq!(decide(Some(wanted), told.as_ref(), false, NOW), *step, "row {n}");
         }
-        assert_eq!(decide(None, None, OLDER, NOW), Step::Rest(Rest::NothingWanted));
+        assert_eq!(decide(None, None, false, NOW), Step::Rest(Rest::NothingWanted));
     }
 
     #[test]
@@ -317,21 +300,18 @@ mod tests {
         let (bad, ok) = (wanted(1, 1, Status::Critical), wanted(1, 2, Status::Ok));
         let refused = told(ToldState::GivenUp, 1, 1, Status::Critical, false);
         assert_eq!(
-            decide(Some(&bad), Some(&refused), EDITED, NOW),
+            decide(Some(&bad), Some(&refused), true, NOW),
             Step::Tell(Telling::Edited)
         );
         let end = told(ToldState::GivenUp, 1, 2, Status::Ok, true);
-        assert_eq!(
-            decide(Some(&ok), Some(&end), EDITED, NOW),
-            Step::Resolve(Ending::Edited)
-        );
+        assert_eq!(decide(Some(&ok), Some(&end), true, NOW), Step::Resolve(Ending::Edited));
         let later = NOW.plus(GIVE_UP_AFTER);
         assert_eq!(
-            decide(Some(&ok), Some(&end), OLDER, later),
+            decide(Some(&ok), Some(&end), false, later),
             Step::Drop(Dropped::Expired)
         );
         assert_eq!(
-            decide(Some(&bad), Some(&refused), OLDER, later),
+            decide(Some(&bad), Some(&refused), false, later),
             Step::Rest(Rest::GivenUp)
         );
     }
@@ -381,23 +361,8 @@ mod tests {
                 }),
                 ..wanted(episode, seq, status)
             };
-            let decided = decide(Some(&entry), here.as_ref(), OLDER, NOW);
+            let decided = decide(Some(&entry), here.as_ref(), false, NOW);
             assert_eq!(decided, Step::Adopt(step), "row {n}");
         }
-        let entry = OutboxEntry {
-            told: Some(ToldElsewhere {
-                episode: EpisodeId(2),
-                seq: 5,
-                status: Ok,
-            }),
-            ..wanted(2, 5, Ok)
-        };
-        let (here, newer) = (told(Done, 2, 4, C, true), Newer { record: true, ..OLDER });
-        let decided = decide(Some(&entry), Some(&here), newer, NOW);
-        assert_eq!(
-            decided,
-            Step::Adopt(Known),
-            "it may have been told from here after its end was told there"
-        );
     }
 }

@@ -138,6 +138,22 @@ impl OutboxEntry {
             displaced: None,
         }
     }
+
+    /// Adds what was told elsewhere. Of one episode the later change counts; of two, if the entry asks for an end, the one that may be open, else
+    /// its own.
+    pub fn was_told(&mut self, told: ToldElsewhere) {
+        let later =
+            |a: &ToldElsewhere, b: &ToldElsewhere| (a.seq, a.status == Status::Ok) >= (b.seq, b.status == Status::Ok);
+        let counts = match &self.told {
+            None => true,
+            Some(known) if known.episode == told.episode => later(&told, known),
+            Some(known) if self.status == Status::Ok => told.status.is_bad() || !known.status.is_bad(),
+            Some(_) => told.episode == self.episode,
+        };
+        if counts {
+            self.told = Some(told);
+        }
+    }
 }
 
 /// What an alerter was told of a monitor, by somebody who could not record it.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::dedup::{Adopting, Ending, Newer, Step, Telling, decide};
+use super::super::dedup::{Adopting, Ending, Step, Telling, decide};
 use super::super::limits::GIVE_UP_AFTER;
 use super::{Action, AlerterNow, Around, Busy, GaveUp, Happened, Lane, Message, Now, StoreNow, Then, Write};
 use crate::model::Status;
@@ -37,11 +37,8 @@ impl Lane {
                     Some(_) => {}
                 }
             }
-            let newer = Newer {
-                definition: self.edited_since_given_up(&around),
-                record: self.unrecorded || self.wanted.as_ref().is_some_and(|wanted| self.stored_rev > wanted.rev),
-            };
-            let step = decide(self.wanted().map(AsRef::as_ref), self.effective(), newer, now.wall);
+            let edited = self.edited_since_given_up(&around);
+            let step = decide(self.wanted().map(AsRef::as_ref), self.effective(), edited, now.wall);
             match step {
                 Step::Rest(_) => {
                     if self.forget_unsent() {

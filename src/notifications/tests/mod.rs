@@ -1,6 +1,7 @@
 //! The notifier over a store in memory, with far ends that do what a test says. The clock is paused.
 
 mod far;
+mod fenced;
 mod flow;
 mod members;
 mod restarts;

@@ -1,0 +1,193 @@
+//! When a delivery may begin, and what was told by others meanwhile.
+
+use super::far::{Answer, Far};
+use super::*;
+use crate::alerters::Retry;
+use crate::store::records::{ToldElsewhere, ToldState};
+
+const S: fn(u64) -> Duration = Duration::from_secs;
+const CRITICAL: Status = Status::Critical;
+const OK: Status = Status::Ok;
+
+impl World {
+    fn may_tell(&self, may_tell: MayTell) {
+        self.members["a"].may_tell.send_replace(may_tell);
+    }
+
+    /// What a judge commits that knows what was told without the store.
+    async fn change_told(&self, about: &str, change: (i64, u32, Status), elsewhere: (i64, u32, Status)) {
+        let mut entry = entry(change.0, change.1, change.2);
+        entry.was_told(ToldElsewhere {
+            episode: EpisodeId(elsewhere.0),
+            seq: elsewhere.1,
+            status: elsewhere.2,
+        });
+        let key = keys::outbox_entry(&name("ops"), &monitor(about));
+        self.write(vec![Op::Put(key, encode(&entry).unwrap(), None)]).await;
+    }
+}
+
+fn for_s(seconds: u64) -> MayTell {
+    MayTell::Until(Instant::now() + S(seconds))
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_not_be_told_waits_and_is_told_as_soon_as_it_may() {
+    let mut world = World::new().await;
+    let far = world.alerter("ops", "far", Far::keyed()).await;
+    world.may_tell(MayTell::No);
+    world.begin();
+    world.change("ops", "web", 100, 1, CRITICAL).await;
+    sleep(S(3600)).await;
+    assert_eq!(
+        (far.attempts(), world.state("web")),
+        (0, Some(NotificationState::Pending))
+    );
+    world.may_tell(MayTell::Yes);
+    let began = Instant::now();
+    until!(far.lines() == ["web critical"]);
+    assert!(began.elapsed() < S(1), "{:?}", began.elapsed());
+    world.may_tell(MayTell::No);
+    world.change("ops", "web", 100, 2, OK).await;
+    sleep(S(3600)).await;
+    assert_eq!(far.attempts(), 1, "an end is a delivery, too");
+    world.may_tell(for_s(1));
+    until!(world.is_level().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_begins_only_while_the_proof_holds() {
+    let mut world = World::new().await;
+    let dead = Far::keyed().always(Answer::Fails(Retry::Soon));
+    let far = world.alerter("ops", "far", dead).await;
+    world.may_tell(for_s(5));
+    world.begin();
+    world.change("ops", "web", 100, 1, CRITICAL).await;
+    sleep(S(6)).await;
+    let attempts = far.attempts();
+    assert!(attempts > 1, "{attempts}");
+    sleep(S(3600)).await;
+    assert_eq!(far.attempts(), attempts);
+    assert_eq!(world.told("ops", "web").await.unwrap().value.state, ToldState::Sending);
+    far.henceforth(Answer::Taken);
+    world.may_tell(for_s(5));
+    until!(far.lines() == ["web critical"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_recorded_too_late_is_not_begun() {
+    let mut world = World::new().await;
+    let far = world.alerter("ops", "far", Far::keyed()).await;
+    world.begin();
+    sleep(S(1)).await;
+    world.faults.set_delay(S(2));
+    world.may_tell(for_s(3));
+    // Written after two seconds; that it is being told is recorded after four.
+    world.change("ops", "web", 100, 1, CRITICAL).await;
+    sleep(S(60)).await;
+    assert_eq!(world.told("ops", "web").await.unwrap().value.state, ToldState::Sending);
+    assert_eq!(far.attempts(), 0);
+    world.may_tell(MayTell::Yes);
+    until!(far.lines() == ["web critical"]);
+    assert!(!far.heard()[0].possibly_repeated);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_digest_that_was_put_together_too_late_is_not_begun() {
+    let mut world = World::new().await;
+    let far = world.alerter("ops", "far", Far::chat()).await;
+    world.may_tell(MayTell::No);
+    world.begin();
+    for n in 0..200 {
+        world.change("ops", &format!("m{n}"), 100, 1, CRITICAL).await;
+    }
+    sleep(S(1)).await;
+    // More than travel to the store at once: the first are recorded in time, the others are not.
+    world.faults.set_delay(S(2));
+    world.may_tell(for_s(3));
+    sleep(S(60)).await;
+    assert_eq!(world.keys(&keys::told_all()).await.len(), 200);
+    assert_eq!(far.attempts(), 0);
+    world.faults.set_delay(Duration::ZERO);
+    world.may_tell(MayTell::Yes);
+    until!(world.keys(&keys::outbox()).await.is_empty());
+    let digests: Vec<_> = far.heard().iter().map(|note| note.digest.len()).collect();
+    assert_eq!(digests, [200]);
+    assert!(!far.heard()[0].possibly_repeated);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_only_some_monitors_may_be_told_of_the_others_wait() {
+    let mut world = World::new().await;
+    let far = world.alerter("ops", "far", Far::keyed()).await;
+    world.may_tell(MayTell::Of(Arc::new(|monitor| monitor.as_str() == "web")));
+    world.begin();
+    for about in ["db", "web"] {
+        world.change("ops", about, 100, 1, CRITICAL).await;
+    }
+    sleep(S(3600)).await;
+    assert_eq!(far.lines(), ["web critical"]);
+    world.may_tell(MayTell::Yes);
+    until!(far.lines() == ["web critical", "db critical"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_store_nothing_is_told_that_may_not_be() {
+    let mut world = World::new().await;
+    let far = world.alerter("ops", "far", Far::keyed()).await;
+    world.begin();
+    world.may_tell(MayTell::No);
+    world.change("ops", "web", 100, 1, CRITICAL).await;
+    world.faults.set_full(true);
+    sleep(S(600)).await;
+    assert_eq!(far.attempts(), 0);
+    world.may_tell(MayTell::Yes);
+    until!(far.lines() == ["web critical"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_told_elsewhere_is_recorded_and_not_told_and_its_end_is() {
+    let mut world = World::new().await;
+    let far = world.alerter("ops", "far", Far::chat()).await;
+    world.begin();
+    world.change_told("web", (100, 1, CRITICAL), (100, 1, CRITICAL)).await;
+    until!(world.keys(&keys::outbox()).await.is_empty());
+    let told = world.told("ops", "web").await.unwrap().value;
+    assert_eq!((told.state, told.seq, told.arrived), (ToldState::Told, 1, true));
+    world.change("ops", "web", 100, 2, OK).await;
+    until!(world.is_level().await);
+    assert_eq!(far.lines(), ["web ok"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_incident_that_another_member_opened_is_closed_where_all_is_well() {
+    let mut world = World::new().await;
+    let far = world.alerter("ops", "far", Far::keyed()).await;
+    world.begin();
+    world.change_told("web", (90, 2, OK), (90, 1, CRITICAL)).await;
+    until!(world.is_level().await);
+    assert_eq!(far.lines(), ["web ok"]);
+    assert_eq!(far.heard()[0].key, "main/web/90/2/ops");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_told_elsewhere_is_taken_out_of_the_entry_and_counts_once() {
+    let mut world = World::new().await;
+    let far = world.alerter("ops", "far", Far::keyed()).await;
+    world.may_tell(MayTell::No);
+    world.begin();
+    // Nothing may be told, but what was told may be recorded.
+    world.change_told("web", (100, 2, CRITICAL), (90, 1, CRITICAL)).await;
+    until!(world.told("ops", "web").await.is_some());
+    let key = keys::outbox_entry(&name("ops"), &monitor("web"));
+    let entry: At<OutboxEntry> = world.store.read(&key).await.unwrap().unwrap();
+    assert_eq!((entry.value.told, entry.value.seq), (None, 2));
+    world.kill_and_begin("boot-2").await;
+    world.may_tell(MayTell::Yes);
+    until!(world.keys(&keys::outbox()).await.is_empty());
+    assert_eq!(
+        far.lines(),
+        ["web ok", "web critical"],
+        "first the end of the other one"
+    );
+}
