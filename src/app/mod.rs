@@ -31,6 +31,7 @@ use crate::cluster::identity::{Identity, LastAlive};
 use crate::cluster::tenures::Tenures;
 use crate::cluster::{Cluster, Footing, Rights, Tables, event_log};
 use crate::config::kinds::Kinds;
+use crate::cutoff::{Rounds, Standing};
 use crate::director::{Director, plan, prune};
 use crate::events::{EventKind, Events};
 use crate::feed::{Feed, Signal};
@@ -85,6 +86,10 @@ pub struct ServerOptions {
     pub peer_listen: Option<String>,
     /// The address that they are told, where they cannot reach that one.
     pub advertise: Option<String>,
+    /// Places (`host:port`) one of which can be reached where this member is not cut off from everything; empty: those of the alerters.
+    pub self_test: Vec<String>,
+    /// How long a member that cannot know who has the store tells nobody; none: for ever.
+    pub isolated_after: Option<Duration>,
 }
 
 /// How long runs and deliveries in flight may take to end when the process is asked to stop.
@@ -347,7 +352,12 @@ impl App {
         let others = self.peering.as_ref().map(|peering| peering.others(&tables, &open));
         let others_here = self.peering.as_ref().map(Peering::others_here);
         let (backend, path) = store::described(&self.options);
-        let health = Health::new(backend, Some(path));
+        let rounds = self
+            .peering
+            .as_ref()
+            .map(|peering| Rounds::new(Arc::new(peering.peers.clone()), tables.clone()));
+        let standing = Standing::new(rounds.clone());
+        let health = Health::new(backend, Some(path), standing.clone());
         let state = ApiState::new(Parts {
             catalog: self.catalog.clone(),
             lanes,
@@ -369,8 +379,10 @@ impl App {
             },
         });
         let mut serving: Tasks<Ended> = Tasks::child_of(&never);
-        if let Some(peering) = self.peering {
+        if let Some((peering, rounds)) = self.peering.zip(rounds) {
             let answering = Answering {
+                standing,
+                rounds,
                 seen: Seen::new(self.store.clone(), record.id.clone()),
                 record,
                 catalog: self.catalog.clone(),

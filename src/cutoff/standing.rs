@@ -58,7 +58,11 @@ impl Standing {
             }
             let changed = (stood.state, &stood.why) != (state, &why);
             if state != State::Joined {
-                stood.trouble = Some(format!("{}: {}", state.as_str(), if why.is_empty() { state.means() } else { &why }));
+                stood.trouble = Some(format!(
+                    "{}: {}",
+                    state.as_str(),
+                    if why.is_empty() { state.means() } else { &why }
+                ));
             }
             (stood.state, stood.why) = (state, why);
             changed
@@ -105,7 +109,10 @@ impl Standing {
 
 /// `m2: has no store, m3: no answer (…)`.
 fn in_one_line(said: &BTreeMap<MemberId, Says>) -> String {
-    let lines = said.iter().take(NAMED).map(|(member, says)| format!("{member}: {says}"));
+    let lines = said
+        .iter()
+        .take(NAMED)
+        .map(|(member, says)| format!("{member}: {says}"));
     let mut lines: Vec<_> = lines.collect();
     if said.len() > NAMED {
         lines.push(format!("and {} more", said.len() - NAMED));
@@ -118,8 +125,8 @@ mod tests {
     use super::*;
     use crate::model::time_simulated::begin;
 
-    #[test]
-    fn a_state_has_a_beginning_a_reason_and_is_remembered_when_it_is_over() {
+    #[tokio::test(start_paused = true)]
+    async fn a_state_has_a_beginning_a_reason_and_is_remembered_when_it_is_over() {
         let wall = begin(WallMs(1_000_000));
         let standing = Standing::new(None);
         let mut watch = standing.watch();
@@ -133,9 +140,14 @@ mod tests {
         standing.set(State::Doubtful, "no answer");
         assert!(!watch.has_changed().unwrap());
         // Another reason is, and the state is as old as it was.
+        tokio::time::advance(std::time::Duration::from_secs(5)).await;
         standing.set(State::Doubtful, "refused");
-        assert_eq!((standing.because().as_str(), standing.now().since), ("refused", doubtful.since));
+        assert_eq!(
+            (standing.because().as_str(), standing.now().since),
+            ("refused", doubtful.since)
+        );
         standing.set(State::Joined, "");
+        assert_eq!(standing.now().since, WallMs(1_005_000));
         assert_eq!(standing.now().trouble.as_deref(), Some("doubtful: refused"));
         assert_eq!(standing.because(), "");
         drop(wall);
