@@ -35,7 +35,7 @@ struct PlanObject {
     last: Option<LastPlan>,
     /// Slots in each group.
     slots: u16,
-    /// Placement groups in use, and those that have been.
+    /// Placement groups in use, and those that were until some minutes ago.
     groups: Page<GroupObject>,
 }
 

@@ -187,6 +187,7 @@ mod tests {
         let entry = MonitorEntry {
             name: MonitorName::parse(name).unwrap(),
             rev: Revision(1),
+            at: WallMs(0),
             def: definition::monitor(name, &spec).value,
             problems: Vec::new(),
             live: Arc::new(Live::default()),

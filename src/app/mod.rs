@@ -283,13 +283,10 @@ impl App {
             alone: self.store.shared_at().is_none(),
             planner: plan::plan,
         };
-        let (token, store, rights) = (
-            belonging.stop().clone(),
-            self.store.clone(),
-            self.cluster.rights.subscribe(),
-        );
+        let (token, rights) = (belonging.stop().clone(), self.cluster.rights.subscribe());
+        let (store, catalog) = (self.store.clone(), self.catalog.clone());
         belonging.spawn(async move {
-            prune::run(store, rights, token).await;
+            prune::run(store, catalog, rights, token).await;
             Ended::Quietly("pruning")
         });
         let token = belonging.stop().clone();

@@ -32,6 +32,8 @@ pub use past::Held;
 use past::Past;
 use tenures::{Holding, Tenures};
 
+/// Members that an event names of whom slots were taken over; the others are counted.
+const NAMED: usize = 12;
 /// Wait before another attempt to open a session or to win the election.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -357,6 +359,27 @@ impl Cluster {
         self.rights.send_modify(|rights| rights.term = term);
     }
 
+    /// A table comes in place of another: remembers who judged what, and says what this member took over.
+    fn note(&self, group: &Group, before: Option<&Table>, after: &Table) {
+        self.tables.note(group, before, after);
+        let Some(before) = before else { return };
+        let of = past::taken_over(before, after, &self.record.id);
+        // Alerters go along with whoever tells of them; of each move of theirs the plan's own event tells.
+        if of.is_empty() || *group == Group::notify() {
+            return;
+        }
+        let named = of
+            .iter()
+            .take(NAMED)
+            .map(|(judge, slots)| format!("{slots} slots of {judge}"));
+        let mut slots = named.collect::<Vec<_>>().join(", ");
+        if of.len() > NAMED {
+            slots.push_str(&format!(", and more of {} others", of.len() - NAMED));
+        }
+        let text = format!("member {} took over {slots} ({group}): {}", self.record.id, after.why);
+        self.events.record(EventKind::Member, WallMs::now(), None, text);
+    }
+
     fn take_tables(&self, session: &Session, followed: Followed, given: Given) {
         let mut tables = self.tables.0.write();
         match followed {
@@ -368,7 +391,7 @@ impl Cluster {
                     let known = before.remove(&group);
                     let table = table(entry);
                     if let Some(table) = &table {
-                        self.tables.note(&group, known.as_ref(), table);
+                        self.note(&group, known.as_ref(), table);
                     }
                     Some((group, table.or(known)?))
                 }));
@@ -379,7 +402,7 @@ impl Cluster {
                     match change {
                         Change::Put(entry) => {
                             if let Some(table) = table(entry) {
-                                self.tables.note(&group, tables.get(&group), &table);
+                                self.note(&group, tables.get(&group), &table);
                                 tables.insert(group, table);
                             }
                         }
