@@ -5,10 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::Bytes;
-
 use crate::model::{AlerterName, Closed, Group, MemberId, MonitorName, Status, WallMs};
-use crate::store::records::{Checkpoint, OutboxEntry, Table, Told, ToldElsewhere};
+use crate::store::records::{Checkpoint, FORMAT, OutboxEntry, Past, Table, Told};
 use crate::store::{Commit, Entry, Guard, Key, LOCAL, Op, Revision, decode, encode, keys};
 
 /// What one side holds of monitors that fail or failed.
@@ -50,14 +48,6 @@ impl Since {
     }
 }
 
-/// What was told without the store of a monitor that is another member's by now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Claim {
-    pub(super) alerter: AlerterName,
-    pub(super) monitor: MonitorName,
-    pub(super) told: ToldElsewhere,
-}
-
 impl Picture {
     /// Takes an entry of any of these sorts; others are not looked at.
     pub(super) fn add(&mut self, entry: Entry) {
@@ -81,6 +71,11 @@ impl Picture {
         } else if keys::told_all().covers(key) {
             self.0.entry(monitor).or_default().told.insert(alerter, entry);
         }
+    }
+
+    /// Alerters that anything was told of a monitor.
+    pub(super) fn told_of(&self, monitor: &MonitorName) -> impl Iterator<Item = &AlerterName> {
+        self.held(monitor).told.keys()
     }
 
     /// Keys of the closed episodes.
@@ -116,7 +111,7 @@ pub(super) fn monitors<'a>(here: &'a Picture, there: &'a Picture) -> BTreeSet<&'
 }
 
 /// Whether a slot stayed ours: both tables give it to us, by the same epoch.
-pub(super) fn kept(here: Option<&Table>, there: Option<&Table>, slot: u16, me: &MemberId) -> bool {
+pub(super) fn is_kept(here: Option<&Table>, there: Option<&Table>, slot: u16, me: &MemberId) -> bool {
     let given = |table: Option<&Table>| {
         let run = table?.run(slot)?;
         (run.judge.as_ref() == Some(me)).then(|| run.since.clone())
@@ -124,83 +119,115 @@ pub(super) fn kept(here: Option<&Table>, there: Option<&Table>, slot: u16, me: &
     given(here).is_some_and(|since| given(there) == Some(since))
 }
 
-/// How a monitor of ours has to stand in the store: checkpoint, what alerters should know, closed episodes. `ours`: whether we work an alerter; whoever works another
-/// one is told in the entry what was told of it from here. `None`: it stands so already.
-pub(super) fn judged(
+/// How a monitor has to stand in the store that stayed ours: checkpoint, what alerters should know and were told, closed episodes. `None`: it stands so already.
+///
+/// What alerters were told from here is written whoever works them: it is a fact, and whoever works them reads it before the next message. In an outbox entry it would be lost with
+/// the judge's next change.
+pub(super) fn kept(monitor: &MonitorName, here: &Picture, there: &Picture, since: Since) -> Option<Commit> {
+    let (here, there) = (here.held(monitor), there.held(monitor));
+    let mut commit = Commit::default();
+    let key = keys::checkpoint(monitor);
+    commit
+        .guards
+        .push(Guard::Rev(key.clone(), rev(there.checkpoint.as_ref())));
+    commit
+        .ops
+        .extend(difference(&key, here.checkpoint.as_ref(), there.checkpoint.as_ref()));
+    for alerter in here.alerters(there) {
+        let key = keys::outbox_entry(alerter, monitor);
+        commit
+            .ops
+            .extend(difference(&key, here.outbox.get(alerter), there.outbox.get(alerter)));
+        add_told(&mut commit, alerter, monitor, (here, there), since);
+    }
+    commit.ops.extend(here.past_ops(there));
+    (!commit.ops.is_empty()).then_some(commit)
+}
+
+/// What is to be said of a monitor that is another member's by now, where anything of it had changed here: whom we told of what, so that it is told how it ends; and an episode that we opened is
+/// over.
+pub(super) fn lost(
     monitor: &MonitorName,
     here: &Picture,
     there: &Picture,
     since: Since,
-    ours: impl Fn(&AlerterName) -> bool,
     now: WallMs,
 ) -> Option<Commit> {
     let (here, there) = (here.held(monitor), there.held(monitor));
-    let key = keys::checkpoint(monitor);
-    let mut ops: Vec<Op> = difference(&key, here.checkpoint.as_ref(), there.checkpoint.as_ref())
-        .into_iter()
-        .collect();
+    let mut commit = Commit::default();
     for alerter in here.alerters(there) {
-        let key = keys::outbox_entry(alerter, monitor);
-        let (entry, known) = (here.outbox.get(alerter), there.outbox.get(alerter));
-        let told = if ours(alerter) {
-            None
-        } else {
-            here.told_here(there, alerter, since)
-        };
-        match told {
-            Some(told) => ops.extend(with_told(entry, told, now).map(|entry| Op::Put(key, entry, None))),
-            None => ops.extend(difference(&key, entry, known)),
+        let told = add_told(&mut commit, alerter, monitor, (here, there), since);
+        // Nothing else would bring it to anybody's mind.
+        if let Some(told) = told.filter(|told| told.status.is_bad())
+            && !there.outbox.contains_key(alerter)
+        {
+            let key = keys::outbox_entry(alerter, monitor);
+            let end = OutboxEntry {
+                closed: Some(Closed::Moved),
+                ..OutboxEntry::bare(told.episode, told.seq.saturating_add(1), Status::Ok, now)
+            };
+            if let Ok(end) = encode(&end) {
+                commit.guards.push(Guard::Absent(key.clone()));
+                commit.ops.push(Op::Put(key, end, None));
+            }
         }
     }
-    let closed = here
-        .past
-        .iter()
-        .filter(|past| there.past.iter().all(|known| known.key != past.key));
-    ops.extend(closed.map(|past| Op::Put(past.key.clone(), past.value.clone(), None)));
-    if ops.is_empty() {
-        return None;
-    }
-    let rev = there.checkpoint.as_ref().map_or(Revision(0), |entry| entry.rev);
-    Some(Commit {
-        guards: vec![Guard::Rev(key, rev)],
-        ops,
-    })
+    commit.ops.extend(here.past_ops(there));
+    commit.ops.extend(here.given_up(monitor, there, now));
+    let opened = commit.ops.iter().filter(|op| keys::pasts().covers(op.key()));
+    let absent: Vec<_> = opened.map(|op| Guard::Absent(op.key().clone())).collect();
+    commit.guards.extend(absent);
+    (!commit.ops.is_empty()).then_some(commit)
 }
 
-/// What alerters that stayed ours were told of a monitor, one commit each.
+/// What an alerter that stayed ours was told of a monitor that was never ours to judge.
 pub(super) fn told(
+    alerter: &AlerterName,
     monitor: &MonitorName,
     here: &Picture,
     there: &Picture,
-    ours: impl Fn(&AlerterName) -> bool,
-) -> Vec<Commit> {
-    let (here, there) = (here.held(monitor), there.held(monitor));
-    let alerters: BTreeSet<_> = here.told.keys().chain(there.told.keys()).collect();
-    let ours = alerters.into_iter().filter(|alerter| ours(alerter));
-    ours.filter_map(|alerter| {
-        let key = keys::told(alerter, monitor);
-        let known = there.told.get(alerter);
-        let op = difference(&key, here.told.get(alerter), known)?;
-        let rev = known.map_or(Revision(0), |entry| entry.rev);
-        Some(Commit {
-            guards: vec![Guard::Rev(key, rev)],
-            ops: vec![op],
-        })
-    })
-    .collect()
+    since: Since,
+) -> Option<Commit> {
+    let mut commit = Commit::default();
+    add_told(
+        &mut commit,
+        alerter,
+        monitor,
+        (here.held(monitor), there.held(monitor)),
+        since,
+    );
+    (!commit.ops.is_empty()).then_some(commit)
 }
 
-/// What was told from here of a monitor that is another member's by now, and what that one should know.
-pub(super) fn claims(monitor: &MonitorName, here: &Picture, there: &Picture, since: Since) -> Vec<Claim> {
-    let (here, there) = (here.held(monitor), there.held(monitor));
-    let told = |alerter: &AlerterName| {
-        Some(Claim {
-            told: here.told_here(there, alerter, since)?,
-            alerter: alerter.clone(),
-            monitor: monitor.clone(),
-        })
+/// Adds what an alerter was told of a monitor from here; returns that.
+fn add_told(
+    commit: &mut Commit,
+    alerter: &AlerterName,
+    monitor: &MonitorName,
+    (here, there): (&Held, &Held),
+    since: Since,
+) -> Option<Told> {
+    let key = keys::told(alerter, monitor);
+    let (mine, known) = (here.told.get(alerter), there.told.get(alerter));
+    let record = |entry: Option<&Entry>| decode::<Told>(entry?).ok().map(|at| at.value);
+    let told = record(mine);
+    let op = match (mine, known) {
+        (Some(mine), _) if Since::changed_here(mine) => {
+            let (told, other) = (told.as_ref()?, record(known));
+            // Whoever works the alerter has gone on meanwhile: then ours is part of the same incident, or older.
+            let newer = other.is_none_or(|other| other.episode == told.episode && other.seq < told.seq);
+            if !newer && !known.is_some_and(|known| since.known(known)) {
+                return None;
+            }
+            difference(&key, Some(mine), known)?
+        }
+        // It was known, and is not here any more: its end was told.
+        (None, Some(known)) if since.known(known) => Op::Delete(key.clone()),
+        _ => return None,
     };
-    here.alerters(there).into_iter().filter_map(told).collect()
+    commit.guards.push(Guard::Rev(key, rev(known)));
+    commit.ops.push(op);
+    told
 }
 
 impl Held {
@@ -210,29 +237,48 @@ impl Held {
         sets.into_iter().flat_map(BTreeMap::keys).collect()
     }
 
-    /// What an alerter was told from here while the store was away, if anything.
-    fn told_here(&self, there: &Self, alerter: &AlerterName, since: Since) -> Option<ToldElsewhere> {
-        match (self.told.get(alerter), there.told.get(alerter)) {
-            (Some(told), _) if Since::changed_here(told) => {
-                let told = decode::<Told>(told).ok()?.value;
-                Some(ToldElsewhere {
-                    episode: told.episode,
-                    seq: told.seq,
-                    status: told.status,
-                })
-            }
-            // It was known, and is not here any more: its end was told.
-            (None, Some(recorded)) if since.known(recorded) => {
-                let told = decode::<Told>(recorded).ok()?.value;
-                Some(ToldElsewhere {
-                    episode: told.episode,
-                    seq: told.seq.saturating_add(1),
-                    status: Status::Ok,
-                })
-            }
-            _ => None,
-        }
+    /// Episodes that were closed here, and are not in the past there: a commit without answer may have come through.
+    fn past_ops(&self, there: &Self) -> impl Iterator<Item = Op> {
+        let new = self
+            .past
+            .iter()
+            .filter(|past| there.past.iter().all(|known| known.key != past.key));
+        new.map(|past| Op::Put(past.key.clone(), past.value.clone(), None))
     }
+
+    /// An episode that was opened here, and that whoever judges the monitor now knows nothing of.
+    fn given_up(&self, monitor: &MonitorName, there: &Self, now: WallMs) -> Option<Op> {
+        let mine = self.checkpoint.as_ref().filter(|mine| Since::changed_here(mine))?;
+        let episode = |entry: &Entry| decode::<Checkpoint>(entry).ok().map(|at| at.value);
+        let mine = episode(mine)?;
+        if there
+            .checkpoint
+            .as_ref()
+            .and_then(episode)
+            .is_some_and(|other| other.episode == mine.episode)
+        {
+            return None;
+        }
+        let past = Past {
+            v: FORMAT,
+            monitor: monitor.clone(),
+            kind: mine.kind,
+            episode: mine.episode,
+            worst: mine.status,
+            since: mine.since,
+            until: now,
+            closed: Closed::Moved,
+            count: mine.failures,
+            message: mine.message,
+            trail: mine.trail,
+            alerters: mine.alerters,
+        };
+        Some(Op::Put(keys::past(monitor, mine.episode), encode(&past).ok()?, None))
+    }
+}
+
+fn rev(entry: Option<&Entry>) -> Revision {
+    entry.map_or(Revision(0), |entry| entry.rev)
 }
 
 fn difference(key: &Key, here: Option<&Entry>, there: Option<&Entry>) -> Option<Op> {
@@ -244,189 +290,6 @@ fn difference(key: &Key, here: Option<&Entry>, there: Option<&Entry>) -> Option<
     }
 }
 
-/// What an alerter should know that another member works, with what it was told from here.
-fn with_told(entry: Option<&Entry>, told: ToldElsewhere, now: WallMs) -> Option<Bytes> {
-    let entry = entry.and_then(|entry| decode::<OutboxEntry>(entry).ok());
-    // In place of an entry that is gone because all of it was told: nothing of this one is to be.
-    let all_told = || OutboxEntry {
-        closed: (told.status == Status::Ok).then_some(Closed::Recovered),
-        ..OutboxEntry::bare(told.episode, told.seq, told.status, now)
-    };
-    let mut entry = entry.map_or_else(all_told, |at| at.value);
-    entry.was_told(told);
-    encode(&entry).ok()
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::EpisodeId;
-    use crate::store::records::{FORMAT, SLOTS, SlotRun, ToldState};
-
-    const AT: Since = Since { at: Revision(100) };
-    const NOW: WallMs = WallMs(5_000);
-
-    fn web() -> MonitorName {
-        MonitorName::parse("web").unwrap()
-    }
-
-    fn ops() -> AlerterName {
-        AlerterName::parse("ops").unwrap()
-    }
-
-    fn entry(key: Key, rev: u64, value: impl Into<Bytes>) -> Entry {
-        Entry {
-            key,
-            value: value.into(),
-            born: Revision(rev),
-            rev: Revision(rev),
-            lease: None,
-        }
-    }
-
-    fn told_record(seq: u32) -> Bytes {
-        let told = Told {
-            v: FORMAT,
-            state: ToldState::Told,
-            episode: EpisodeId(1),
-            seq,
-            status: Status::Critical,
-            at: NOW,
-            attempts: 1,
-            reference: None,
-            arrived: true,
-            response: String::new(),
-        };
-        encode(&told).unwrap()
-    }
-
-    fn picture(entries: Vec<Entry>) -> Picture {
-        let mut picture = Picture::default();
-        entries.into_iter().for_each(|entry| picture.add(entry));
-        picture
-    }
-
-    fn judged_by(ours: bool, here: Vec<Entry>, there: Vec<Entry>) -> Option<Commit> {
-        judged(&web(), &picture(here), &picture(there), AT, |_| ours, NOW)
-    }
-
-    fn told_in_entry(commit: Option<Commit>) -> Option<(ToldElsewhere, Status)> {
-        let op = commit?.ops.into_iter().find(|op| keys::outbox().covers(op.key()))?;
-        let Op::Put(_, value, _) = op else { return None };
-        let entry: OutboxEntry = serde_json::from_slice(&value).unwrap();
-        Some((entry.told?, entry.status))
-    }
-
-    #[test]
-    fn what_did_not_change_is_not_written() {
-        let both = || {
-            vec![
-                entry(keys::checkpoint(&web()), 7, "c"),
-                entry(keys::told(&ops(), &web()), 8, "t"),
-            ]
-        };
-        assert_eq!(judged_by(true, both(), both()), None);
-        assert!(told(&web(), &picture(both()), &picture(both()), |_| true).is_empty());
-    }
-
-    #[test]
-    fn an_episode_that_was_opened_here_is_written_with_the_revisions_that_are_there() {
-        let here = vec![
-            entry(keys::checkpoint(&web()), LOCAL.0 + 3, "open"),
-            entry(keys::outbox_entry(&ops(), &web()), LOCAL.0 + 3, "e"),
-        ];
-        let commit = judged_by(true, here, Vec::new()).unwrap();
-        assert_eq!(commit.guards, [Guard::Rev(keys::checkpoint(&web()), Revision(0))]);
-        assert_eq!(commit.ops.len(), 2);
-    }
-
-    #[test]
-    fn an_episode_that_ended_here_is_removed_there_and_past_once() {
-        let past = || entry(keys::past(&web(), EpisodeId(1)), LOCAL.0 + 9, "past");
-        let there = vec![entry(keys::checkpoint(&web()), 50, "open")];
-        let commit = judged_by(true, vec![past()], there.clone()).unwrap();
-        assert_eq!(commit.guards, [Guard::Rev(keys::checkpoint(&web()), Revision(50))]);
-        let expected = [
-            Op::Delete(keys::checkpoint(&web())),
-            Op::Put(keys::past(&web(), EpisodeId(1)), Bytes::from_static(b"past"), None),
-        ];
-        assert_eq!(commit.ops, expected);
-        // The commit that got no answer before the store went away may have come through.
-        let known = [there, vec![entry(past().key, 60, "past")]].concat();
-        assert_eq!(judged_by(true, vec![past()], known).unwrap().ops, expected[..1]);
-    }
-
-    #[test]
-    fn whoever_works_an_alerter_is_told_what_was_told_from_here() {
-        let here = vec![entry(keys::told(&ops(), &web()), LOCAL.0 + 2, told_record(3))];
-        let of = |seq, status| ToldElsewhere {
-            episode: EpisodeId(1),
-            seq,
-            status,
-        };
-        let told = told_in_entry(judged_by(false, here, Vec::new()));
-        assert_eq!(
-            told,
-            Some((of(3, Status::Critical), Status::Critical)),
-            "all of it is told"
-        );
-        // Its end was told here: nothing is left of it but what the store remembers.
-        let there = vec![entry(keys::told(&ops(), &web()), 90, told_record(3))];
-        let ended = told_in_entry(judged_by(false, Vec::new(), there));
-        assert_eq!(ended, Some((of(4, Status::Ok), Status::Ok)));
-    }
-
-    #[test]
-    fn what_another_member_told_meanwhile_is_not_taken_for_our_own() {
-        // Written by whoever works the alerter after our copy was made.
-        let there = vec![entry(keys::told(&ops(), &web()), 120, told_record(3))];
-        assert_eq!(judged_by(false, Vec::new(), there), None);
-    }
-
-    #[test]
-    fn what_an_alerter_of_ours_was_told_is_recorded() {
-        let here = picture(vec![entry(keys::told(&ops(), &web()), LOCAL.0 + 2, "new")]);
-        let there = picture(vec![entry(keys::told(&ops(), &web()), 90, "old")]);
-        let commits = told(&web(), &here, &there, |_| true);
-        assert_eq!(
-            commits[0].guards,
-            [Guard::Rev(keys::told(&ops(), &web()), Revision(90))]
-        );
-        assert!(told(&web(), &here, &there, |_| false).is_empty(), "not ours to record");
-    }
-
-    #[test]
-    fn what_was_told_of_a_monitor_that_is_lost_is_claimed() {
-        let here = picture(vec![entry(keys::told(&ops(), &web()), LOCAL.0 + 2, told_record(2))]);
-        let claims = claims(&web(), &here, &Picture::default(), AT);
-        assert_eq!(claims.len(), 1);
-        assert_eq!((claims[0].told.seq, claims[0].told.status), (2, Status::Critical));
-        assert!(here.is_changed(&web()));
-        let untouched = picture(vec![entry(keys::told(&ops(), &web()), 90, told_record(2))]);
-        assert!(super::claims(&web(), &untouched, &untouched, AT).is_empty() && !untouched.is_changed(&web()));
-    }
-
-    #[test]
-    fn a_slot_is_kept_that_both_tables_give_by_the_same_epoch() {
-        let me = MemberId::parse("me").unwrap();
-        let table = |judge: Option<&MemberId>, since: &str| Table {
-            v: FORMAT,
-            epoch: since.to_owned(),
-            at: NOW,
-            why: String::new(),
-            runs: vec![SlotRun {
-                first: 0,
-                last: SLOTS - 1,
-                judge: judge.cloned(),
-                since: since.to_owned(),
-                runners: Vec::new(),
-            }],
-            stamps: BTreeMap::new(),
-        };
-        let (mine, again, nobodys) = (table(Some(&me), "3-1"), table(Some(&me), "4-1"), table(None, "3-1"));
-        assert!(kept(Some(&mine), Some(&mine), 9, &me));
-        for there in [Some(&again), Some(&nobodys), None] {
-            assert!(!kept(Some(&mine), there, 9, &me));
-        }
-    }
-}
+#[path = "carry_tests.rs"]
+mod tests;

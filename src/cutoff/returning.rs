@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::carry::{self, Claim, Picture, Since};
+use super::carry::{self, Picture, Since};
 use crate::catalog::Catalog;
 use crate::cluster::event_log;
 use crate::cluster::tenures::Holding;
-use crate::model::{AlerterName, Group, MonitorName, WallMs};
+use crate::model::{Group, MonitorName, WallMs};
 use crate::store::records::{MemberRecord, StoreRecord, Table, slot};
 use crate::store::{
     Commit, Entry, Guard, Key, Lost, Op, Outcome, Refusal, Revision, Session, SessionError, Standin, Store, StoreError,
@@ -37,8 +37,6 @@ pub(super) struct Back {
     pub(super) session: Arc<Session>,
     /// The session outlived the outage: nothing has moved.
     pub(super) same: bool,
-    /// What was told of monitors that are another member's now.
-    pub(super) claims: Vec<Claim>,
     /// Monitors whose changes were written.
     pub(super) written: usize,
     /// Monitors that are another member's now, of which something had changed here.
@@ -94,7 +92,6 @@ impl Returning {
         Ok(Back {
             session: carrying.session,
             same,
-            claims: carried.claims,
             written: carried.written,
             lost: carried.lost,
         })
@@ -182,7 +179,6 @@ struct Carrying<'a> {
 
 #[derive(Default)]
 struct Carried {
-    claims: Vec<Claim>,
     written: usize,
     lost: usize,
 }
@@ -199,38 +195,55 @@ impl Carrying<'_> {
             }
         }
         let mut carried = Carried::default();
-        let since = Since { at: self.at };
-        let (mut judged, mut told): (BTreeMap<Group, Vec<Change>>, Vec<Commit>) = (BTreeMap::new(), Vec::new());
+        let (since, notify) = (Since { at: self.at }, Group::notify());
+        let (mut kept, mut told, mut lost) = (BTreeMap::<Group, Vec<Change>>::new(), Vec::new(), Vec::new());
         for monitor in carry::monitors(&here, &there) {
-            let ours = |alerter: &AlerterName| self.kept(&Group::notify(), alerter.as_str());
-            told.extend(carry::told(monitor, &here, &there, ours));
-            let Some(group) = self.group(monitor, &here) else {
-                continue;
-            };
-            if self.kept(&group, monitor.as_str()) {
-                let change = carry::judged(monitor, &here, &there, since, ours, WallMs::now());
-                let change = change.map(|commit| Change {
+            let group = self.group(monitor, &here);
+            if let Some(group) = group.as_ref().filter(|group| self.kept(group, monitor.as_str())) {
+                let change = carry::kept(monitor, &here, &there, since).map(|commit| Change {
                     monitor: monitor.clone(),
                     commit,
                 });
-                judged.entry(group).or_default().extend(change);
-            } else if here.is_changed(monitor) {
-                carried.lost += 1;
-                carried.claims.extend(carry::claims(monitor, &here, &there, since));
+                kept.entry(group.clone()).or_default().extend(change);
+            } else if group.is_none_or(|group| self.has_moved(&group, monitor.as_str())) {
+                let commit = carry::lost(monitor, &here, &there, since, WallMs::now());
+                carried.lost += usize::from(here.is_changed(monitor));
+                lost.extend(commit);
+            } else {
+                // Whoever judges it says what becomes of it; we only say what we told.
+                let ours = here
+                    .told_of(monitor)
+                    .chain(there.told_of(monitor))
+                    .collect::<BTreeSet<_>>();
+                let ours = ours.into_iter().filter(|alerter| self.kept(&notify, alerter.as_str()));
+                told.extend(ours.filter_map(|alerter| carry::told(alerter, monitor, &here, &there, since)));
             }
         }
-        for (group, changes) in judged {
+        for (group, changes) in kept {
             carried.written += changes.len();
-            self.write(&group, self.with_definitions(changes).await?).await?;
+            self.write(self.right(&group)?, self.with_definitions(changes).await?)
+                .await?;
         }
-        self.write(&Group::notify(), told).await?;
+        if !told.is_empty() {
+            self.write(self.right(&notify)?, told).await?;
+        }
+        self.write(vec![self.session.guard()], lost).await?;
         self.events().await?;
         Ok(carried)
     }
 
     fn kept(&self, group: &Group, name: &str) -> bool {
         let (here, there) = (self.tables_here.get(group), self.tables_there.get(group));
-        carry::kept(here, there, slot(name), self.session.member())
+        carry::is_kept(here, there, slot(name), self.session.member())
+    }
+
+    /// Whether another judge has a slot than the one that we know, or by another right.
+    fn has_moved(&self, group: &Group, name: &str) -> bool {
+        let run = |tables: &BTreeMap<Group, Table>| {
+            let run = tables.get(group)?.run(slot(name))?;
+            Some((run.judge.clone(), run.since.clone()))
+        };
+        run(&self.tables_here) != run(&self.tables_there)
     }
 
     /// The group of a monitor: as its definition says that it was judged by; of one whose definition cannot be read, as its episode does.
@@ -266,17 +279,22 @@ impl Carrying<'_> {
         Ok(commits.collect())
     }
 
-    /// All or an error: what was written is equal on both sides, and not written again by the next attempt.
-    async fn write(&self, group: &Group, commits: Vec<Commit>) -> Result<(), NotBack> {
-        if commits.is_empty() {
-            return Ok(());
-        }
+    /// What proves that slots of a group are ours, as the tables are that were read.
+    fn right(&self, group: &Group) -> Result<Vec<Guard>, NotBack> {
         let table = self.tables_there.get(group);
         let holding = table.and_then(|table| Holding::of(&self.session, group, table, None, false));
-        let Some(holding) = holding else {
-            return Err(NotBack::Again(format!("the plan of `{group}` has changed")));
-        };
-        for outcome in self.there.commit_all(&holding.tenure().guards(), commits).await {
+        match holding {
+            Some(holding) => Ok(holding.tenure().guards()),
+            None => Err(NotBack::Again(format!(
+                "nothing of the group {} is ours",
+                group.as_str()
+            ))),
+        }
+    }
+
+    /// All or an error: what was written is equal on both sides, and not written again by the next attempt.
+    async fn write(&self, right: Vec<Guard>, commits: Vec<Commit>) -> Result<(), NotBack> {
+        for outcome in self.there.commit_all(&right, commits).await {
             match outcome {
                 Outcome::Done(_) => {}
                 // No store would take it; what comes after it must not wait for that.

@@ -432,7 +432,6 @@ impl CutOff {
             same_session = back.same,
             written = back.written,
             lost = back.lost,
-            claims = back.claims.len(),
             "back in the store"
         );
         let text = format!(
