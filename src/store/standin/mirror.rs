@@ -161,6 +161,11 @@ impl Standin {
             if from.is_none() {
                 at = page.at;
                 self.known.lock().list_begins(at);
+                let mut mark = self.mark.lock();
+                if at < mark.at {
+                    // It was restored: what was known of those revisions is not true of these.
+                    mark.at = Revision(0);
+                }
             }
             from = self.compare_page(page, from, id.as_ref(), standing).await?;
         }
@@ -268,6 +273,62 @@ fn difference(old: &[Entry], new: &[Entry]) -> Vec<Change> {
             (Some(before), None) => changes.push(Change::Deleted(before.key.clone())),
             (before, Some(after)) if before != Some(after) => changes.push(Change::Put(after.clone())),
             _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn entries(of: &BTreeMap<u8, u8>) -> Vec<Entry> {
+        let entry = |(n, rev): (&u8, &u8)| Entry {
+            key: keys::silence(&format!("{n:03}")),
+            value: Bytes::new(),
+            born: Revision(0),
+            rev: Revision(u64::from(*rev)),
+            lease: None,
+        };
+        of.iter().map(entry).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn the_difference_makes_one_the_other_and_says_nothing_of_what_is_equal(
+            old in prop::collection::btree_map(0..30_u8, 0..3_u8, 0..20),
+            new in prop::collection::btree_map(0..30_u8, 0..3_u8, 0..20),
+        ) {
+            let (old, new) = (entries(&old), entries(&new));
+            let changes = difference(&old, &new);
+            let mut made: BTreeMap<Key, Entry> = old.iter().map(|entry| (entry.key.clone(), entry.clone())).collect();
+            for change in changes {
+                let changed = match change {
+                    Change::Put(entry) => made.insert(entry.key.clone(), entry.clone()) != Some(entry),
+                    Change::Deleted(key) => made.remove(&key).is_some(),
+                };
+                prop_assert!(changed);
+            }
+            prop_assert!(made.values().eq(&new));
+        }
+
+        #[test]
+        fn parts_that_follow_one_another_are_the_whole(
+            all in prop::collection::btree_map(0..30_u8, 0..3_u8, 0..20),
+            cuts in prop::collection::btree_set(0..30_u8, 0..5),
+        ) {
+            let all = entries(&all);
+            let cuts = cuts.into_iter().map(|n| Some(keys::silence(&format!("{n:03}"))));
+            let (mut from, mut parts) = (None, Vec::new());
+            for upto in cuts.chain([None]) {
+                parts.extend_from_slice(part(&all, from.as_ref(), upto.as_ref()));
+                from = upto;
+            }
+            prop_assert_eq!(parts, all);
         }
     }
 }
