@@ -152,6 +152,10 @@ impl DynAlerter for Far {
         None
     }
 
+    fn place(&self) -> Option<String> {
+        None
+    }
+
     fn deliver<'a>(
         &'a self,
         _cx: &'a DeliveryCx,

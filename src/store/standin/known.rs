@@ -78,11 +78,8 @@ impl Known {
 
     /// An own commit was made at a revision.
     pub(super) fn acknowledge(&mut self, at: Revision, ops: impl IntoIterator<Item = Op>) {
-        let new: Vec<Op> = ops
-            .into_iter()
-            .filter(|op| mirrored(op.key()) && at > self.reached(op.key()))
-            .collect();
-        if new.is_empty() {
+        let new: Vec<Op> = ops.into_iter().filter(|op| mirrored(op.key())).collect();
+        if new.is_empty() || at <= self.seen {
             return;
         }
         self.ahead_bytes += new.iter().map(op_weight).sum::<usize>();
@@ -268,6 +265,8 @@ mod tests {
         copy: Rows,
         known: Known,
         late: Vec<Revision>,
+        /// How far the copy once was, of each key.
+        been: BTreeMap<Key, Revision>,
         /// Where the watch is; none while a list has to be taken first.
         watch: Option<usize>,
         list: Option<(Revision, Rows, Option<Key>)>,
@@ -314,6 +313,7 @@ mod tests {
                             changes: vec![change(op, at)],
                         });
                         *watch = n + 1;
+                        self.been.extend((0..KEYS).map(|n| (key(n), at)));
                     }
                 }
                 Step::Write => {
@@ -343,6 +343,7 @@ mod tests {
                     }
                     let within = |key: &Key| from.as_ref().is_none_or(|from| key > from) && (last || *key <= upto);
                     self.copy.retain(|key, _| !within(key));
+                    self.been.extend((0..KEYS).map(key).filter(within).map(|key| (key, at)));
                     let listed = there.iter().filter(|(key, _)| within(key));
                     self.copy.extend(listed.map(|(key, at)| (key.clone(), *at)));
                     if last {
@@ -371,7 +372,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
 
         #[test]
-        fn of_each_key_the_copy_has_the_last_that_this_member_was_told_or_something_newer(
+        fn of_each_key_the_copy_has_the_last_that_this_member_was_told_or_that_it_had_or_something_newer(
             steps in prop::collection::vec(step(), 1..60),
         ) {
             let mut world = World { watch: Some(0), ..World::default() };
@@ -380,10 +381,11 @@ mod tests {
                 let copy = world.copy_now();
                 for n in 0..KEYS {
                     let key = key(n);
-                    // What the key was after each commit that touched it, from the last one that this member was told.
+                    // What the key was after each commit that touched it, from the last one that this member was told or that was in the copy.
                     let of_key = |(_, (op, _)): &(usize, &(Op, bool))| *op.key() == key;
                     let touched: Vec<_> = world.made.iter().enumerate().filter(of_key).collect();
-                    let told = touched.iter().rposition(|(_, (_, told))| *told);
+                    let been = world.been.get(&key).map_or(0, |at| at.0 as usize);
+                    let told = touched.iter().rposition(|(n, (_, told))| *told || *n < been);
                     let may_be: Vec<Option<Revision>> = touched
                         .iter()
                         .skip(told.unwrap_or(0))
@@ -399,6 +401,18 @@ mod tests {
             world.take(Step::Compare(KEYS));
             prop_assert_eq!(world.copy_now(), world.store);
         }
+    }
+
+    #[test]
+    fn of_a_store_that_went_back_nothing_is_known() {
+        let mut known = Known::from(Revision(100));
+        known.acknowledge(Revision(105), [op(0, false)]);
+        known.list_begins(Revision(50));
+        assert!(known.ahead().is_empty());
+        known.acknowledge(Revision(52), [op(1, false)]);
+        assert_eq!(known.ahead(), [(Revision(52), op(1, false))]);
+        known.listed_all(Revision(51));
+        assert_eq!(known.ahead(), [(Revision(52), op(1, false))]);
     }
 
     #[test]

@@ -124,11 +124,15 @@ async fn a_store_that_went_back_is_listed_again() {
     other.commit(commit(Op::Put(keys::store(), id, None))).await;
     (bed.shared, bed.line, bed.faults) = (other.clone(), other, faults);
     bed.restart().await;
+    // Soon it is past the revision of the copy, and only who looked before that knows.
+    sleep(Duration::from_secs(1)).await;
+    for n in 0..10 {
+        put(&bed.shared, &n.to_string(), "1").await;
+    }
     bed.quiet().await;
     // What it answered before it went back says nothing about it now.
     bed.faults.set_watches_stalled(true);
-    let at = put(&bed.store, "c", "1").await;
-    assert!(at < Revision(4));
+    put(&bed.store, "c", "1").await;
     bed.cut_off().await;
     assert_eq!(text_of(&bed.store, "c").await.as_deref(), Some("1"));
 }

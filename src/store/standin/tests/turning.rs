@@ -107,6 +107,21 @@ async fn no_revision_of_the_copy_is_one_of_the_shared_store_nor_one_of_an_earlie
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_lease_of_the_copy_that_ends_takes_nothing_that_hangs_on_one_of_the_shared_store() {
+    let bed = Bed::new().await;
+    let foreign = bed.store.grant(Duration::from_secs(3600)).await.unwrap().id;
+    let leased = |name: &str, lease| commit(Op::Put(key(name), value(""), Some(lease)));
+    bed.store.commit(leased("foreign", foreign)).await;
+    bed.quiet().await;
+    bed.cut_off().await;
+    let own = bed.store.grant(Duration::from_secs(5)).await.unwrap().id;
+    bed.store.commit(leased("own", own)).await;
+    sleep(Duration::from_secs(7200)).await;
+    assert_eq!(text_of(&bed.store, "own").await, None);
+    assert!(text_of(&bed.store, "foreign").await.is_some());
+}
+
+#[tokio::test(start_paused = true)]
 async fn calls_on_their_way_to_the_shared_store_are_answered_at_once() {
     let bed = Bed::new().await;
     bed.quiet().await;
