@@ -456,6 +456,7 @@ impl App {
             store: self.store.clone(),
             tenures,
             may_tell: watch::channel(MayTell::Yes).1,
+            stands_in: Arc::new(|| false),
             member: self.session.member().clone(),
             cluster: self.options.cluster.clone(),
             base_url,

@@ -176,15 +176,28 @@ mod tests {
         let head = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT";
         let hex = |ip: [u8; 4]| format!("{:08X}", u32::from_ne_bytes(ip));
         let route = |to: [u8; 4], by: [u8; 4], flags: &str, mask: [u8; 4]| {
-            format!("eth0\t{}\t{}\t{flags}\t0\t0\t0\t{}\t0\t0\t0", hex(to), hex(by), hex(mask))
+            format!(
+                "eth0\t{}\t{}\t{flags}\t0\t0\t0\t{}\t0\t0\t0",
+                hex(to),
+                hex(by),
+                hex(mask)
+            )
         };
         let local = route([10, 0, 0, 0], [0; 4], "0001", [255, 255, 255, 0]);
         let half = route([0; 4], [10, 0, 0, 9], "0003", [128, 0, 0, 0]);
         let out = route([0; 4], [10, 0, 0, 1], "0003", [0; 4]);
-        assert_eq!(gateway(&format!("{head}\n{local}\n{half}\n{out}\n")), Some(Ipv4Addr::new(10, 0, 0, 1)));
+        assert_eq!(
+            gateway(&format!("{head}\n{local}\n{half}\n{out}\n")),
+            Some(Ipv4Addr::new(10, 0, 0, 1))
+        );
         // A link that needs no gateway, no way out at all, and what is no table.
         let link = route([0; 4], [0; 4], "0001", [0; 4]);
-        for routes in [format!("{head}\n{link}"), head.to_owned(), String::new(), "a\nb c".to_owned()] {
+        for routes in [
+            format!("{head}\n{link}"),
+            head.to_owned(),
+            String::new(),
+            "a\nb c".to_owned(),
+        ] {
             assert_eq!(gateway(&routes), None, "{routes}");
         }
     }

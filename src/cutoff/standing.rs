@@ -58,7 +58,11 @@ impl Standing {
             }
             let changed = (stood.state, &stood.why) != (state, &why);
             if state != State::Joined {
-                stood.trouble = Some(format!("{}: {}", state.as_str(), if why.is_empty() { state.means() } else { &why }));
+                stood.trouble = Some(format!(
+                    "{}: {}",
+                    state.as_str(),
+                    if why.is_empty() { state.means() } else { &why }
+                ));
             }
             (stood.state, stood.why) = (state, why);
             changed
@@ -105,7 +109,10 @@ impl Standing {
 
 /// `m2: has no store, m3: no answer (…)`.
 fn in_one_line(said: &BTreeMap<MemberId, Says>) -> String {
-    let lines = said.iter().take(NAMED).map(|(member, says)| format!("{member}: {says}"));
+    let lines = said
+        .iter()
+        .take(NAMED)
+        .map(|(member, says)| format!("{member}: {says}"));
     let mut lines: Vec<_> = lines.collect();
     if said.len() > NAMED {
         lines.push(format!("and {} more", said.len() - NAMED));
@@ -134,7 +141,10 @@ mod tests {
         assert!(!watch.has_changed().unwrap());
         // Another reason is, and the state is as old as it was.
         standing.set(State::Doubtful, "refused");
-        assert_eq!((standing.because().as_str(), standing.now().since), ("refused", doubtful.since));
+        assert_eq!(
+            (standing.because().as_str(), standing.now().since),
+            ("refused", doubtful.since)
+        );
         standing.set(State::Joined, "");
         assert_eq!(standing.now().trouble.as_deref(), Some("doubtful: refused"));
         assert_eq!(standing.because(), "");

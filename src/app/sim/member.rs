@@ -252,6 +252,7 @@ fn notifier(id: &MemberId, store: &Store, tenures: &Tenures, events: &Events) ->
         store: store.clone(),
         tenures,
         may_tell: watch::channel(MayTell::Yes).1,
+        stands_in: Arc::new(|| false),
         member: id.clone(),
         cluster: "main".to_owned(),
         base_url: None,

@@ -149,6 +149,10 @@ impl DynAlerter for Far {
         self.has_key
     }
 
+    fn place(&self) -> Option<String> {
+        None
+    }
+
     fn deliver<'a>(
         &'a self,
         _cx: &'a DeliveryCx,

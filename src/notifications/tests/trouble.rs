@@ -190,6 +190,9 @@ async fn an_alerter_that_panics_harms_nobody_else() {
         fn has_key(&self) -> bool {
             false
         }
+        fn place(&self) -> Option<String> {
+            None
+        }
         fn deliver<'a>(
             &'a self,
             _cx: &'a DeliveryCx,
