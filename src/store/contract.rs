@@ -1,5 +1,6 @@
 //! What every store has to do, as one suite. A store of its own module runs it by `contract_suite!(its world)`. Longer than our files should be:
-//! it is one list, and whoever writes a store reads it from top to bottom.
+//! it is one list, and whoever writes a store reads it from top to bottom. Its keys are such as members write themselves: a copy that stands in
+//! takes no others.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -82,11 +83,11 @@ pub(crate) use contract_suite;
 pub(crate) const TTL: Duration = Duration::from_secs(5);
 
 fn key(name: &str) -> Key {
-    Key::new(format!("silence/{name}"))
+    Key::new(format!("plan/{name}"))
 }
 
 fn below() -> Key {
-    Key::new("silence/")
+    Key::new("plan/")
 }
 
 fn value(text: &str) -> Bytes {
@@ -380,10 +381,10 @@ pub(crate) async fn a_list_has_what_is_below_its_prefix_in_key_order(world: impl
         [put("b", "1"), put("a", "1"), put("a%2Fb", "1"), put("ab", "1")],
     )
     .await;
-    done(&store, [], [Op::Put(Key::new("silenced"), value("1"), None)]).await;
+    done(&store, [], [Op::Put(Key::new("planned"), value("1"), None)]).await;
     let page = store.list(&below(), None).await.unwrap();
     let keys: Vec<_> = page.entries.iter().map(|entry| entry.key.as_str()).collect();
-    assert_eq!(keys, ["silence/a", "silence/a%2Fb", "silence/ab", "silence/b"]);
+    assert_eq!(keys, ["plan/a", "plan/a%2Fb", "plan/ab", "plan/b"]);
     assert!(!page.more && page.at.0 == rev.0 + 1);
     assert_eq!(
         store.list(&key("a"), None).await.unwrap().entries.len(),
@@ -473,18 +474,18 @@ pub(crate) async fn a_watch_sees_only_its_prefix(world: impl World) {
     let start = newest(&store).await;
     let mut all = store.watch(&below(), start).await.unwrap();
     let mut one = store.watch(&key("a"), start).await.unwrap();
-    done(&store, [], [Op::Put(Key::new("silenced"), value("1"), None)]).await;
+    done(&store, [], [Op::Put(Key::new("planned"), value("1"), None)]).await;
     done(&store, [], [put("ab", "1")]).await;
     let both = done(
         &store,
         [],
-        [put("a", "1"), Op::Put(Key::new("config"), value("1"), None)],
+        [put("a", "1"), Op::Put(Key::new("cluster/director"), value("1"), None)],
     )
     .await;
-    assert_eq!(keys_of(&next(&mut all).await), ["silence/ab"]);
-    assert_eq!(keys_of(&next(&mut all).await), ["silence/a"]);
+    assert_eq!(keys_of(&next(&mut all).await), ["plan/ab"]);
+    assert_eq!(keys_of(&next(&mut all).await), ["plan/a"]);
     let batch = next(&mut one).await;
-    assert_eq!((batch.at, keys_of(&batch)), (both, vec!["silence/a".to_owned()]));
+    assert_eq!((batch.at, keys_of(&batch)), (both, vec!["plan/a".to_owned()]));
 }
 
 pub(crate) async fn a_watch_ahead_of_the_store_is_silent_until_then(world: impl World) {
@@ -528,7 +529,7 @@ pub(crate) async fn a_revoked_lease_takes_its_keys_in_one_revision(world: impl W
     assert_eq!(batch.at.0, rev.0 + 1);
     let mut keys = keys_of(&batch);
     keys.sort();
-    assert_eq!(keys, ["silence/a", "silence/b"]);
+    assert_eq!(keys, ["plan/a", "plan/b"]);
     assert_eq!(store.list(&below(), None).await.unwrap().entries.len(), 1);
     assert_eq!(store.keep_alive(lease).await, Err(StoreError::NoLease));
     assert_eq!(store.revoke(lease).await, Err(StoreError::NoLease));
@@ -545,7 +546,7 @@ pub(crate) async fn a_lease_ends_by_itself_and_not_while_it_is_kept_alive(world:
     }
     assert!(get(&store, "a").await.is_some());
     let mut watch = store.watch(&below(), rev).await.unwrap();
-    assert_eq!(keys_of(&next(&mut watch).await), ["silence/a"]);
+    assert_eq!(keys_of(&next(&mut watch).await), ["plan/a"]);
     assert_eq!(store.keep_alive(lease.id).await, Err(StoreError::NoLease));
 }
 
@@ -563,7 +564,7 @@ pub(crate) async fn a_put_moves_a_key_to_its_lease_or_to_none(world: impl World)
     store.revoke(first).await.unwrap();
     let entries = store.list(&below(), None).await.unwrap().entries;
     let there: Vec<_> = entries.iter().map(|entry| (entry.key.as_str(), entry.lease)).collect();
-    assert_eq!(there, [("silence/freed", None), ("silence/moved", Some(second))]);
+    assert_eq!(there, [("plan/freed", None), ("plan/moved", Some(second))]);
     store.revoke(second).await.unwrap();
     assert!(get(&store, "moved").await.is_none() && get(&store, "freed").await.is_some());
 }
@@ -593,7 +594,7 @@ pub(crate) async fn leases_survive_a_stop_with_their_full_time(mut world: impl W
     assert!(get(&store, "a").await.is_some(), "its time began anew");
     assert!(store.keep_alive(lease.id).await.is_ok());
     let mut watch = store.watch(&below(), rev).await.unwrap();
-    assert_eq!(keys_of(&next(&mut watch).await), ["silence/a"], "and ends");
+    assert_eq!(keys_of(&next(&mut watch).await), ["plan/a"], "and ends");
     assert_ne!(store.grant(TTL).await.unwrap().id, lease.id, "no id is used twice");
 }
 

@@ -23,6 +23,10 @@ pub(super) struct History {
     newest: watch::Sender<Revision>,
 }
 
+/// How many times a history began anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Era(u64);
+
 #[derive(Debug)]
 struct Ring {
     batches: VecDeque<Arc<Batch>>,
@@ -30,8 +34,7 @@ struct Ring {
     /// All after this revision is here.
     compacted: Revision,
     newest: Revision,
-    /// How many times it began anew.
-    era: u64,
+    era: Era,
 }
 
 fn weight(batch: &Batch) -> usize {
@@ -51,7 +54,7 @@ impl History {
                 bytes: 0,
                 compacted: newest,
                 newest,
-                era: 0,
+                era: Era(0),
             }),
             newest: watch::Sender::new(newest),
         })
@@ -92,21 +95,22 @@ impl History {
         ring.bytes = 0;
         ring.compacted = at;
         ring.newest = at;
-        ring.era += 1;
+        ring.era.0 += 1;
         drop(ring);
         self.newest.send_replace(at);
     }
 
-    /// Whether a watch may start after `after`.
-    pub(super) fn reaches(&self, after: Revision) -> Result<(), StoreError> {
-        if after < self.ring.lock().compacted {
+    /// Whether a watch may start after `after`, and for which era it is then good.
+    pub(super) fn reaches(&self, after: Revision) -> Result<Era, StoreError> {
+        let ring = self.ring.lock();
+        if after < ring.compacted {
             return Err(StoreError::Compacted(after));
         }
-        Ok(())
+        Ok(ring.era)
     }
 
     /// The next changes below `prefix`, and how far this has looked.
-    fn next(&self, prefix: &Key, after: Revision, era: u64) -> Result<(Revision, Vec<Batch>), StoreError> {
+    fn next(&self, prefix: &Key, after: Revision, era: Era) -> Result<(Revision, Vec<Batch>), StoreError> {
         let (upto, seen) = {
             let ring = self.ring.lock();
             if after < ring.compacted || era != ring.era {
@@ -138,10 +142,10 @@ impl History {
         self: Arc<Self>,
         prefix: Key,
         after: Revision,
+        era: Era,
         to: mpsc::Sender<Result<Batch, StoreError>>,
     ) {
         let mut newest = self.newest.subscribe();
-        let era = self.ring.lock().era;
         let mut at = after;
         loop {
             newest.mark_unchanged();

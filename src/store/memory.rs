@@ -122,6 +122,13 @@ impl Inner {
         outcomes.unwrap_or_else(|error| vec![Outcome::Unknown(error); count])
     }
 
+    /// Goes on at another revision. Lists and watches do not: a revision may be one that they have seen, and mean something else.
+    fn restart(&self, state: &mut State, at: Revision) {
+        state.newest = at;
+        state.running.clear();
+        self.history.restart(at);
+    }
+
     pub(super) fn end(&self, leases: &[LeaseId]) {
         let mut state = self.state.lock();
         let batches = state.end(leases);
@@ -319,9 +326,9 @@ impl Backend for Memory {
 
     async fn watch(&self, prefix: &Key, after: Revision) -> Result<Changes, StoreError> {
         self.inner.reachable().await?;
-        self.inner.history.reaches(after)?;
+        let era = self.inner.history.reaches(after)?;
         let (to, from) = History::channel();
-        self.spawn(self.inner.history.clone().feed(prefix.clone(), after, to));
+        self.spawn(self.inner.history.clone().feed(prefix.clone(), after, era, to));
         let (to, changes) = History::channel();
         self.spawn(self.inner.clone().relay(from, to));
         Ok(changes)
@@ -375,8 +382,7 @@ impl Replica for Memory {
                 Change::Deleted(key) => state.rows.remove(&key),
             };
         }
-        state.newest = at;
-        self.inner.history.restart(at);
+        self.inner.restart(&mut state, at);
         Ok(())
     }
 
@@ -384,10 +390,8 @@ impl Replica for Memory {
         self.inner.reachable().await?;
         let mut state = self.inner.state.lock();
         state.granted = state.granted.max(i64::try_from(to.0).unwrap_or(i64::MAX));
-        if state.newest < to {
-            state.newest = to;
-            self.inner.history.restart(to);
-        }
+        let to = state.newest.max(to);
+        self.inner.restart(&mut state, to);
         Ok(())
     }
 

@@ -25,6 +25,8 @@ mod memory;
 mod packed;
 pub mod records;
 mod replica;
+#[cfg(test)]
+mod replica_tests;
 mod rights;
 mod standin;
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::backend::{Backend, Change, Key, Page, Revision, StoreError};
 #[async_trait]
 pub(super) trait Replica: Backend {
     /// Makes the changes as they are and leaves the store at `at`, which may be before where it was. All or nothing, durable. Whoever
-    /// watches is told that there is a gap.
+    /// watches is told that there is a gap, and lists begin anew.
     async fn replicate(&self, at: Revision, changes: Vec<Change>) -> Result<(), StoreError>;
 
     /// From now on no revision and no lease is given out up to `to`; what others gave out stays below.

@@ -524,7 +524,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         runtime.block_on(async {
             like_the_model(Memory::new().0, &steps).await;
-            like_the_model(embedded::on_test_disk(), &steps).await;
+            like_the_model(embedded::on_test_disk(&embedded::TestDisk::new(Vec::new())), &steps).await;
         });
     }
 

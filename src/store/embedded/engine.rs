@@ -339,12 +339,14 @@ impl Engine {
         Ok(answers)
     }
 
-    /// Lets the watches know. What is replicated is not said change by change: nobody watches a copy while it is one.
+    /// Lets the watches know. What is replicated is not said change by change: nobody watches a copy while it is one. Lists do not go on either:
+    /// its revision may be one that they have seen, and mean something else.
     fn tell(&self, works: &[&Work], newest: Revision, batches: Vec<Batch>) {
         if works
             .iter()
             .any(|work| matches!(work, Work::Replicate(..) | Work::Raise(_)))
         {
+            self.lists.lock().clear();
             self.history.restart(newest);
         } else {
             self.history.publish(batches);

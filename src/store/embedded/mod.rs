@@ -120,11 +120,11 @@ impl Backend for Embedded {
     }
 
     async fn watch(&self, prefix: &Key, after: Revision) -> Result<Changes, StoreError> {
-        self.engine.history.reaches(after)?;
+        let era = self.engine.history.reaches(after)?;
         let (to, changes) = History::channel();
         let mut tasks = self.tasks.lock();
         while tasks.try_next().is_some() {}
-        tasks.spawn(self.engine.history.clone().feed(prefix.clone(), after, to));
+        tasks.spawn(self.engine.history.clone().feed(prefix.clone(), after, era, to));
         Ok(changes)
     }
 
@@ -172,6 +172,4 @@ impl Replica for Embedded {
 
 /// A store on a disk in memory, for tests beside this module.
 #[cfg(test)]
-pub(in crate::store) fn on_test_disk() -> Arc<dyn Backend> {
-    tests::over(&tests::TestDisk::new(Vec::new()))
-}
+pub(in crate::store) use tests::{TestDisk, over as on_test_disk};

@@ -15,7 +15,7 @@ use crate::store::contract::{TTL, World, contract_suite};
 
 /// A disk in memory that can be full, read-only, failing at its syncs, slow at them, and lose its power.
 #[derive(Debug)]
-pub(super) struct TestDisk {
+pub(in crate::store) struct TestDisk {
     /// What is read.
     now: Mutex<Vec<u8>>,
     /// What a sync has promised, and what was written since, in order.
@@ -48,7 +48,7 @@ fn apply(image: &mut Vec<u8>, written: &Written) {
 }
 
 impl TestDisk {
-    pub(super) fn new(image: Vec<u8>) -> Arc<Self> {
+    pub(in crate::store) fn new(image: Vec<u8>) -> Arc<Self> {
         Arc::new(Self {
             now: Mutex::new(image.clone()),
             durable: Mutex::new((image, Vec::new())),
@@ -59,6 +59,11 @@ impl TestDisk {
             held: Mutex::new(false),
             released: Condvar::new(),
         })
+    }
+
+    pub(in crate::store) fn set_full(&self, full: bool) {
+        let room = if full { self.now.lock().len() as u64 } else { u64::MAX };
+        self.room.store(room, Ordering::SeqCst);
     }
 
     fn write_allowed(&self) -> io::Result<()> {
@@ -74,7 +79,7 @@ impl TestDisk {
     }
 
     /// What is found after the power went just now: all that was synced, and whatever the disk liked of the rest.
-    pub(super) fn after_power_loss(&self, rng: &mut fastrand::Rng) -> Vec<u8> {
+    pub(in crate::store) fn after_power_loss(&self, rng: &mut fastrand::Rng) -> Vec<u8> {
         let durable = self.durable.lock();
         let mut image = durable.0.clone();
         for written in &durable.1 {
@@ -110,7 +115,7 @@ impl TestDisk {
         }
     }
 
-    pub(super) fn sync_count(&self) -> u64 {
+    pub(in crate::store) fn sync_count(&self) -> u64 {
         *self.syncs.borrow()
     }
 }
@@ -168,7 +173,7 @@ impl Raw for TestDisk {
     }
 }
 
-pub(super) fn over(disk: &Arc<TestDisk>) -> Arc<Embedded> {
+pub(in crate::store) fn over(disk: &Arc<TestDisk>) -> Arc<Embedded> {
     Embedded::over(Engine::open(disk.clone()).unwrap())
 }
 
@@ -196,8 +201,7 @@ impl World for OnDisk {
     }
 
     async fn set_full(&self, full: bool) {
-        let room = if full { self.1.len().unwrap() } else { u64::MAX };
-        self.1.room.store(room, Ordering::SeqCst);
+        self.1.set_full(full);
     }
 }
 

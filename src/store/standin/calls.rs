@@ -40,7 +40,7 @@ impl Standin {
         };
         let mut known = self.known.lock();
         // Under the lock: what is acknowledged is in the copy before the face turns, or is not acknowledged.
-        if standing.until.is_cancelled() {
+        if standing.still().is_err() {
             return unknown();
         }
         for (outcome, ops) in outcomes.iter().zip(ops) {

@@ -16,7 +16,7 @@ pub(super) struct Mark {
     pub(super) store: Option<String>,
     /// A whole list was taken once.
     pub(super) complete: bool,
-    /// The newest revision of that store that is in the copy.
+    /// All of that store up to this revision is in the copy.
     pub(super) at: Revision,
     /// It is that store at that revision, no more and no less: a watch may go on from there.
     pub(super) exact: bool,

@@ -11,7 +11,7 @@ use tracing::{debug, info, warn};
 use super::known::Waits;
 use super::mark::{Mark, store_id};
 use super::scope::mirrored;
-use super::turn::turned;
+use super::turn::Standing;
 use super::{Face, Standin};
 use crate::store::backend::{Change, Entry, Key, Page, Revision, StoreError};
 use crate::store::follow::{Ended, Patience, Watching};
@@ -25,39 +25,33 @@ const COLLECT_REVISIONS: Duration = Duration::from_secs(60);
 impl Standin {
     /// Keeps the copy as the shared store is, whenever the face is [`Face::Through`], until it is asked to stop.
     pub async fn mirror(self: Arc<Self>, stop: CancellationToken) {
-        let mut faces = self.faces();
-        let following = async {
-            loop {
-                if faces.wait_for(|face| *face == Face::Through).await.is_err() {
+        loop {
+            let standing = self.turns.standing().await;
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => {
+                    if let Err(error) = self.write_waiting(&standing).await {
+                        warn!(%error, "the copy of the store misses the last changes");
+                    }
                     return;
                 }
-                let mut turned = faces.clone();
-                tokio::select! {
-                    _ = turned.wait_for(|face| *face == Face::Copy) => {}
-                    () = self.keep_up() => {}
-                }
+                () = standing.until.cancelled() => {}
+                () = self.keep_up(&standing), if standing.face == Face::Through => {}
             }
-        };
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = following => {}
-        }
-        if let Err(error) = self.write_waiting().await {
-            warn!(%error, "the copy of the store misses the last changes");
         }
     }
 
-    async fn keep_up(&self) {
+    async fn keep_up(&self, standing: &Standing) {
         let mut patience = Patience::new();
         let mut reported = false;
         loop {
-            match self.catch_up().await {
+            match self.catch_up(standing).await {
                 Ok(watching) => {
                     if std::mem::take(&mut reported) {
                         info!("the copy of the store is kept again");
                     }
                     patience = Patience::new();
-                    match self.go_on(watching).await {
+                    match self.go_on(watching, standing).await {
                         Ok(reason) => info!(%reason, "looking again what the store holds, for the copy"),
                         Err(error) => {
                             reported = true;
@@ -76,8 +70,8 @@ impl Standin {
     }
 
     /// Makes the copy what the shared store is, by as little as will do, and watches from there.
-    async fn catch_up(&self) -> Result<Watching, StoreError> {
-        self.write_waiting().await?;
+    pub(super) async fn catch_up(&self, standing: &Standing) -> Result<Watching, StoreError> {
+        self.write_waiting(standing).await?;
         let page = self.outer.backend.list(&keys::store(), None).await?;
         let id = page.entries.first().and_then(store_id);
         let mark = self.mark.lock().clone();
@@ -93,12 +87,12 @@ impl Standin {
                 opened => return opened,
             }
         }
-        let at = self.compare(id).await?;
+        let at = self.compare(id, standing).await?;
         Watching::open(&self.outer, &keys::all(), at).await
     }
 
     /// Reads the watch until it ends, and says why it did.
-    async fn go_on(&self, mut watching: Watching) -> Result<Ended, StoreError> {
+    async fn go_on(&self, mut watching: Watching, standing: &Standing) -> Result<Ended, StoreError> {
         let mut due: Option<Instant> = None;
         loop {
             let next = tokio::select! {
@@ -113,7 +107,11 @@ impl Standin {
             };
             let (waits, now) = match next {
                 None => (Waits::Due, Instant::now()),
-                Some(Ok(batch)) => (self.known.lock().watched(batch), Instant::now()),
+                Some(Ok(batch)) => {
+                    let mut known = self.known.lock();
+                    standing.still()?;
+                    (known.watched(batch), Instant::now())
+                }
                 Some(Err(ended)) => {
                     if matches!(ended, Ended::Gap(_)) {
                         self.mark.lock().exact = false;
@@ -123,7 +121,7 @@ impl Standin {
             };
             let collect = match waits {
                 Waits::Due => {
-                    self.write_waiting().await?;
+                    self.write_waiting(standing).await?;
                     due = None;
                     continue;
                 }
@@ -135,9 +133,9 @@ impl Standin {
     }
 
     /// Writes what the watch brought.
-    async fn write_waiting(&self) -> Result<(), StoreError> {
+    async fn write_waiting(&self, standing: &Standing) -> Result<(), StoreError> {
         let _writing = self.writing.lock().await;
-        if self.face() == Face::Copy {
+        if standing.face == Face::Copy || standing.still().is_err() {
             return Ok(());
         }
         let (at, changes) = {
@@ -154,7 +152,7 @@ impl Standin {
     }
 
     /// Makes the copy like a list of the shared store, whose id this is. Neither is ever in memory as a whole; only what differs is written.
-    async fn compare(&self, id: Option<String>) -> Result<Revision, StoreError> {
+    async fn compare(&self, id: Option<String>, standing: &Standing) -> Result<Revision, StoreError> {
         info!("comparing the copy of the store with all of it");
         let mut pages = self.outer.pages(&keys::all());
         let (mut at, mut from) = (Revision(0), None);
@@ -163,8 +161,13 @@ impl Standin {
             if from.is_none() {
                 at = page.at;
                 self.known.lock().list_begins(at);
+                let mut mark = self.mark.lock();
+                if at < mark.at {
+                    // It was restored: what was known of those revisions is not true of these.
+                    mark.at = Revision(0);
+                }
             }
-            from = self.compare_page(page, from, id.as_ref()).await?;
+            from = self.compare_page(page, from, id.as_ref(), standing).await?;
         }
         Ok(at)
     }
@@ -175,6 +178,7 @@ impl Standin {
         page: Page,
         mut from: Option<Key>,
         id: Option<&String>,
+        standing: &Standing,
     ) -> Result<Option<Key>, StoreError> {
         let upto = page.entries.last().filter(|_| page.more).map(|entry| entry.key.clone());
         let mut theirs = page.entries;
@@ -188,7 +192,7 @@ impl Standin {
                 part(&ours.entries, from.as_ref(), end.as_ref()),
                 part(&theirs, from.as_ref(), end.as_ref()),
             );
-            self.write_compared(page.at, end.clone(), changes, id).await?;
+            self.write_compared(page.at, end.clone(), changes, id, standing).await?;
             if end == upto {
                 return Ok(end);
             }
@@ -203,11 +207,10 @@ impl Standin {
         upto: Option<Key>,
         changes: Vec<Change>,
         id: Option<&String>,
+        standing: &Standing,
     ) -> Result<(), StoreError> {
         let _writing = self.writing.lock().await;
-        if self.face() == Face::Copy {
-            return Err(turned());
-        }
+        standing.still()?;
         let mark = self.mark.lock().clone();
         let (store, same) = (id.cloned(), mark.store.as_ref() == id);
         let Some(upto) = upto else {
@@ -270,6 +273,62 @@ fn difference(old: &[Entry], new: &[Entry]) -> Vec<Change> {
             (Some(before), None) => changes.push(Change::Deleted(before.key.clone())),
             (before, Some(after)) if before != Some(after) => changes.push(Change::Put(after.clone())),
             _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn entries(of: &BTreeMap<u8, u8>) -> Vec<Entry> {
+        let entry = |(n, rev): (&u8, &u8)| Entry {
+            key: keys::silence(&format!("{n:03}")),
+            value: Bytes::new(),
+            born: Revision(0),
+            rev: Revision(u64::from(*rev)),
+            lease: None,
+        };
+        of.iter().map(entry).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn the_difference_makes_one_the_other_and_says_nothing_of_what_is_equal(
+            old in prop::collection::btree_map(0..30_u8, 0..3_u8, 0..20),
+            new in prop::collection::btree_map(0..30_u8, 0..3_u8, 0..20),
+        ) {
+            let (old, new) = (entries(&old), entries(&new));
+            let changes = difference(&old, &new);
+            let mut made: BTreeMap<Key, Entry> = old.iter().map(|entry| (entry.key.clone(), entry.clone())).collect();
+            for change in changes {
+                let changed = match change {
+                    Change::Put(entry) => made.insert(entry.key.clone(), entry.clone()) != Some(entry),
+                    Change::Deleted(key) => made.remove(&key).is_some(),
+                };
+                prop_assert!(changed);
+            }
+            prop_assert!(made.values().eq(&new));
+        }
+
+        #[test]
+        fn parts_that_follow_one_another_are_the_whole(
+            all in prop::collection::btree_map(0..30_u8, 0..3_u8, 0..20),
+            cuts in prop::collection::btree_set(0..30_u8, 0..5),
+        ) {
+            let all = entries(&all);
+            let cuts = cuts.into_iter().map(|n| Some(keys::silence(&format!("{n:03}"))));
+            let (mut from, mut parts) = (None, Vec::new());
+            for upto in cuts.chain([None]) {
+                parts.extend_from_slice(part(&all, from.as_ref(), upto.as_ref()));
+                from = upto;
+            }
+            prop_assert_eq!(parts, all);
         }
     }
 }

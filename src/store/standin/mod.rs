@@ -43,7 +43,7 @@ pub struct CopyFacts {
     pub complete: bool,
     /// It holds changes of its own.
     pub dirty: bool,
-    /// The newest revision of that store that is in it.
+    /// The revision of that store up to which everything is in it. Own commits may be in it beyond that, and local changes.
     pub at: Revision,
     /// The id of that store.
     pub store: Option<String>,
@@ -163,10 +163,10 @@ impl Standin {
         // Begins beyond all that it has ever given out: nothing that was built on a revision of an earlier outage holds in this one.
         let mark = self.mark.lock().clone();
         let own = mark.own.max(LOCAL);
-        let (at, changes) = self.all_known().await?;
+        let (seen, changes) = self.all_known().await?;
         self.replica.raise(own).await?;
         let mark = Mark {
-            at: mark.at.max(at),
+            at: mark.at.max(seen),
             exact: false,
             dirty: true,
             own,
@@ -204,19 +204,17 @@ impl Standin {
         turning.done(Face::Through);
     }
 
-    /// What waits, and after it this member's own commits that the watch has not brought yet; and the revision of the last of these.
+    /// What waits, with the revision up to which that is everything, and on it this member's own commits that the watch has not brought yet.
     async fn all_known(&self) -> Result<(Revision, Vec<Change>), StoreError> {
         let (seen, waiting, ahead) = {
             let known = self.known.lock();
             (known.seen(), known.waiting(), known.ahead())
         };
-        let mut at = seen;
         let mut all: BTreeMap<Key, Change> = waiting
             .into_iter()
             .map(|change| (change.key().clone(), change))
             .collect();
         for (rev, op) in ahead {
-            at = at.max(rev);
             let change = match op {
                 Op::Delete(key) => Change::Deleted(key),
                 Op::Put(key, value, lease) => {
@@ -236,7 +234,7 @@ impl Standin {
             };
             all.insert(change.key().clone(), change);
         }
-        Ok((at, all.into_values().collect()))
+        Ok((seen, all.into_values().collect()))
     }
 
     /// Writes the copy, and its mark with it. Whoever calls it holds `writing`.

@@ -41,6 +41,14 @@ impl Standing {
         }
     }
 
+    /// For whoever was told of it earlier: whether it is shown without a turn since.
+    pub(super) fn still(&self) -> Result<(), StoreError> {
+        if self.until.is_cancelled() {
+            return Err(turned());
+        }
+        Ok(())
+    }
+
     /// The answer of a call, unless the face turns away before it is there.
     pub(super) async fn during<T>(&self, call: impl Future<Output = T>) -> Result<T, StoreError> {
         tokio::select! {

@@ -1,10 +1,11 @@
 //! Reading and writing one definition.
 
 use axum::http::Method;
-use ninevolt::store::{Answer as StoreAnswer, StoreError, keys};
+use ninevolt::api::Options;
+use ninevolt::store::{Answer as StoreAnswer, StoreError, in_memory, keys, open_standin};
 use serde_json::json;
 
-use super::bed::Bed;
+use super::bed::{Bed, Place, me};
 
 fn tcp(port: u16) -> serde_json::Value {
     json!({"type": "tcp", "host": "h", "port": port, "interval": "10s"})
@@ -251,4 +252,38 @@ async fn a_sync_plans_and_applies() {
     bed.get("/api/v1/monitor/web").await.is(200);
     bed.post("/api/v1/sync", json!({"dryrun": true})).await.is(400);
     bed.post("/api/v1/sync", "[").await.is(400);
+}
+
+#[tokio::test]
+async fn a_member_that_is_cut_off_shows_its_definitions_and_takes_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let (shared, faults) = in_memory();
+    let (store, standin) = open_standin(&shared, dir.path()).await.unwrap();
+    let place = Place {
+        id: me(),
+        owner: None,
+        others: None,
+    };
+    let bed = Bed::member((store, faults), Options::default(), place).await;
+    bed.put("/api/v1/monitor/web", tcp(1)).await.is(201);
+    bed.faults.stop();
+    // Nothing was copied yet: what this member itself wrote is there all the same.
+    standin.stand_in().await.unwrap();
+    assert_eq!(bed.get("/api/v1/monitor/web").await.is(200).json(), tcp(1));
+    for refused in [
+        bed.put("/api/v1/monitor/web", tcp(2)).await,
+        bed.put("/api/v1/monitor/new", tcp(2)).await,
+        bed.delete("/api/v1/monitor/web").await,
+    ] {
+        let refused = refused.is(503);
+        assert!(
+            refused.text.contains("this member is cut off from the store"),
+            "{}",
+            refused.text
+        );
+        assert_eq!(refused.header("retry-after"), "5");
+    }
+    bed.faults.start();
+    standin.step_back().await;
+    bed.put("/api/v1/monitor/web", tcp(2)).await.is(200);
 }

@@ -5,6 +5,7 @@ mod contract;
 mod limits;
 pub(crate) mod server;
 mod several;
+mod standin;
 mod trouble;
 
 use std::sync::Arc;

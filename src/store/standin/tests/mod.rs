@@ -1,5 +1,11 @@
 //! The stand-in over stores that go and come.
 
+mod chance;
+mod contracts;
+mod copying;
+mod turning;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,15 +13,23 @@ use bytes::Bytes;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use super::scope::mirrored;
 use super::*;
-use crate::store::{Commit, Faults, Memory, Op, Outcome, in_memory};
+use crate::store::{Commit, Faults, Memory, Outcome, in_memory, standin_in_memory};
 use crate::tasks::Tasks;
 
-/// A shared store, its stand-in, and the copy behind it.
+/// Longer than anything takes to be in the copy when all is well, and than a silent watch is borne.
+const QUIET: Duration = Duration::from_secs(120);
+
+/// A member's stand-in between a shared store and its copy, both in memory.
 struct Bed {
+    /// The shared store, as somebody else reaches it.
     shared: Store,
+    /// What is wrong with it, for this member.
     faults: Faults,
+    line: Store,
     copy: Arc<Memory>,
+    /// What is wrong with the copy.
     disk: Faults,
     store: Store,
     standin: Arc<Standin>,
@@ -23,21 +37,28 @@ struct Bed {
 }
 
 impl Bed {
+    /// The mirror runs, and has not begun.
     async fn new() -> Self {
+        let bed = Self::on_an_empty_store();
+        bed.shared.identity().await.unwrap();
+        bed
+    }
+
+    fn on_an_empty_store() -> Self {
         let (shared, faults) = in_memory();
-        shared.identity().await.unwrap();
-        // What the member does to it goes over a line of its own.
-        let (line, line_faults) = faults.another_client();
+        let (line, faults) = faults.another_client();
         let (copy, disk) = Memory::new();
         let (store, standin) = standin_in_memory(&line, &copy);
+        let tasks = Tasks::child_of(&CancellationToken::new());
         let mut bed = Self {
             shared,
-            faults: line_faults,
+            faults,
+            line,
             copy,
             disk,
             store,
             standin,
-            tasks: Tasks::child_of(&CancellationToken::new()),
+            tasks,
         };
         bed.mirror();
         bed
@@ -47,36 +68,85 @@ impl Bed {
         let stop = self.tasks.stop().clone();
         self.tasks.spawn(self.standin.clone().mirror(stop));
     }
-}
 
-fn put(key: &Key, value: &str) -> Commit {
-    Commit {
-        guards: Vec::new(),
-        ops: vec![Op::Put(key.clone(), Bytes::copy_from_slice(value.as_bytes()), None)],
+    /// The member's process ends in the middle of things, and another begins.
+    async fn restart(&mut self) {
+        self.tasks = Tasks::child_of(&CancellationToken::new());
+        (self.store, self.standin) = standin_in_memory(&self.line, &self.copy);
+        self.mirror();
+    }
+
+    /// The shared store goes, and this member turns to its copy.
+    async fn cut_off(&self) {
+        self.faults.set_unavailable(true);
+        self.standin.stand_in().await.unwrap();
+    }
+
+    /// And back.
+    async fn reconnect(&self) {
+        self.faults.set_unavailable(false);
+        self.standin.step_back().await;
+    }
+
+    /// What the shared store has that is copied, and its revision.
+    async fn there(&self) -> (Revision, BTreeMap<Key, Entry>) {
+        let (at, entries) = self.shared.list(&keys::all()).await.unwrap();
+        let copied = entries.into_iter().filter(|entry| mirrored(&entry.key));
+        (at, copied.map(|entry| (entry.key.clone(), entry)).collect())
+    }
+
+    /// What the copy has, but for its mark.
+    async fn here(&self) -> BTreeMap<Key, Entry> {
+        let (_, entries) = self.standin.copy().list(&keys::all()).await.unwrap();
+        let others = entries.into_iter().filter(|entry| entry.key != keys::standin());
+        others.map(|entry| (entry.key.clone(), entry)).collect()
+    }
+
+    /// Waits until nothing is under way any more: then the copy is the shared store.
+    async fn quiet(&self) {
+        sleep(QUIET).await;
+        let (at, there) = self.there().await;
+        let here = self.here().await;
+        let differs = |key: &&Key| here.get(key) != there.get(key);
+        let differing: Vec<&Key> = there.keys().chain(here.keys()).filter(differs).collect();
+        assert!(
+            differing.is_empty(),
+            "{differing:?} of {} and {}",
+            here.len(),
+            there.len()
+        );
+        let stands = self.standin.stands();
+        assert!(stands.complete && !stands.dirty, "{stands:?}");
+        assert_eq!(stands.at, at);
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_copy_has_what_the_shared_store_has() {
-    let bed = Bed::new().await;
-    let key = keys::silence("a");
-    assert!(matches!(bed.store.commit(put(&key, "1")).await, Outcome::Done(_)));
-    sleep(Duration::from_secs(3)).await;
-    let (there, here) = (
-        bed.shared.get(&key).await.unwrap(),
-        bed.standin.copy().get(&key).await.unwrap(),
-    );
-    assert!(there.is_some());
-    assert_eq!(there, here);
-    assert!(bed.standin.stands().complete);
-    bed.faults.stop();
-    bed.standin.stand_in().await.unwrap();
-    assert_eq!(bed.store.get(&key).await.unwrap(), there);
-    let told = Key::new("told/a/b");
-    assert!(bed.store.commit(put(&told, "1")).await.revision().unwrap() > LOCAL);
-    bed.faults.start();
-    bed.standin.step_back().await;
-    assert_eq!(bed.store.get(&told).await.unwrap(), None);
-    sleep(Duration::from_secs(3)).await;
-    assert_eq!(bed.standin.copy().get(&told).await.unwrap(), None);
+fn key(name: &str) -> Key {
+    Key::new(format!("told/a/{name}"))
+}
+
+fn value(text: &str) -> Bytes {
+    Bytes::copy_from_slice(text.as_bytes())
+}
+
+fn commit(op: Op) -> Commit {
+    Commit {
+        guards: Vec::new(),
+        ops: vec![op],
+    }
+}
+
+async fn put(store: &Store, name: &str, text: &str) -> Revision {
+    let outcome = store.commit(commit(Op::Put(key(name), value(text), None))).await;
+    outcome.revision().unwrap_or_else(|| panic!("{outcome:?}"))
+}
+
+async fn delete(store: &Store, name: &str) -> Revision {
+    let outcome = store.commit(commit(Op::Delete(key(name)))).await;
+    outcome.revision().unwrap_or_else(|| panic!("{outcome:?}"))
+}
+
+async fn text_of(store: &Store, name: &str) -> Option<String> {
+    let entry = store.get(&key(name)).await.unwrap()?;
+    Some(String::from_utf8(entry.value.to_vec()).unwrap())
 }
