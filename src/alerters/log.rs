@@ -85,6 +85,7 @@ fn line(note: &Notification) -> Value {
         "key": note.key,
         "test": note.test,
         "possibly_repeated": note.possibly_repeated,
+        "without_store": note.without_store,
     })
 }
 

@@ -45,6 +45,7 @@ pub(super) fn critical() -> Notification {
         member: "a1b2".into(),
         reference: None,
         possibly_repeated: false,
+        without_store: false,
         test: false,
         digest: Vec::new(),
     }

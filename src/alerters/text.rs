@@ -36,12 +36,18 @@ pub(super) fn subject(note: &Notification) -> String {
     )
 }
 
-/// The original's sentence, and for a resolve how long it lasted.
+/// The original's sentence, and for a resolve how long it lasted. Without the store others may see it otherwise: then, who says so.
 pub(super) fn sentence(note: &Notification) -> String {
+    let sentence = note.sentence();
+    let seen = match note.without_store {
+        true => format!(" (without the store, seen from {})", note.member),
+        false => String::new(),
+    };
     if note.is_resolve() {
-        format!("{}. It lasted {}.", note.sentence(), span(note.at.since(note.since)))
+        let lasted = span(note.at.since(note.since));
+        format!("{sentence}{seen}. It lasted {lasted}.")
     } else {
-        format!("{}.", note.sentence())
+        format!("{sentence}{seen}.")
     }
 }
 
@@ -124,6 +130,14 @@ mod tests {
         note.closed = Some(Closed::Disabled);
         assert_eq!(title(&note), "RESOLVED: web (http), disabled");
         assert!(sentence(&note).starts_with("Check was disabled while critical"));
+    }
+
+    #[test]
+    fn what_is_told_without_the_store_says_so_and_who_sees_it() {
+        let mut note = resolve();
+        note.without_store = true;
+        let seen = format!(" (without the store, seen from {}). It lasted", note.member);
+        assert!(sentence(&note).contains(&seen), "{}", sentence(&note));
     }
 
     #[test]

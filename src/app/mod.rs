@@ -45,7 +45,7 @@ use crate::model::{MemberId, Secret, WallMs};
 use crate::monitors::{CheckCx, CheckOptions};
 use crate::notifications::{MayTell, Notifier, NotifierOptions};
 use crate::store::records::{MemberRecord, slot};
-use crate::store::{Claim, EtcdOptions, Standin, Store};
+use crate::store::{Claim, EtcdOptions, Face, Standin, Store};
 use crate::tasks::Tasks;
 use crate::telemetry;
 use answering::{Answering, Seen};
@@ -507,11 +507,13 @@ impl App {
 
     fn notifier(&self, tenures: &Tenures, may_tell: watch::Receiver<MayTell>) -> anyhow::Result<Notifier> {
         let (tenures, events, feed) = (tenures.clone(), self.events.clone(), self.feed.clone());
+        let standin = self.standin.clone();
         let base_url = self.options.base_url.clone();
         Ok(Notifier::new(NotifierOptions {
             store: self.store.clone(),
             tenures,
             may_tell,
+            stands_in: Arc::new(move || standin.as_ref().is_some_and(|standin| standin.face() == Face::Copy)),
             member: self.member.id.clone(),
             cluster: self.options.cluster.clone(),
             base_url,

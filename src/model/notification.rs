@@ -62,6 +62,8 @@ pub struct Notification {
     pub reference: Option<String>,
     /// An earlier attempt may have arrived; said in the text where the far end has no key of its own.
     pub possibly_repeated: bool,
+    /// It is told while this member has no store to record it in; said in the text, with who says so.
+    pub without_store: bool,
     /// A test message that an operator asked for; marked as such.
     pub test: bool,
     /// Not empty: this is a digest of so many messages, worst first; the fields above are those of the first.

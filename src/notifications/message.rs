@@ -69,6 +69,7 @@ impl Sender {
             member: self.member.clone(),
             reference: message.reference.clone(),
             possibly_repeated: message.possibly_repeated,
+            without_store: false,
             test: false,
             digest: Vec::new(),
         }
@@ -134,6 +135,7 @@ impl Sender {
             member: self.member.clone(),
             reference: None,
             possibly_repeated: false,
+            without_store: false,
             test: true,
             digest: Vec::new(),
         }

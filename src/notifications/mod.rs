@@ -61,6 +61,8 @@ pub struct NotifierOptions {
     pub tenures: Tenures,
     /// Whether a delivery may begin, now. A right that this member does not know to be lost does not say that.
     pub may_tell: watch::Receiver<MayTell>,
+    /// Whether this member stands in for the store now: what it tells then says so.
+    pub stands_in: Arc<dyn Fn() -> bool + Send + Sync>,
     /// This member, named in messages.
     pub member: MemberId,
     /// Name of the cluster: part of the keys of messages and incidents.

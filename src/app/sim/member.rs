@@ -284,7 +284,7 @@ impl Member {
             event_log::run(to, log, to_write, stop).await;
             ("events", Ok(()))
         });
-        let notifier = notifier(&id, &store, &tenures, &events, may_tell_now);
+        let notifier = notifier(&id, &store, &tenures, &events, may_tell_now, place.standin.clone());
         let stop = telling.stop().clone();
         telling.spawn(async move {
             notifier.run(stop).await;
@@ -360,6 +360,7 @@ fn notifier(
     tenures: &Tenures,
     events: &Events,
     may_tell: watch::Receiver<MayTell>,
+    standin: Option<Arc<Standin>>,
 ) -> Notifier {
     // One for all: reading the machine's certificates takes longer than a whole simulation.
     static HTTP: LazyLock<reqwest::Client> = LazyLock::new(|| {
@@ -371,6 +372,7 @@ fn notifier(
         store: store.clone(),
         tenures,
         may_tell,
+        stands_in: Arc::new(move || standin.as_ref().is_some_and(|standin| standin.face() == Face::Copy)),
         member: id.clone(),
         cluster: "main".to_owned(),
         base_url: None,

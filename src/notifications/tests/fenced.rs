@@ -1,5 +1,7 @@
 //! When a delivery may begin, and what was told by others meanwhile.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use super::far::{Answer, Far};
 use super::*;
 use crate::alerters::Retry;
@@ -103,7 +105,7 @@ async fn a_digest_that_was_put_together_too_late_is_not_begun() {
     }
     sleep(S(1)).await;
     // More than travel to the store at once: the first are recorded in time, the others are not.
-    world.faults.set_delay(S(2));
+    world.faults.set_delay(S(1));
     world.may_tell(for_s(3));
     sleep(S(60)).await;
     assert_eq!(world.keys(&keys::told_all()).await.len(), 200);
@@ -190,4 +192,24 @@ async fn what_was_told_elsewhere_is_taken_out_of_the_entry_and_counts_once() {
         ["web ok", "web critical"],
         "first the end of the other one"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_told_without_the_store_says_so_and_has_the_same_key() {
+    let mut world = World::new().await;
+    let far = world.alerter("ops", "far", Far::keyed()).await;
+    world.begin();
+    world.members["a"].stands_in.store(true, Relaxed);
+    world.change("ops", "web", 100, 1, CRITICAL).await;
+    until!(far.attempts() == 1);
+    world.members["a"].stands_in.store(false, Relaxed);
+    world.change("ops", "web", 100, 2, OK).await;
+    until!(far.attempts() == 2);
+    let said: Vec<_> = far
+        .heard()
+        .iter()
+        .map(|note| (note.without_store, note.key.clone()))
+        .collect();
+    let key = |seq| format!("main/web/100/{seq}/ops");
+    assert_eq!(said, [(true, key(1)), (false, key(2))]);
 }

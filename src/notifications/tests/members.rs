@@ -1,6 +1,7 @@
 //! Members that share the alerters: the table that a director would make, and who has heard of it.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::*;
 use crate::cluster::tenures::Holding;
@@ -14,6 +15,7 @@ pub(super) struct Member {
     pub(super) session: Session,
     pub(super) tenures: Tenures,
     pub(super) may_tell: watch::Sender<MayTell>,
+    pub(super) stands_in: Arc<AtomicBool>,
     /// It has read a table.
     read_before: bool,
     pub(super) view: Option<NotifierView>,
@@ -76,6 +78,7 @@ impl World {
             session,
             tenures: Tenures::default(),
             may_tell: watch::Sender::new(MayTell::Yes),
+            stands_in: Arc::default(),
             read_before: false,
             view: None,
             tasks: Tasks::child_of(&CancellationToken::new()),
@@ -138,10 +141,12 @@ impl World {
         self.hear(id);
         let (fars, events) = (self.fars.clone(), self.events.clone());
         let member = self.members.get_mut(id).unwrap();
+        let stands_in = member.stands_in.clone();
         let notifier = Notifier::new(NotifierOptions {
             store: self.store.clone(),
             tenures: member.tenures.clone(),
             may_tell: member.may_tell.subscribe(),
+            stands_in: Arc::new(move || stands_in.load(Relaxed)),
             member: MemberId::parse(id).unwrap(),
             cluster: "main".to_owned(),
             base_url: Some("https://9volt.example.org/".to_owned()),

@@ -161,7 +161,8 @@ impl Worker {
         }
     }
 
-    fn send(&mut self, alerter: &AlerterName, lanes: Vec<LaneKey>, note: Notification) {
+    fn send(&mut self, alerter: &AlerterName, lanes: Vec<LaneKey>, mut note: Notification) {
+        note.without_store = (self.options.stands_in)();
         let known = self
             .desks
             .get(alerter)

@@ -295,6 +295,7 @@ async fn notifier(
         store: store.clone(),
         tenures,
         may_tell: tokio::sync::watch::channel(MayTell::Yes).1,
+        stands_in: Arc::new(|| false),
         member: id.clone(),
         cluster: "9volt".into(),
         base_url: None,
