@@ -153,7 +153,7 @@ mod tests {
             at: WallMs(n as i64),
             why: format!("reason {n}"),
             runs: runs.split(' ').map(run).collect(),
-            stamps: std::collections::BTreeMap::new(),
+            stamps: BTreeMap::new(),
         }
     }
 
