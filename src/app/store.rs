@@ -7,8 +7,10 @@ use super::peering::Peering;
 use super::{ServerOptions, StartError};
 use crate::cluster::Cluster;
 use crate::store::records::{ClusterSettings, MemberRecord};
-use crate::store::{Claim, Session, SessionError, Store, StoreError, keys};
+use crate::store::{Claim, EndpointStatus, Session, SessionError, Store, StoreError, keys};
 
+/// The oldest etcd that has what is needed: major and minor version.
+const OLDEST: (u32, u32) = (3, 4);
 /// Wait before a store that does not answer is asked again.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -33,12 +35,32 @@ pub(super) fn described(options: &ServerOptions) -> (&'static str, String) {
 /// The settings of the cluster, from a store that this version can read.
 pub(super) async fn reach(store: &Store, options: &ServerOptions) -> Result<ClusterSettings, StartError> {
     let settings = async || {
+        new_enough(&store.status().await?.endpoints)?;
         store.identity().await?;
         Ok(store.settings().await?.value)
     };
     waiting(options, settings, |error: &StoreError| Some(error.clone()))
         .await
         .map_err(Into::into)
+}
+
+/// Whether each server of the store that says its version is one that 9volt can work with.
+fn new_enough(endpoints: &[EndpointStatus]) -> Result<(), StoreError> {
+    let number = |part: Option<&str>| part.and_then(|part| part.parse::<u32>().ok());
+    for endpoint in endpoints {
+        let Some(version) = &endpoint.version else { continue };
+        let mut parts = version.split('.');
+        // One that says something else is taken as it is.
+        if let (Some(major), Some(minor)) = (number(parts.next()), number(parts.next()))
+            && (major, minor) < OLDEST
+        {
+            let (url, (major, minor)) = (&endpoint.url, OLDEST);
+            return Err(StoreError::Invalid(format!(
+                "`{url}` is an etcd of version {version}; {major}.{minor} or newer is needed"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// The first session.
@@ -99,5 +121,39 @@ async fn waiting<T, E: std::fmt::Display>(
             said = why;
         }
         tokio::time::sleep(AGAIN).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_etcd_that_is_too_old_is_refused_in_one_line_and_one_that_does_not_say_is_not() {
+        let of = |versions: &[Option<&str>]| {
+            let endpoint = |(n, version): (usize, &Option<&str>)| EndpointStatus {
+                url: format!("http://etcd-{n}"),
+                version: version.map(str::to_owned),
+                ..EndpointStatus::default()
+            };
+            let endpoints: Vec<_> = versions.iter().enumerate().map(endpoint).collect();
+            new_enough(&endpoints).map_err(|error| error.to_string())
+        };
+        for fine in [
+            None,
+            Some("3.4.0"),
+            Some("3.7.2"),
+            Some("3.10.0-rc.1"),
+            Some("4.0.0"),
+            Some(""),
+        ] {
+            assert_eq!(of(&[fine]), Ok(()), "{fine:?}");
+        }
+        let said = of(&[Some("3.4.30"), None, Some("3.3.27")]).unwrap_err();
+        assert!(
+            said.contains("`http://etcd-2` is an etcd of version 3.3.27; 3.4 or newer is needed"),
+            "{said}"
+        );
+        assert!(of(&[Some("2.3.8")]).is_err());
     }
 }
