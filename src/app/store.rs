@@ -10,8 +10,10 @@ use super::{ServerOptions, StartError};
 use crate::cluster::{Cluster, Footing};
 use crate::cutoff;
 use crate::store::records::{ClusterSettings, MemberRecord};
-use crate::store::{Claim, Face, SessionError, Standin, Store, StoreError, keys};
+use crate::store::{Claim, EndpointStatus, Face, SessionError, Standin, Store, StoreError, keys};
 
+/// The oldest etcd that has what is needed: major and minor version.
+const OLDEST: (u32, u32) = (3, 4);
 /// Wait before a store that does not answer is asked again.
 const AGAIN: Duration = Duration::from_secs(1);
 /// How long a member that has a copy of the store waits for the store before it begins with the copy.
@@ -66,6 +68,13 @@ pub(super) fn described(options: &ServerOptions) -> (&'static str, String) {
 pub(super) async fn reach(opened: &Opened, options: &ServerOptions) -> Result<ClusterSettings, StartError> {
     let store = &opened.store;
     let settings = async || {
+        if opened
+            .standin
+            .as_ref()
+            .is_none_or(|standin| standin.face() == Face::Through)
+        {
+            new_enough(&store.status().await?.endpoints)?;
+        }
         store.identity().await?;
         Ok(store.settings().await?.value)
     };
@@ -88,6 +97,25 @@ pub(super) async fn reach(opened: &Opened, options: &ServerOptions) -> Result<Cl
     waiting(options, attempt, |error: &StoreError| Some(error.clone()))
         .await
         .map_err(Into::into)
+}
+
+/// Whether each server of the store that says its version is one that 9volt can work with.
+fn new_enough(endpoints: &[EndpointStatus]) -> Result<(), StoreError> {
+    let number = |part: Option<&str>| part.and_then(|part| part.parse::<u32>().ok());
+    for endpoint in endpoints {
+        let Some(version) = &endpoint.version else { continue };
+        let mut parts = version.split('.');
+        // One that says something else is taken as it is.
+        if let (Some(major), Some(minor)) = (number(parts.next()), number(parts.next()))
+            && (major, minor) < OLDEST
+        {
+            let (url, (major, minor)) = (&endpoint.url, OLDEST);
+            return Err(StoreError::Invalid(format!(
+                "`{url}` is an etcd of version {version}; {major}.{minor} or newer is needed"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// The first session: in the store, or on the copy that this member begins with.
@@ -158,5 +186,39 @@ async fn waiting<T, E: std::fmt::Display>(
             said = why;
         }
         tokio::time::sleep(AGAIN).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_etcd_that_is_too_old_is_refused_in_one_line_and_one_that_does_not_say_is_not() {
+        let of = |versions: &[Option<&str>]| {
+            let endpoint = |(n, version): (usize, &Option<&str>)| EndpointStatus {
+                url: format!("http://etcd-{n}"),
+                version: version.map(str::to_owned),
+                ..EndpointStatus::default()
+            };
+            let endpoints: Vec<_> = versions.iter().enumerate().map(endpoint).collect();
+            new_enough(&endpoints).map_err(|error| error.to_string())
+        };
+        for fine in [
+            None,
+            Some("3.4.0"),
+            Some("3.7.2"),
+            Some("3.10.0-rc.1"),
+            Some("4.0.0"),
+            Some(""),
+        ] {
+            assert_eq!(of(&[fine]), Ok(()), "{fine:?}");
+        }
+        let said = of(&[Some("3.4.30"), None, Some("3.3.27")]).unwrap_err();
+        assert!(
+            said.contains("`http://etcd-2` is an etcd of version 3.3.27; 3.4 or newer is needed"),
+            "{said}"
+        );
+        assert!(of(&[Some("2.3.8")]).is_err());
     }
 }

@@ -57,6 +57,15 @@ impl MonitorEntry {
         Some((Group::name(&def.settings.member_tag), slot(self.name.as_str())))
     }
 
+    /// Since when it has its status: what never ran, since it was defined.
+    #[must_use]
+    pub fn since(&self, live: &LiveState) -> WallMs {
+        match live.health.since {
+            WallMs(0) => self.at,
+            since => since,
+        }
+    }
+
     /// Whether an operator switched it off.
     #[must_use]
     pub fn disabled(&self) -> bool {

@@ -323,7 +323,7 @@ impl Cluster {
         let mut abstention = self.abstain.listen();
         loop {
             tokio::select! {
-                _ = election.next() => {}
+                followed = election.next() => self.must_end(&followed),
                 () = abstention.over() => {}
             }
             if self.abstain.holds() {
@@ -331,6 +331,22 @@ impl Cluster {
             } else {
                 self.stand(session).await;
             }
+        }
+    }
+
+    /// A director whose key hangs on no lease would be one for ever: none of us writes that.
+    fn must_end(&self, followed: &Followed) {
+        let endless = match followed {
+            Followed::Snapshot { entries, .. } => entries.iter().any(|entry| entry.lease.is_none()),
+            Followed::Changes(batch) => {
+                let endless = |change: &Change| matches!(change, Change::Put(entry) if entry.lease.is_none());
+                batch.changes.iter().any(endless)
+            }
+        };
+        if endless {
+            let text = "nobody can be elected: the key `cluster/director` hangs on no lease, so none of us wrote it and it never ends; delete it";
+            tracing::error!("{text}");
+            self.events.record(EventKind::Error, WallMs::now(), None, text);
         }
     }
 

@@ -209,7 +209,7 @@ impl Session {
             let error = match beaten {
                 Ok(Ok(())) => {
                     if std::mem::take(&mut silent) {
-                        info!(member = %self.member, "the store answers again");
+                        info!(member = %self.member, "the session is kept alive again");
                     }
                     continue;
                 }

@@ -81,7 +81,15 @@ fn cfg_opens_a_data_directory_only_when_the_command_line_names_it() {
     assert_eq!(code, 1, "{said}");
     assert!(said.contains("127.0.0.1:1") && !data.exists(), "{said}");
 
-    let (code, said) = end(binary().arg("cfg").arg(&configs).arg("--data-dir").arg(&data));
+    let named = || {
+        let mut cfg = binary();
+        cfg.arg("cfg").arg(&configs).arg("--data-dir").arg(&data);
+        cfg
+    };
+    let (code, said) = end(named().arg("--dryrun"));
+    assert!(code == 0 && said.contains("monitor") && !data.exists(), "{code} {said}");
+
+    let (code, said) = end(&mut named());
     assert_eq!(code, 0, "{said}");
     assert!(said.contains("pushed 1 monitor"), "{said}");
     // What only the store can tell is told too, with its line.
