@@ -64,6 +64,10 @@ doc: ## the documentation builds, warnings denied
 .PHONY: test-rust
 test-rust: ## unit, contract and end-to-end tests, some of them against real etcd
 	$(NEED) etcd etcd-server
+	$(NEED) etcdctl etcd-client
+	$(NEED) ip iproute2
+	$(NEED) iptables iptables
+	$(NEED) faketime faketime
 	cargo test --locked
 
 .PHONY: test-ui
