@@ -124,7 +124,8 @@ impl Crew {
             since: now(),
             _machine: scene.machine,
         };
-        crew.join_all(&ids);
+        // The others come when the work is there, and are given their share of it: how even that is does not depend on who was how quick.
+        crew.join(ids[0]);
         crew.define("alerter", &json!({"console": {"type": "log"}}));
         let monitors: Map<String, Value> = crew
             .names
@@ -132,6 +133,7 @@ impl Crew {
             .map(|name| (name.clone(), crew.target.monitor(name, interval)))
             .collect();
         crew.define("monitor", &monitors.into());
+        crew.join_all(&ids[1..]);
         crew.level();
         crew.run_again(2);
         crew.since = now();
