@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
+
 use crate::model::{AlerterName, Closed, Group, MemberId, MonitorName, Status, WallMs};
 use crate::store::records::{Checkpoint, FORMAT, OutboxEntry, Past, Table, Told};
 use crate::store::{Commit, Entry, Guard, Key, LOCAL, Op, Revision, decode, encode, keys};
@@ -123,7 +125,15 @@ pub(super) fn is_kept(here: Option<&Table>, there: Option<&Table>, slot: u16, me
 ///
 /// What alerters were told from here is written whoever works them: it is a fact, and whoever works them reads it before the next message. In an outbox entry it would be lost with
 /// the judge's next change.
-pub(super) fn kept(monitor: &MonitorName, here: &Picture, there: &Picture, since: Since) -> Option<Commit> {
+///
+/// A process that was killed may have recorded more than its copy has: what it opened is over then, and who was told of it is told so.
+pub(super) fn kept(
+    monitor: &MonitorName,
+    here: &Picture,
+    there: &Picture,
+    since: Since,
+    now: WallMs,
+) -> Option<Commit> {
     let (here, there) = (here.held(monitor), there.held(monitor));
     let mut commit = Commit::default();
     let key = keys::checkpoint(monitor);
@@ -135,12 +145,16 @@ pub(super) fn kept(monitor: &MonitorName, here: &Picture, there: &Picture, since
         .extend(difference(&key, here.checkpoint.as_ref(), there.checkpoint.as_ref()));
     for alerter in here.alerters(there) {
         let key = keys::outbox_entry(alerter, monitor);
-        commit
-            .ops
-            .extend(difference(&key, here.outbox.get(alerter), there.outbox.get(alerter)));
+        let (entry, known) = (here.outbox.get(alerter), there.outbox.get(alerter));
+        let unseen = there.told_unseen(here, alerter, since);
+        commit.ops.extend(match unseen.filter(|_| entry.is_none()) {
+            Some(told) => end_of(&told, now).map(|end| Op::Put(key, end, None)),
+            None => difference(&key, entry, known),
+        });
         add_told(&mut commit, alerter, monitor, (here, there), since);
     }
     commit.ops.extend(here.past_ops(there));
+    commit.ops.extend(there.unseen(here, monitor, since, now));
     (!commit.ops.is_empty()).then_some(commit)
 }
 
@@ -162,11 +176,7 @@ pub(super) fn lost(
             && !there.outbox.contains_key(alerter)
         {
             let key = keys::outbox_entry(alerter, monitor);
-            let end = OutboxEntry {
-                closed: Some(Closed::Moved),
-                ..OutboxEntry::bare(told.episode, told.seq.saturating_add(1), Status::Ok, now)
-            };
-            if let Ok(end) = encode(&end) {
+            if let Some(end) = end_of(&told, now) {
                 commit.guards.push(Guard::Absent(key.clone()));
                 commit.ops.push(Op::Put(key, end, None));
             }
@@ -259,22 +269,59 @@ impl Held {
         {
             return None;
         }
-        let past = Past {
-            v: FORMAT,
-            monitor: monitor.clone(),
-            kind: mine.kind,
-            episode: mine.episode,
-            worst: mine.status,
-            since: mine.since,
-            until: now,
-            closed: Closed::Moved,
-            count: mine.failures,
-            message: mine.message,
-            trail: mine.trail,
-            alerters: mine.alerters,
-        };
-        Some(Op::Put(keys::past(monitor, mine.episode), encode(&past).ok()?, None))
+        moved(monitor, mine, now)
     }
+
+    /// An episode in the store that we opened and do not know of.
+    fn unseen(&self, here: &Self, monitor: &MonitorName, since: Since, now: WallMs) -> Option<Op> {
+        let theirs = self.checkpoint.as_ref().filter(|theirs| !since.known(theirs))?;
+        let episode = |entry: &Entry| decode::<Checkpoint>(entry).ok().map(|at| at.value);
+        let theirs = episode(theirs)?;
+        if here
+            .checkpoint
+            .as_ref()
+            .and_then(episode)
+            .is_some_and(|mine| mine.episode == theirs.episode)
+        {
+            return None;
+        }
+        moved(monitor, theirs, now)
+    }
+
+    /// What an alerter was told by a process of ours that is dead, and that nobody here knows of.
+    fn told_unseen(&self, here: &Self, alerter: &AlerterName, since: Since) -> Option<Told> {
+        let told = self.told.get(alerter).filter(|told| !since.known(told))?;
+        let told = decode::<Told>(told).ok()?.value;
+        (told.status.is_bad() && !here.told.contains_key(alerter)).then_some(told)
+    }
+}
+
+/// The end of an episode that nobody goes on with.
+fn moved(monitor: &MonitorName, of: Checkpoint, now: WallMs) -> Option<Op> {
+    let past = Past {
+        v: FORMAT,
+        monitor: monitor.clone(),
+        kind: of.kind,
+        episode: of.episode,
+        worst: of.status,
+        since: of.since,
+        until: now,
+        closed: Closed::Moved,
+        count: of.failures,
+        message: of.message,
+        trail: of.trail,
+        alerters: of.alerters,
+    };
+    Some(Op::Put(keys::past(monitor, of.episode), encode(&past).ok()?, None))
+}
+
+/// Asks for the end of what was told.
+fn end_of(told: &Told, now: WallMs) -> Option<Bytes> {
+    let end = OutboxEntry {
+        closed: Some(Closed::Moved),
+        ..OutboxEntry::bare(told.episode, told.seq.saturating_add(1), Status::Ok, now)
+    };
+    encode(&end).ok()
 }
 
 fn rev(entry: Option<&Entry>) -> Revision {

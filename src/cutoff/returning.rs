@@ -196,16 +196,23 @@ impl Carrying<'_> {
         }
         let mut carried = Carried::default();
         let (since, notify) = (Since { at: self.at }, Group::notify());
-        let (mut kept, mut told, mut lost) = (BTreeMap::<Group, Vec<Change>>::new(), Vec::new(), Vec::new());
+        let mut kept: BTreeMap<Group, Vec<Change>> = BTreeMap::new();
+        let (mut orphans, mut told, mut lost) = (Vec::new(), Vec::new(), Vec::new());
         for monitor in carry::monitors(&here, &there) {
-            let group = self.group(monitor, &here);
-            if let Some(group) = group.as_ref().filter(|group| self.kept(group, monitor.as_str())) {
-                let change = carry::kept(monitor, &here, &there, since).map(|commit| Change {
+            let kept_change = || {
+                carry::kept(monitor, &here, &there, since, WallMs::now()).map(|commit| Change {
                     monitor: monitor.clone(),
                     commit,
-                });
-                kept.entry(group.clone()).or_default().extend(change);
-            } else if group.is_none_or(|group| self.has_moved(&group, monitor.as_str())) {
+                })
+            };
+            let Some(group) = self.group(monitor, &here, &there) else {
+                // Nothing tells any more where it belonged: nobody else can know of it.
+                orphans.extend(kept_change().filter(|_| here.is_changed(monitor)));
+                continue;
+            };
+            if self.kept(&group, monitor.as_str()) {
+                kept.entry(group).or_default().extend(kept_change());
+            } else if self.has_moved(&group, monitor.as_str()) {
                 let commit = carry::lost(monitor, &here, &there, since, WallMs::now());
                 carried.lost += usize::from(here.is_changed(monitor));
                 lost.extend(commit);
@@ -227,7 +234,9 @@ impl Carrying<'_> {
         if !told.is_empty() {
             self.write(self.right(&notify)?, told).await?;
         }
-        self.write(vec![self.session.guard()], lost).await?;
+        let session = || vec![self.session.guard()];
+        self.write(session(), lost).await?;
+        self.write(session(), self.with_definitions(orphans).await?).await?;
         self.events().await?;
         Ok(carried)
     }
@@ -246,10 +255,10 @@ impl Carrying<'_> {
         run(&self.tables_here) != run(&self.tables_there)
     }
 
-    /// The group of a monitor: as its definition says that it was judged by; of one whose definition cannot be read, as its episode does.
-    fn group(&self, monitor: &MonitorName, here: &Picture) -> Option<Group> {
+    /// The group of a monitor: as its definition says that it was judged by; of one whose definition is gone or cannot be read, as its episode does.
+    fn group(&self, monitor: &MonitorName, here: &Picture, there: &Picture) -> Option<Group> {
         let known = self.catalog.monitor(monitor.as_str()).and_then(|entry| entry.group());
-        known.or_else(|| here.group(monitor))
+        known.or_else(|| here.group(monitor)).or_else(|| there.group(monitor))
     }
 
     /// Adds what every change of a monitor proves: that its definition is the one that is there now. It may be another one than we know: then how the monitor stood

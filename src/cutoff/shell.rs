@@ -109,8 +109,10 @@ struct Known {
     trying: Tasks<Found>,
     /// An attempt to return is under way.
     returning: bool,
-    /// Not before: the next attempt to reach the store, or to return.
+    /// Not before: the next attempt to reach the store.
     probe_at: Instant,
+    /// Nor to return to it: a store that answers and lets nobody in is not asked all the time.
+    return_at: Instant,
     telling: Telling,
     said: String,
 }
@@ -149,6 +151,7 @@ impl CutOff {
             trying: Tasks::child_of(stop),
             returning: false,
             probe_at: now,
+            return_at: now,
             telling: Telling::No,
             said: String::new(),
         };
@@ -236,7 +239,6 @@ impl CutOff {
         known.read = false;
         known.puts = Puts::Unanswered;
         known.returned = Return::UnderWay;
-        known.probe_at = Instant::now();
         let why = self.standing.because();
         match state {
             State::Joined | State::Doubtful => tracing::info!(state = state.as_str(), why, "{}", state.means()),
@@ -339,7 +341,7 @@ impl CutOff {
     fn try_things(&self, known: &mut Known, seen: &Seen) {
         let state = known.course.state();
         if state == State::Returning {
-            if !known.returning && seen.now >= known.probe_at {
+            if !known.returning && seen.now >= known.return_at {
                 known.returning = true;
                 let returning = Returning {
                     standin: self.standin.clone(),
@@ -419,7 +421,7 @@ impl CutOff {
     }
 
     fn not_back(&self, known: &mut Known, why: String) {
-        known.probe_at = Instant::now() + RETURN_AGAIN;
+        known.return_at = Instant::now() + RETURN_AGAIN;
         if why != known.said {
             tracing::warn!(why, "not back in the store yet");
             known.said = why;
