@@ -100,6 +100,8 @@ struct Known {
     course: Course,
     /// The session in the store, while the member stands on the copy.
     before: Option<Arc<Session>>,
+    /// The session that it came back with, until it is said to be that of the member.
+    new: Option<Arc<Session>>,
     read: bool,
     puts: Puts,
     strange: Option<String>,
@@ -143,6 +145,7 @@ impl CutOff {
         let mut known = Known {
             course: Course::new(begins, now),
             before: None,
+            new: None,
             read: false,
             puts: Puts::Unanswered,
             strange: None,
@@ -181,6 +184,10 @@ impl CutOff {
 
     /// One look, and all that follows from it.
     async fn look(&mut self, known: &mut Known) {
+        let is_new = |session: &Arc<Session>| known.new.as_ref().is_some_and(|new| Arc::ptr_eq(new, session));
+        if self.rights.borrow().session.as_ref().is_some_and(is_new) {
+            known.new = None;
+        }
         let mut seen = self.seen(known);
         while let Some(state) = known.course.step(&seen) {
             self.entered(known, state);
@@ -212,7 +219,7 @@ impl CutOff {
     fn seen(&self, known: &Known) -> Seen {
         let now = Instant::now();
         let session = match self.standin.face() {
-            Face::Through => self.rights.borrow().session.clone(),
+            Face::Through => known.new.clone().or_else(|| self.rights.borrow().session.clone()),
             Face::Copy => known.before.clone(),
         };
         let trouble = match self.standin.face() {
@@ -252,7 +259,8 @@ impl CutOff {
 
     /// To the copy, with a session there.
     async fn stand_in(&mut self, known: &mut Known) {
-        let before = self.rights.borrow().session.clone();
+        // Of a moment ago, and not yet known to all: what these have is then that of the copy.
+        let before = known.new.take().or_else(|| self.rights.borrow().session.clone());
         // What the copy holds is of this moment; a session there, before anybody acts on it.
         let stood = match self.standin.stand_in().await {
             Ok(()) => alone(&self.standin.copy(), &self.record)
@@ -444,6 +452,7 @@ impl CutOff {
         );
         self.events.record(EventKind::Member, WallMs::now(), None, text);
         self.standin.step_back().await;
+        known.new = Some(back.session.clone());
         self.footing.send_replace(Footing::Shared(back.session));
         known.before = None;
         known.said.clear();

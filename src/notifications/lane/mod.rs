@@ -94,6 +94,9 @@ pub(crate) enum Action {
 pub(crate) struct Write {
     /// What to make of the record of what was told, if it stands at the given revision (0: is not there).
     pub(crate) told: Option<(Revision, Option<Told>)>,
+    /// Only if the record of what was told stands at that revision: an entry is not done with because of what somebody was not told, if a member that was without the
+    /// store has recorded meanwhile that he was.
+    pub(crate) while_told: Option<Revision>,
     /// Only if the entry stands at this revision, and what becomes of it. With every record that is new: that it is *absent* may be true again
     /// later, and a copy without answer would then come true too; a revision never is.
     pub(crate) entry: Option<(Revision, Then)>,

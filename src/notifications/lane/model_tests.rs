@@ -102,7 +102,11 @@ fn brief(told: &Told) -> Brief {
     (sending, given_up, change, told.at, told.arrived, told.attempts)
 }
 
-type Short = (Option<(Revision, Option<Brief>)>, Option<(Revision, u8)>);
+type Short = (
+    Option<(Revision, Option<Brief>)>,
+    Option<Revision>,
+    Option<(Revision, u8)>,
+);
 
 fn short(write: &Write) -> Short {
     let told = write.told.as_ref().map(|(rev, told)| (*rev, told.as_ref().map(brief)));
@@ -111,7 +115,7 @@ fn short(write: &Write) -> Short {
         Then::Goes => (*rev, 1),
         Then::Is(_) => (*rev, 2),
     });
-    (told, entry)
+    (told, write.while_told, entry)
 }
 
 fn start() -> World {
@@ -349,7 +353,9 @@ impl World {
         let told_ok = write
             .told
             .as_ref()
-            .is_none_or(|(rev, _)| *rev == rev_of(self.told.as_ref().map(|t| t.rev)));
+            .map(|(rev, _)| *rev)
+            .or(write.while_told)
+            .is_none_or(|rev| rev == rev_of(self.told.as_ref().map(|t| t.rev)));
         let entry_ok = write
             .entry
             .as_ref()

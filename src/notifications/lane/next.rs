@@ -308,7 +308,13 @@ impl Lane {
             };
             Some((wanted.rev, then))
         });
-        Write { told, entry }
+        let goes = matches!(entry, Some((_, Then::Goes)));
+        let while_told = (goes && told.is_none()).then_some(self.stored_rev);
+        Write {
+            told,
+            while_told,
+            entry,
+        }
     }
 }
 

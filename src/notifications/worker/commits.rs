@@ -200,6 +200,9 @@ fn commit_of(job: &Job) -> Commit {
                     Err(error) => error!(%error, "a record cannot be written"),
                 }
             }
+            if let Some(rev) = write.while_told {
+                commit.guards.push(Guard::Rev(keys::told(alerter, monitor), rev));
+            }
             if let Some((rev, then)) = &write.entry {
                 commit.guards.push(Guard::Rev(entry_key.clone(), *rev));
                 match then {
