@@ -66,6 +66,8 @@ impl Lane {
             self.unrecorded = self.mind != self.stored;
         } else if self.mind != self.stored {
             self.mind = self.stored.clone();
+            // What the entry needs is to be decided by what was told after all.
+            self.done_with = None;
             if self.unsent.as_ref().is_some_and(|before| *before == self.stored) {
                 self.unsent = None;
             }
