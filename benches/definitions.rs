@@ -70,6 +70,7 @@ impl What {
         Arc::new(MonitorEntry {
             name: MonitorName::parse(&name).expect("a name"),
             rev: Revision(1),
+            at: ninevolt::model::WallMs(0),
             def: Some(read.value.unwrap_or_else(|| panic!("{:?}", read.problems))),
             problems: Vec::new(),
             live: Arc::new(Live::default()),

@@ -43,6 +43,8 @@ impl<T: Send + 'static> Tasks<T> {
     /// Starts a task on the current runtime.
     #[expect(clippy::disallowed_methods, reason = "the one place that spawns")]
     pub fn spawn(&mut self, task: impl Future<Output = T> + Send + 'static) {
+        #[cfg(test)]
+        let task = process::of_the_present_one(task);
         self.set.spawn(task);
     }
 
@@ -79,9 +81,122 @@ impl<T: Send + 'static> Tasks<T> {
     }
 }
 
+/// Processes of a simulation, which can be paused: several in one real process, on one thread.
+#[cfg(test)]
+pub(crate) mod process {
+    use std::cell::RefCell;
+    use std::pin::Pin;
+    use std::sync::Arc;
+    use std::task::{Context, Poll, Waker};
+
+    use parking_lot::Mutex;
+
+    use super::Future;
+
+    thread_local! {
+        /// Whose task is polled now.
+        static PRESENT: RefCell<Option<Process>> = const { RefCell::new(None) };
+    }
+
+    /// What is run by it, and whatever that spawns, stands still while it is paused, as by SIGSTOP: time goes on, and nothing is polled.
+    #[derive(Debug, Clone, Default)]
+    pub(crate) struct Process(Arc<Mutex<State>>);
+
+    #[derive(Debug, Default)]
+    struct State {
+        paused: bool,
+        /// Tasks that something has happened to meanwhile.
+        woken: Vec<Waker>,
+    }
+
+    impl Process {
+        pub(crate) fn pause(&self) {
+            self.0.lock().paused = true;
+        }
+
+        pub(crate) fn go_on(&self) {
+            let woken = {
+                let mut state = self.0.lock();
+                state.paused = false;
+                std::mem::take(&mut state.woken)
+            };
+            woken.into_iter().for_each(Waker::wake);
+        }
+
+        pub(crate) fn is_paused(&self) -> bool {
+            self.0.lock().paused
+        }
+
+        /// Runs it as a task of this process.
+        pub(crate) fn run<F: Future>(&self, task: F) -> Of<F> {
+            Of {
+                process: Some(self.clone()),
+                task: Box::pin(task),
+            }
+        }
+    }
+
+    pub(super) fn of_the_present_one<F: Future>(task: F) -> Of<F> {
+        Of {
+            process: PRESENT.with_borrow(Clone::clone),
+            task: Box::pin(task),
+        }
+    }
+
+    /// A task of a process, or of none.
+    pub(crate) struct Of<F> {
+        process: Option<Process>,
+        task: Pin<Box<F>>,
+    }
+
+    impl<F: Future> Future for Of<F> {
+        type Output = F::Output;
+
+        fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+            let Some(process) = self.process.clone() else {
+                return self.task.as_mut().poll(cx);
+            };
+            let mut state = process.0.lock();
+            if state.paused {
+                state.woken.push(cx.waker().clone());
+                return Poll::Pending;
+            }
+            drop(state);
+            let before = PRESENT.replace(Some(process));
+            let polled = self.task.as_mut().poll(cx);
+            PRESENT.set(before);
+            polled
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::process::Process;
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_paused_process_spawned_stands_still_until_it_goes_on() {
+        let process = Process::default();
+        let (to, mut ticks) = tokio::sync::mpsc::channel(64);
+        let mut tasks = Tasks::child_of(&CancellationToken::new());
+        let ticking = async move {
+            loop {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                to.try_send(()).unwrap();
+            }
+        };
+        process.run(async { tasks.spawn(ticking) }).await;
+        let mut ticked = async || {
+            tokio::time::sleep(Duration::from_millis(4_500)).await;
+            std::iter::from_fn(|| ticks.try_recv().ok()).count()
+        };
+        assert_eq!(ticked().await, 4);
+        process.pause();
+        assert_eq!(ticked().await, 0);
+        process.go_on();
+        assert!(ticked().await >= 4);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_task_that_listens_ends_within_grace() {

@@ -105,7 +105,9 @@ pub trait DynAlerter: Send + Sync + 'static {
     /// As [`Alerter::HAS_KEY`].
     fn has_key(&self) -> bool;
     /// As [`Alerter::place`].
-    fn place(&self) -> Option<String>;
+    fn place(&self) -> Option<String> {
+        None
+    }
     /// As [`Alerter::deliver`].
     fn deliver<'a>(
         &'a self,

@@ -111,3 +111,36 @@ fn the_schema_describes_every_option() {
         }
     }
 }
+
+#[test]
+fn an_alerter_says_where_its_messages_go() {
+    for (name, options, place) in [
+        ("slack", json!({"token": "t", "channel": "c"}), Some("slack.com:443")),
+        (
+            "slack",
+            json!({"url": "http://hooks.example/T0/B0"}),
+            Some("hooks.example:80"),
+        ),
+        (
+            "slack",
+            json!({"token": "t", "channel": "c", "base-url": "http://[::1]:9/api"}),
+            Some("[::1]:9"),
+        ),
+        (
+            "pagerduty",
+            json!({"token": "t", "region": "eu"}),
+            Some("events.eu.pagerduty.com:443"),
+        ),
+        ("pagerduty", json!({"token": "t", "url": "nonsense"}), None),
+        (
+            "email",
+            json!({"to": "a@b.c", "address": "smtp.b.c:587"}),
+            Some("smtp.b.c:587"),
+        ),
+        ("email", json!({"to": "a@b.c", "address": "smtp.b.c"}), None),
+        ("log", json!({}), None),
+    ] {
+        let (alerter, _) = (kind(name).unwrap().parse)(options.clone()).unwrap();
+        assert_eq!(alerter.place().as_deref(), place, "{name}: {options}");
+    }
+}

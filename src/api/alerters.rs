@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Serialize;
@@ -21,6 +21,7 @@ use super::fields::{Num, Time, ms_of};
 use super::others::{WITHIN, missing, names};
 use super::paging::{Asked, Page};
 use super::parts::ApiState;
+use super::path::Path;
 use super::push::push;
 use super::query::Params;
 use super::resource::{self, Written, read, spec_of};

@@ -1,7 +1,7 @@
 //! `/api/v1/member`: who is here, what each holds, and what the operator wants of it.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -14,6 +14,7 @@ use super::error::{ApiError, ErrorBody, StatusBody};
 use super::fields::{Num, Time};
 use super::paging::{Asked, Page};
 use super::parts::ApiState;
+use super::path::Path;
 use super::query::Params;
 use crate::events::EventKind;
 use crate::model::{MemberId, Problem, WallMs};

@@ -13,7 +13,6 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::exposition::{Exposition, Sort, metric_name};
-use super::health::JOINED;
 use super::parts::ApiState;
 use super::process::Usage;
 use crate::catalog::{LiveState, MonitorEntry};
@@ -162,8 +161,8 @@ fn own(api: &ApiState, out: &mut Exposition) {
         &[],
         api.recorder.commits() as f64,
     );
-    let store = api.health.store(api.store.trouble().map(|error| error.to_string()));
-    let trouble = f64::from(u8::from(store.state != JOINED));
+    let store = api.health.store(&api.store);
+    let trouble = f64::from(u8::from(!store.is_joined()));
     out.one(
         "ninevolt_store_trouble",
         Sort::Gauge,

@@ -30,6 +30,7 @@ mod others;
 mod overview;
 mod paging;
 mod parts;
+mod path;
 mod plan;
 mod process;
 mod push;

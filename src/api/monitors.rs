@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -19,6 +19,7 @@ use super::error::{ApiError, ErrorBody, StatusBody};
 use super::fields::{Facts, Num, PhasesMs, ms_of};
 use super::judge::judge;
 use super::parts::ApiState;
+use super::path::Path;
 use super::push::push;
 use super::query::{Params, parse_bool};
 use super::resource::{self, Written, read, revision_in_catalog, spec_of, tell};

@@ -307,6 +307,10 @@ struct StoreObject {
     state: &'static str,
     /// What is not well.
     detail: Option<String>,
+    /// What the state means, in one sentence; null when all is well.
+    means: Option<&'static str>,
+    /// Since when it is so; null when all is well.
+    since: Option<Time>,
     path: Option<String>,
 }
 
@@ -326,7 +330,7 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 #[utoipa::path(get, path = "/api/v1/overview", tag = "state", responses((status = 200, body = Overview)))]
 async fn overview(State(api): State<ApiState>) -> Json<Overview> {
     let whole = api.measured().whole(&api).await;
-    let store = api.health.store(api.store.trouble().map(|error| error.to_string()));
+    let store = api.health.store(&api.store);
     let quantile = |q| ms_of(whole.lateness.quantile(q).unwrap_or_default());
     Json(Overview {
         monitors: whole.counts,
@@ -348,6 +352,8 @@ async fn overview(State(api): State<ApiState>) -> Json<Overview> {
             backend: store.backend,
             state: store.state,
             detail: store.detail,
+            means: store.means.map(|(means, _)| means),
+            since: store.means.map(|(_, since)| Time(since)),
             path: store.path,
         },
         ledger: LedgerObject::from(&whole.ledger),

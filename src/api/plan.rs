@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -14,6 +14,7 @@ use super::error::{ApiError, ErrorBody};
 use super::fields::Time;
 use super::paging::{Asked, Page};
 use super::parts::ApiState;
+use super::path::Path;
 use super::query::Params;
 use crate::catalog::{Share, shares};
 use crate::model::{Group, MemberId};
@@ -35,7 +36,7 @@ struct PlanObject {
     last: Option<LastPlan>,
     /// Slots in each group.
     slots: u16,
-    /// Placement groups in use, and those that have been.
+    /// Placement groups in use, and those that were until some minutes ago.
     groups: Page<GroupObject>,
 }
 

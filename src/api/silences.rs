@@ -1,7 +1,7 @@
 //! `/api/v1/silence`: what is not to be told for a while.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,7 @@ use super::error::{ApiError, ErrorBody, StatusBody};
 use super::fields::Time;
 use super::paging::{Asked, Page};
 use super::parts::ApiState;
+use super::path::Path;
 use super::query::Params;
 use crate::events::EventKind;
 use crate::feed::Signal;

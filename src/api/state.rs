@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -18,6 +18,7 @@ use super::error::{ApiError, ErrorBody};
 use super::others::{self, Scope, WITHIN};
 use super::paging::{self, Asked};
 use super::parts::ApiState;
+use super::path::Path;
 use super::query::Params;
 use super::state_list::{ROWS, StateList};
 use super::state_object::{DetailObject, StateObject, Wanted};

@@ -30,7 +30,7 @@ pub(super) struct StateObject<'a> {
     count: u32,
     /// Message of the last run, if it did not pass; else `N/A`.
     message: &'a str,
-    /// When the last run ended.
+    /// When the last run ended; before the first one, as `since`.
     date: Time,
     /// The definition, secrets masked.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,7 +40,7 @@ pub(super) struct StateObject<'a> {
     r#type: &'static str,
     description: &'a str,
     tags: &'a [String],
-    /// Since when it has this status.
+    /// Since when it has this status; before the first run, since it was defined.
     since: Time,
     last_run: Option<Time>,
     /// How long the last run took.
@@ -87,6 +87,7 @@ impl<'a> StateObject<'a> {
     ) -> Self {
         let def = entry.def.as_ref();
         let last = live.results.samples().last();
+        let since = entry.since(live);
         let verdict = live.results.last().map(|(_, verdict)| verdict);
         let failed = verdict.filter(|verdict| verdict.outcome != Outcome::Pass && !verdict.message.is_empty());
         Self {
@@ -95,12 +96,12 @@ impl<'a> StateObject<'a> {
             status: live.health.status.as_str(),
             count: live.health.failures,
             message: failed.map_or("N/A", |verdict| verdict.message.as_str()),
-            date: Time(last.map_or(live.health.since, |sample| sample.at)),
+            date: Time(last.map_or(since, |sample| sample.at)),
             config,
             r#type: def.map_or("", |def| def.kind.name),
             description: def.map_or("", |def| def.settings.description.as_str()),
             tags: def.map_or(&[], |def| def.settings.tags.as_slice()),
-            since: Time(live.health.since),
+            since: Time(since),
             last_run: last.map(|sample| Time(sample.at)),
             took_ms: last.map(|sample| ms(sample.took_us)),
             next_due: live.next_due.map(Time),

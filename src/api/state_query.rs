@@ -238,7 +238,7 @@ impl Filter {
             Order::Name => 0,
             // Worst first.
             Order::Status => -(live.health.status as i64),
-            Order::Since => live.health.since.0,
+            Order::Since => entry.since(live).0,
             Order::Took => live
                 .results
                 .samples()

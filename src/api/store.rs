@@ -1,5 +1,7 @@
 //! `/api/v1/store`: where everything is kept, and how that is.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
@@ -7,7 +9,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::fields::{Num, ms_of};
+use super::fields::{Num, Time, ms_of};
 use super::parts::ApiState;
 use crate::store::EndpointStatus;
 
@@ -20,10 +22,16 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 struct StoreDetailObject {
     /// `embedded`, `memory`, `etcd`.
     backend: &'static str,
-    /// `joined` when all is well.
+    /// `joined` when all is well; else `doubtful`, `outage`, `cut-off`, `isolated`, `store-full`, `strange`, `returning`, `store-refuses`.
     state: &'static str,
     /// What is not well.
     detail: Option<String>,
+    /// What the state means, in one sentence; null when all is well.
+    means: Option<&'static str>,
+    /// Since when it is so; null when all is well.
+    since: Option<Time>,
+    /// What is known of the other members while they are asked whether they have the store.
+    others: BTreeMap<String, String>,
     /// Where it is, for people.
     path: Option<String>,
     /// Its newest revision; null where it does not say.
@@ -65,15 +73,21 @@ fn shown(endpoint: EndpointStatus) -> EndpointObject {
 /// The store and its servers. Answers while the store is away, too: that is when it is asked.
 #[utoipa::path(get, path = "/api/v1/store", tag = "cluster", responses((status = 200, body = StoreDetailObject)))]
 async fn show(State(api): State<ApiState>) -> Json<StoreDetailObject> {
-    let health = api.health.store(api.store.trouble().map(|error| error.to_string()));
+    let health = api.health.store(&api.store);
     let (status, failed) = match api.store.status().await {
         Ok(status) => (status, None),
         Err(error) => (crate::store::BackendStatus::default(), Some(error.to_string())),
     };
+    let said = api.health.standing().said().into_iter();
     Json(StoreDetailObject {
         backend: health.backend,
         state: health.state,
         detail: health.detail.or(failed),
+        means: health.means.map(|(means, _)| means),
+        since: health.means.map(|(_, since)| Time(since)),
+        others: said
+            .map(|(member, says)| (member.to_string(), says.to_string()))
+            .collect(),
         path: health.path,
         revision: (status.at.0 > 0).then(|| status.at.to_string()),
         size: status.size,

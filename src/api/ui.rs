@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Component;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
@@ -17,6 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::door;
 use super::parts::ApiState;
+use super::path::Path;
 
 /// What `make ui` built; nothing, where Node was not at hand.
 #[derive(RustEmbed)]

@@ -9,12 +9,13 @@ use tokio::time::{Instant, timeout};
 
 use crate::catalog::{Carried, Catalog};
 use crate::cluster::Tables;
+use crate::cutoff::{Rounds, Standing};
 use crate::model::{MemberId, WallMs};
 use crate::peers::calls::{
     Answer, Answers, Call, HandOverAnswer, HandOverQuestion, HandedOver, HelloAnswer, StoreAnswer, StoreQuestion,
 };
 use crate::peers::{Refused, weight};
-use crate::store::records::MemberRecord;
+use crate::store::records::{MemberRecord, Table, epoch_order};
 use crate::store::{Store, keys};
 
 /// The store is asked at most this often, however many ask whether it is there.
@@ -38,6 +39,10 @@ pub(super) struct Answering {
     pub(super) tables: Tables,
     /// Whether the store is there.
     pub(super) seen: Seen,
+    /// How this member stands to it.
+    pub(super) standing: Standing,
+    /// What it heard of others.
+    pub(super) rounds: Rounds,
 }
 
 #[async_trait::async_trait]
@@ -67,27 +72,32 @@ fn hello(record: &MemberRecord) -> HelloAnswer {
 
 impl Answering {
     async fn store(&self, question: &StoreQuestion) -> StoreAnswer {
-        let mut tables: BTreeMap<_, _> = self
-            .tables
-            .all()
-            .into_iter()
-            .map(|(group, table)| (group.as_str().to_owned(), table))
-            .collect();
+        let state = self.standing.state();
+        let store = state.has_what_it_reads() && self.seen.now().await;
+        // What this member only heard of is as good to others.
+        let known = self.rounds.newest().into_iter().chain(self.tables.all());
+        let mut tables: BTreeMap<String, Table> = BTreeMap::new();
+        for (group, table) in known {
+            let newer = |there: &Table| epoch_order(&table.epoch) > epoch_order(&there.epoch);
+            if tables.get(group.as_str()).is_none_or(newer) {
+                tables.insert(group.as_str().to_owned(), table);
+            }
+        }
         let epochs = tables.iter().map(|(group, table)| (group.clone(), table.epoch.clone()));
         StoreAnswer {
-            store: self.seen.now().await,
+            store,
             epochs: epochs.collect(),
             tables: {
                 tables.retain(|group, _| question.tables.contains(group));
                 tables
             },
-            heard: Vec::new(),
-            settling: false,
+            heard: self.rounds.heard(),
+            settling: state.settles(),
         }
     }
 }
 
-/// Whether the store is there: by a new read of this member's own record, shared by all who ask within a second.
+/// Whether the shared store is there, never a copy that stands in for it: by a new read of this member's own record, shared by all who ask within a second.
 pub(super) struct Seen {
     store: Store,
     member: MemberId,
@@ -165,7 +175,9 @@ mod tests {
     use super::*;
     use crate::catalog::{Live, MonitorEntry};
     use crate::config::definition;
+    use crate::cutoff::{AskStore, State};
     use crate::model::{MonitorName, Reason, Slots, Verdict};
+    use crate::peers::AskError;
     use crate::peers::calls::{AlertersQuestion, HelloQuestion};
     use crate::state::{Judged, Policy};
     use crate::store::Revision;
@@ -175,6 +187,7 @@ mod tests {
         let entry = MonitorEntry {
             name: MonitorName::parse(name).unwrap(),
             rev: Revision(1),
+            at: WallMs(0),
             def: definition::monitor(name, &spec).value,
             problems: Vec::new(),
             live: Arc::new(Live::default()),
@@ -264,6 +277,20 @@ mod tests {
         }
     }
 
+    /// Has no others.
+    struct Nobody;
+
+    #[async_trait::async_trait]
+    impl AskStore for Nobody {
+        fn others(&self) -> Vec<MemberId> {
+            Vec::new()
+        }
+
+        async fn ask(&self, _: &MemberId, _: StoreQuestion, _: Duration) -> Result<StoreAnswer, AskError> {
+            Err(AskError::NotListed)
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn each_call_is_answered_by_the_part_that_knows() {
         let (store, faults) = crate::store::in_memory();
@@ -274,6 +301,8 @@ mod tests {
             pages: Arc::new(NoPages),
             tables: Tables::default(),
             seen: Seen::new(store, me.clone()),
+            standing: Standing::new(None),
+            rounds: Rounds::new(Arc::new(Nobody), Tables::default()),
         };
         let Ok(Answer::Hello(hello)) = answering.answer(&me, HelloQuestion {}.into()).await else {
             panic!("no hello");
@@ -283,13 +312,21 @@ mod tests {
         assert_eq!(hello.identity.len(), 64);
         assert!(!hello.identity.contains("secret"));
         let there = async || match answering.answer(&me, StoreQuestion::default().into()).await {
-            Ok(Answer::Store(answer)) => answer.store,
+            Ok(Answer::Store(answer)) => (answer.store, answer.settling),
             other => panic!("{other:?}"),
         };
-        assert!(there().await);
+        assert_eq!(there().await, (true, false));
+        // One that takes nothing, or is another one, is read in vain; and what was recorded meanwhile is not in it.
+        for state in [State::StoreFull, State::Strange] {
+            answering.standing.set(state, "");
+            assert_eq!(there().await, (false, true));
+        }
+        answering.standing.set(State::Returning, "");
+        assert_eq!(there().await, (true, true));
+        answering.standing.set(State::Doubtful, "");
         faults.set_unavailable(true);
         tokio::time::advance(STORE_KEPT).await;
-        assert!(!there().await);
+        assert_eq!(there().await, (false, false));
         let other = answering.answer(&me, AlertersQuestion {}.into()).await;
         assert_eq!(other.unwrap_err().why, crate::peers::Why::Unsupported);
     }

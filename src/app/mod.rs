@@ -31,6 +31,7 @@ use crate::cluster::identity::{Identity, LastAlive};
 use crate::cluster::tenures::Tenures;
 use crate::cluster::{Cluster, Footing, Rights, Tables, event_log};
 use crate::config::kinds::Kinds;
+use crate::cutoff::{CutOff, Rounds, SelfTest, Standing};
 use crate::director::{Director, plan, prune};
 use crate::events::{EventKind, Events};
 use crate::feed::{Feed, Signal};
@@ -44,11 +45,12 @@ use crate::model::{MemberId, Secret, WallMs};
 use crate::monitors::{CheckCx, CheckOptions};
 use crate::notifications::{MayTell, Notifier, NotifierOptions};
 use crate::store::records::{MemberRecord, slot};
-use crate::store::{Claim, EtcdOptions, Session, Store};
+use crate::store::{Claim, EtcdOptions, Face, Standin, Store};
 use crate::tasks::Tasks;
 use crate::telemetry;
 use answering::{Answering, Seen};
 use peering::Peering;
+use store::Opened;
 
 /// What `server` was asked for.
 #[derive(Debug, Clone)]
@@ -85,6 +87,10 @@ pub struct ServerOptions {
     pub peer_listen: Option<String>,
     /// The address that they are told, where they cannot reach that one.
     pub advertise: Option<String>,
+    /// Places (`host:port`) one of which can be reached where this member is not cut off from everything; empty: those of the alerters.
+    pub self_test: Vec<String>,
+    /// How long a member that cannot know who has the store tells nobody; none: for ever.
+    pub isolated_after: Option<Duration>,
 }
 
 /// How long runs and deliveries in flight may take to end when the process is asked to stop.
@@ -108,7 +114,9 @@ pub struct App {
     options: ServerOptions,
     listener: TcpListener,
     store: Store,
-    session: Arc<Session>,
+    /// What stands in for a store that is shared.
+    standin: Option<Arc<Standin>>,
+    footing: Footing,
     cluster: Cluster,
     catalog: Catalog,
     events: Events,
@@ -148,9 +156,15 @@ impl App {
                 listen: options.listen.clone(),
                 why,
             })?;
-        let (store, claim) = store::open(&options).await?;
+        let opened = store::open(&options).await?;
         let identity = Identity::of(&options.data_dir, options.member_id.clone())?;
-        let settings = store::reach(&store, &options).await?;
+        let settings = store::reach(&opened, &options).await?;
+        let Opened {
+            store,
+            home,
+            standin,
+            claim,
+        } = opened;
         let feed = Feed::default();
         let (events, to_write) = Events::new(identity.member.clone(), feed.clone());
         let alive = LastAlive::of(&options.data_dir);
@@ -166,7 +180,7 @@ impl App {
         }
         let cluster = Cluster {
             store: store.clone(),
-            home: store.clone(),
+            home,
             record,
             ttl: settings.heartbeat_timeout.0,
             tenures: Tenures::default(),
@@ -176,7 +190,7 @@ impl App {
             read_before: AtomicBool::new(false),
             abstain: Abstain::default(),
         };
-        let session = store::join(&cluster, &options, peering.as_ref()).await?;
+        let footing = store::join(&cluster, standin.as_deref(), &options, peering.as_ref()).await?;
         let alive_before = alive.read();
         let member = member_info(&cluster.record);
         Ok(Self {
@@ -184,7 +198,8 @@ impl App {
             options,
             listener,
             store,
-            session,
+            standin,
+            footing,
             cluster,
             catalog: Catalog::default(),
             events,
@@ -215,7 +230,12 @@ impl App {
         let _claim = self.claim.take();
         let (tenures, tables) = (self.cluster.tenures.clone(), self.cluster.tables.clone());
         let recorder = Recorder::new();
-        let notifier = self.notifier(&tenures)?;
+        // Where the store is shared, whoever watches it says so.
+        let (may_tell, may_tell_now) = watch::channel(match self.standin {
+            Some(_) => MayTell::No,
+            None => MayTell::Yes,
+        });
+        let notifier = self.notifier(&tenures, may_tell_now)?;
         let view = notifier.view();
 
         // Each stage has a set of its own: they stop one after the other, last made first.
@@ -229,7 +249,7 @@ impl App {
             catalog: self.catalog.clone(),
             lanes: lanes.clone(),
             recorder: recorder.clone(),
-            me: self.session.member().clone(),
+            me: self.member.id.clone(),
             tenures: tenures.clone(),
             tables: tables.clone(),
             before: self.peering.as_ref().map(Peering::before),
@@ -263,13 +283,10 @@ impl App {
             alone: self.store.shared_at().is_none(),
             planner: plan::plan,
         };
-        let (token, store, rights) = (
-            belonging.stop().clone(),
-            self.store.clone(),
-            self.cluster.rights.subscribe(),
-        );
+        let (token, rights) = (belonging.stop().clone(), self.cluster.rights.subscribe());
+        let (store, catalog) = (self.store.clone(), self.catalog.clone());
         belonging.spawn(async move {
-            prune::run(store, rights, token).await;
+            prune::run(store, catalog, rights, token).await;
             Ended::Quietly("pruning")
         });
         let token = belonging.stop().clone();
@@ -278,9 +295,49 @@ impl App {
             Ended::Quietly("director")
         });
         let record = self.cluster.record.clone();
-        let (_footing, stands) = watch::channel(Footing::Shared(self.session.clone()));
+        let (footing, stands) = watch::channel(self.footing);
         let (token, cluster) = (belonging.stop().clone(), self.cluster);
         let rights = cluster.rights.subscribe();
+        let home = cluster.home.clone();
+        let rounds = self
+            .peering
+            .as_ref()
+            .map(|peering| Rounds::new(Arc::new(peering.peers.clone()), tables.clone()));
+        let standing = Standing::new(rounds.clone());
+        if let (Some(standin), Some(rounds)) = (self.standin.take(), &rounds) {
+            let (passed, passes) = watch::channel(false);
+            let wants_test = watch::Sender::new(false);
+            let test = self_test(&self.options, &self.catalog);
+            let (token, wanted) = (belonging.stop().clone(), wants_test.subscribe());
+            belonging.spawn(async move {
+                test.run(wanted, passed, token).await;
+                Ended::Quietly("self-test")
+            });
+            let cut_off = CutOff {
+                standin,
+                store: self.store.clone(),
+                record: record.clone(),
+                ttl: cluster.ttl,
+                catalog: self.catalog.clone(),
+                rights: rights.clone(),
+                footing,
+                may_tell,
+                tables: tables.clone(),
+                rounds: rounds.clone(),
+                passes,
+                wants_test,
+                isolated_after: self.options.isolated_after,
+                standing: standing.clone(),
+                events: self.events.clone(),
+            };
+            let token = belonging.stop().clone();
+            belonging.spawn(async move {
+                match cut_off.run(token).await {
+                    Ok(()) => Ended::Quietly("watch over the store"),
+                    Err(lost) => Ended::Lost(lost.to_string()),
+                }
+            });
+        }
         belonging.spawn(async move {
             match cluster.run(stands, token).await {
                 Ok(()) => Ended::Quietly("cluster"),
@@ -300,23 +357,20 @@ impl App {
             recorder.clone(),
             self.store.clone(),
         );
-        let member = self.session.member().clone();
+        let member = self.member.id.clone();
         recording.spawn(async move {
             soft::run(store, member, rights_now, catalog, work, token).await;
             Ended::Quietly("soft failures")
         });
-        let (token, alive, store, session) = (
-            recording.stop().clone(),
-            self.alive,
-            self.store.clone(),
-            self.session.clone(),
-        );
+        let (token, alive, store, rights_now) =
+            (recording.stop().clone(), self.alive, self.store.clone(), rights.clone());
         recording.spawn(async move {
             while tokio::time::timeout(ALIVE, token.cancelled()).await.is_err() {
                 alive.note(WallMs::now());
-                if store.trouble().is_some() {
-                    // Asks by writing something harmless: otherwise the trouble would be told until somebody happens to write.
-                    let _ = session.update(|_| {}).await;
+                let session = rights_now.borrow().session.clone();
+                if let Some(session) = session.filter(|_| store.trouble().is_some()) {
+                    // Otherwise the trouble would be told until somebody happens to write.
+                    let _ = session.touch(&store).await;
                 }
             }
             alive.note(WallMs::now());
@@ -347,7 +401,7 @@ impl App {
         let others = self.peering.as_ref().map(|peering| peering.others(&tables, &open));
         let others_here = self.peering.as_ref().map(Peering::others_here);
         let (backend, path) = store::described(&self.options);
-        let health = Health::new(backend, Some(path));
+        let health = Health::new(backend, Some(path), standing.clone());
         let state = ApiState::new(Parts {
             catalog: self.catalog.clone(),
             lanes,
@@ -369,9 +423,11 @@ impl App {
             },
         });
         let mut serving: Tasks<Ended> = Tasks::child_of(&never);
-        if let Some(peering) = self.peering {
+        if let Some((peering, rounds)) = self.peering.zip(rounds) {
             let answering = Answering {
-                seen: Seen::new(self.store.clone(), record.id.clone()),
+                standing,
+                rounds,
+                seen: Seen::new(home, record.id.clone()),
                 record,
                 catalog: self.catalog.clone(),
                 pages: Arc::new(state.clone()),
@@ -449,15 +505,16 @@ impl App {
         }
     }
 
-    fn notifier(&self, tenures: &Tenures) -> anyhow::Result<Notifier> {
+    fn notifier(&self, tenures: &Tenures, may_tell: watch::Receiver<MayTell>) -> anyhow::Result<Notifier> {
         let (tenures, events, feed) = (tenures.clone(), self.events.clone(), self.feed.clone());
+        let standin = self.standin.clone();
         let base_url = self.options.base_url.clone();
         Ok(Notifier::new(NotifierOptions {
             store: self.store.clone(),
             tenures,
-            may_tell: watch::channel(MayTell::Yes).1,
-            stands_in: Arc::new(|| false),
-            member: self.session.member().clone(),
+            may_tell,
+            stands_in: Arc::new(move || standin.as_ref().is_some_and(|standin| standin.face() == Face::Copy)),
+            member: self.member.id.clone(),
             cluster: self.options.cluster.clone(),
             base_url,
             http: DeliveryCx::client()?,
@@ -538,6 +595,19 @@ fn member_record(options: &ServerOptions, identity: &Identity, listener: &TcpLis
         weight: options.weight.unwrap_or_else(limits::weight),
         kinds: crate::monitors::KINDS.iter().map(|kind| kind.name.to_owned()).collect(),
         ..MemberRecord::new(identity.member.clone(), &identity.identity, &boot)
+    }
+}
+
+/// What shows whether this member can tell anybody anything: the places that the operator names, or those that alerters go to.
+fn self_test(options: &ServerOptions, catalog: &Catalog) -> SelfTest {
+    let catalog = catalog.clone();
+    SelfTest {
+        named: options.self_test.clone(),
+        alerters: Arc::new(move || {
+            let alerters = catalog.alerters();
+            let defs = alerters.iter().filter_map(|entry| entry.def.as_ref());
+            defs.filter_map(|def| def.alerter.place()).collect()
+        }),
     }
 }
 

@@ -11,7 +11,7 @@ use super::{AlerterEntry, Catalog, Live, MonitorEntry};
 use crate::config::definition::{MonitorDef, Read, Strictness};
 use crate::config::kinds::Kinds;
 use crate::feed::{Feed, Signal};
-use crate::model::{AlerterName, MonitorName, Problem};
+use crate::model::{AlerterName, MonitorName, Problem, WallMs};
 use crate::store::records::Definition;
 use crate::store::{Batch, Change, Entry, Followed, Key, Store, keys};
 
@@ -115,12 +115,15 @@ fn put_monitor(catalog: &Catalog, kinds: &Kinds, entry: &Entry, changed: &mut Ch
     if before.as_ref().is_some_and(|known| known.rev == entry.rev) {
         return Some(name);
     }
-    let read = match spec(entry) {
-        Ok(spec) => kinds.read_monitor(name.as_str(), &spec, Strictness::Lenient),
-        Err(problem) => Read {
-            value: None,
-            problems: vec![problem],
-        },
+    let (at, read) = match spec(entry) {
+        Ok((at, spec)) => (at, kinds.read_monitor(name.as_str(), &spec, Strictness::Lenient)),
+        Err(problem) => (
+            WallMs::default(),
+            Read {
+                value: None,
+                problems: vec![problem],
+            },
+        ),
     };
     let mut def = read.value;
     if let Some(def) = &mut def {
@@ -130,6 +133,7 @@ fn put_monitor(catalog: &Catalog, kinds: &Kinds, entry: &Entry, changed: &mut Ch
         live: before.map_or_else(|| Arc::new(Live::default()), |known| known.live.clone()),
         name: name.clone(),
         rev: entry.rev,
+        at,
         def,
         problems: read.problems,
     });
@@ -199,7 +203,7 @@ fn put_alerter(catalog: &Catalog, kinds: &Kinds, entry: &Entry, tell: impl Fn(&s
         return;
     }
     let read = match spec(entry) {
-        Ok(spec) => kinds.read_alerter(name.as_str(), &spec, Strictness::Lenient),
+        Ok((_, spec)) => kinds.read_alerter(name.as_str(), &spec, Strictness::Lenient),
         Err(problem) => Read {
             value: None,
             problems: vec![problem],
@@ -219,8 +223,10 @@ fn name_of(key: &Key) -> Option<String> {
     keys::last_segment(key)
 }
 
-fn spec(entry: &Entry) -> Result<Value, Problem> {
+/// When it was written, and what was.
+fn spec(entry: &Entry) -> Result<(WallMs, Value), Problem> {
     let damaged = |_| Problem::error("", "the stored record cannot be read", "write the definition again");
     let record: Definition = serde_json::from_slice(&entry.value).map_err(damaged)?;
-    serde_json::from_str(record.spec.get()).map_err(damaged)
+    let spec = serde_json::from_str(record.spec.get()).map_err(damaged)?;
+    Ok((record.at, spec))
 }

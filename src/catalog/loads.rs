@@ -196,7 +196,7 @@ mod tests {
     use crate::catalog::{Catalog, Live};
     use crate::config::definition::Strictness;
     use crate::config::kinds::Kinds;
-    use crate::model::MonitorName;
+    use crate::model::{MonitorName, WallMs};
     use crate::store::Revision;
 
     fn put(catalog: &Catalog, name: &str, tag: &str, interval: &str, disable: bool) {
@@ -206,6 +206,7 @@ mod tests {
         catalog.put_monitor(Arc::new(MonitorEntry {
             name: MonitorName::parse(name).unwrap(),
             rev: Revision(1),
+            at: WallMs(0),
             def: read.value,
             problems: read.problems,
             live: Arc::new(Live::default()),

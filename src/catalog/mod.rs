@@ -23,7 +23,7 @@ pub use loads::{GroupLoads, Loads, Share, SlotLoad, shares};
 pub use open_episodes::OpenEpisodes;
 
 use crate::config::definition::{AlerterDef, MonitorDef};
-use crate::model::{AlerterName, Group, MonitorName, Problem, Severity};
+use crate::model::{AlerterName, Group, MonitorName, Problem, Severity, WallMs};
 use crate::store::backend::Revision;
 use crate::store::records::slot;
 
@@ -33,6 +33,8 @@ pub struct MonitorEntry {
     pub name: MonitorName,
     /// Revision of the definition: the guard of every commit about it.
     pub rev: Revision,
+    /// When it was written, by the clock of whoever did; unknown where the record cannot be read.
+    pub at: WallMs,
     /// Ready to run; `None` where the record has errors.
     pub def: Option<MonitorDef>,
     /// What is wrong with it.
@@ -53,6 +55,15 @@ impl MonitorEntry {
     pub fn slot(&self) -> Option<(Cow<'static, str>, u16)> {
         let def = self.def.as_ref()?;
         Some((Group::name(&def.settings.member_tag), slot(self.name.as_str())))
+    }
+
+    /// Since when it has its status: what never ran, since it was defined.
+    #[must_use]
+    pub fn since(&self, live: &LiveState) -> WallMs {
+        match live.health.since {
+            WallMs(0) => self.at,
+            since => since,
+        }
     }
 
     /// Whether an operator switched it off.

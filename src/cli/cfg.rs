@@ -51,7 +51,12 @@ pub(super) fn run(global: &Global, args: &CfgArgs) -> anyhow::Result<u8> {
     }
     let report = match target {
         Target::DataDir(dir) => block_on(async {
-            let store = crate::store::open_embedded(&dir).await?;
+            let store = if options.dryrun && !crate::store::embedded_exists(&dir) {
+                // What is not there is not made only to be looked at: it would be empty.
+                crate::store::in_memory().0
+            } else {
+                crate::store::open_embedded(&dir).await?
+            };
             apply(&store, &loaded, options).await
         })??,
         Target::Etcd(etcd) => block_on(async {

@@ -164,6 +164,13 @@ struct ServerArgs {
     /// Where other members reach that address [default: the address of this host that leads to etcd]
     #[arg(long, env = "NINEV_ADVERTISE", value_name = "HOST[:PORT]")]
     advertise: Option<String>,
+    /// Places of which one can be reached from here unless this member is cut off from everything, as a comma list [default: those of the
+    /// alerters, else the gateway]
+    #[arg(long, env = "NINEV_SELF_TEST", action = ArgAction::Append, value_name = "HOST:PORT")]
+    self_test: Vec<String>,
+    /// How long a member tells nobody while it has no store and cannot ask everybody who has; or `never`: it never tells then
+    #[arg(long, env = "NINEV_ISOLATED_AFTER", default_value = "60s", value_parser = values::or_never, value_name = "DURATION")]
+    isolated_after: values::OrNever,
     /// This member's share of the work, against those of the others [default: the number of cores]
     #[arg(long, env = "NINEV_WEIGHT", value_parser = clap::value_parser!(u32).range(1..=10_000), value_name = "N")]
     weight: Option<u32>,

@@ -30,6 +30,8 @@ pub(super) fn run(global: &Global, args: ServerArgs) -> anyhow::Result<u8> {
         debug_ui: global.debug_ui,
         peer_listen: args.peer_listen,
         advertise: args.advertise,
+        self_test: values::places(&args.self_test).map_err(anyhow::Error::msg)?,
+        isolated_after: args.isolated_after.0,
     };
     // Checks have threads of their own; this one serves the API, the store and the alerters.
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -1,6 +1,8 @@
 //! How the original reads values of flags and environment variables.
 
-use crate::model::MemberId;
+use std::time::Duration;
+
+use crate::model::{Dur, MemberId};
 
 /// Go's `ParseBool`: `1 t T TRUE true True 0 f F FALSE false False`.
 pub(super) fn go_bool(text: &str) -> Result<bool, String> {
@@ -42,9 +44,59 @@ pub(super) fn member_id(text: &str) -> Result<MemberId, String> {
     MemberId::parse(text).map_err(|error| error.to_string())
 }
 
+/// A comma list of places, `host:port` each.
+pub(super) fn places(values: &[String]) -> Result<Vec<String>, String> {
+    let places = list(values);
+    for place in &places {
+        let host = place
+            .rsplit_once(':')
+            .filter(|(_, port)| port.parse::<u16>().is_ok())
+            .map(|(host, _)| host);
+        let plain = |host: &str| !host.contains(':') || (host.starts_with('[') && host.ends_with(']'));
+        if !host.is_some_and(|host| !host.is_empty() && plain(host)) {
+            return Err(format!(
+                "`{place}` is no place to connect to; write for example `10.0.0.1:443` or `[::1]:443`"
+            ));
+        }
+    }
+    Ok(places)
+}
+
+/// A time, or for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct OrNever(pub(super) Option<Duration>);
+
+/// `60s`, or `never`.
+pub(super) fn or_never(text: &str) -> Result<OrNever, String> {
+    if text == "never" {
+        return Ok(OrNever(None));
+    }
+    let after: Dur = text
+        .parse()
+        .map_err(|error: crate::model::DurError| format!("{error}, or `never`"))?;
+    Ok(OrNever(Some(after.0)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn places_have_a_host_and_a_port() {
+        let own = |text: &str| places(&[text.to_owned()]);
+        assert_eq!(own("a:1, [::1]:2").unwrap(), ["a:1", "[::1]:2"]);
+        assert_eq!(own("").unwrap(), [""; 0]);
+        for wrong in ["a", ":1", "a:x", "::1:2", "a:1,b"] {
+            assert!(own(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_time_may_be_for_ever() {
+        assert_eq!(or_never("90s"), Ok(OrNever(Some(Duration::from_secs(90)))));
+        assert_eq!(or_never("never"), Ok(OrNever(None)));
+        assert!(or_never("sometimes").is_err());
+    }
 
     #[test]
     fn lists_lose_their_spaces_and_may_be_repeated() {

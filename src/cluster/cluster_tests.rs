@@ -20,6 +20,7 @@ struct Bench {
     faults: Faults,
     tenures: Tenures,
     rights: watch::Receiver<Rights>,
+    events: Events,
     tasks: Tasks<Result<(), Lost>>,
 }
 
@@ -48,6 +49,7 @@ async fn running() -> Bench {
     write(&store, ops).await;
     let (rights, rights_now) = watch::channel(Rights::default());
     let tenures = Tenures::default();
+    let events = Events::new(member, Feed::default()).0;
     let cluster = Cluster {
         store: store.clone(),
         home: store.clone(),
@@ -56,7 +58,7 @@ async fn running() -> Bench {
         tenures: tenures.clone(),
         tables: Tables::default(),
         rights,
-        events: Events::new(member, Feed::default()).0,
+        events: events.clone(),
         read_before: AtomicBool::default(),
         abstain: Abstain::default(),
     };
@@ -71,6 +73,7 @@ async fn running() -> Bench {
         faults,
         tenures,
         rights: rights_now,
+        events,
         tasks,
     }
 }
@@ -139,4 +142,25 @@ async fn tables_are_followed_while_the_election_cannot_be_held() {
     write(&bench.store, vec![Op::Delete(keys::table("untagged"))]).await;
     news.changed().await;
     assert_eq!(bench.tenures.holding(&untagged()), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_director_that_somebody_wrote_by_hand_is_named_and_once_deleted_one_is_elected() {
+    let mut bench = running().await;
+    let key = keys::director();
+    let errors = || {
+        let events = bench.events.newest_first();
+        let errors = events
+            .iter()
+            .filter(|event| event.message.contains("`cluster/director`"));
+        errors.count()
+    };
+    assert_eq!(errors(), 0, "one that was elected is none");
+    write(&bench.store, vec![Op::Delete(key.clone())]).await;
+    write(&bench.store, vec![Op::Put(key.clone(), "x".into(), None)]).await;
+    assert!(bench.rights.wait_for(|rights| rights.term.is_none()).await.is_ok());
+    sleep(TTL * 3).await;
+    assert_eq!(errors(), 1);
+    write(&bench.store, vec![Op::Delete(key)]).await;
+    assert!(bench.rights.wait_for(|rights| rights.term.is_some()).await.is_ok());
 }

@@ -32,6 +32,8 @@ pub use past::Held;
 use past::Past;
 use tenures::{Holding, Tenures};
 
+/// Members that an event names of whom slots were taken over; the others are counted.
+const NAMED: usize = 12;
 /// Wait before another attempt to open a session or to win the election.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -321,7 +323,7 @@ impl Cluster {
         let mut abstention = self.abstain.listen();
         loop {
             tokio::select! {
-                _ = election.next() => {}
+                followed = election.next() => self.must_end(&followed),
                 () = abstention.over() => {}
             }
             if self.abstain.holds() {
@@ -329,6 +331,22 @@ impl Cluster {
             } else {
                 self.stand(session).await;
             }
+        }
+    }
+
+    /// A director whose key hangs on no lease would be one for ever: none of us writes that.
+    fn must_end(&self, followed: &Followed) {
+        let endless = match followed {
+            Followed::Snapshot { entries, .. } => entries.iter().any(|entry| entry.lease.is_none()),
+            Followed::Changes(batch) => {
+                let endless = |change: &Change| matches!(change, Change::Put(entry) if entry.lease.is_none());
+                batch.changes.iter().any(endless)
+            }
+        };
+        if endless {
+            let text = "nobody can be elected: the key `cluster/director` hangs on no lease, so none of us wrote it and it never ends; delete it";
+            tracing::error!("{text}");
+            self.events.record(EventKind::Error, WallMs::now(), None, text);
         }
     }
 
@@ -357,6 +375,27 @@ impl Cluster {
         self.rights.send_modify(|rights| rights.term = term);
     }
 
+    /// A table comes in place of another: remembers who judged what, and says what this member took over.
+    fn note(&self, group: &Group, before: Option<&Table>, after: &Table) {
+        self.tables.note(group, before, after);
+        let Some(before) = before else { return };
+        let of = past::taken_over(before, after, &self.record.id);
+        // Alerters go along with whoever tells of them; of each move of theirs the plan's own event tells.
+        if of.is_empty() || *group == Group::notify() {
+            return;
+        }
+        let named = of
+            .iter()
+            .take(NAMED)
+            .map(|(judge, slots)| format!("{slots} slots of {judge}"));
+        let mut slots = named.collect::<Vec<_>>().join(", ");
+        if of.len() > NAMED {
+            slots.push_str(&format!(", and more of {} others", of.len() - NAMED));
+        }
+        let text = format!("member {} took over {slots} ({group}): {}", self.record.id, after.why);
+        self.events.record(EventKind::Member, WallMs::now(), None, text);
+    }
+
     fn take_tables(&self, session: &Session, followed: Followed, given: Given) {
         let mut tables = self.tables.0.write();
         match followed {
@@ -368,7 +407,7 @@ impl Cluster {
                     let known = before.remove(&group);
                     let table = table(entry);
                     if let Some(table) = &table {
-                        self.tables.note(&group, known.as_ref(), table);
+                        self.note(&group, known.as_ref(), table);
                     }
                     Some((group, table.or(known)?))
                 }));
@@ -379,7 +418,7 @@ impl Cluster {
                     match change {
                         Change::Put(entry) => {
                             if let Some(table) = table(entry) {
-                                self.tables.note(&group, tables.get(&group), &table);
+                                self.note(&group, tables.get(&group), &table);
                                 tables.insert(group, table);
                             }
                         }

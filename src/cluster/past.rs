@@ -1,6 +1,6 @@
 //! Pure: who judged a slot before. A bounded memory of what each table took from whom, of this process only.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::model::{MemberId, WallMs};
 use crate::store::records::{SLOTS, SlotRun, Table};
@@ -88,6 +88,18 @@ impl Past {
     }
 }
 
+/// What a table gives `me` that others judged before: of whom how many slots.
+pub(super) fn taken_over(before: &Table, after: &Table, me: &MemberId) -> BTreeMap<MemberId, usize> {
+    let mut of: BTreeMap<MemberId, usize> = BTreeMap::new();
+    for run in taken(&before.runs, &after.runs) {
+        let mine = find(&after.runs, run.first).is_some_and(|now| now.judge.as_ref() == Some(me));
+        if let Some(judge) = run.judge.filter(|_| mine) {
+            *of.entry(judge).or_default() += usize::from(run.last - run.first) + 1;
+        }
+    }
+    of
+}
+
 fn find(runs: &[SlotRun], slot: u16) -> Option<&SlotRun> {
     let run = runs.get(runs.partition_point(|run| run.last < slot))?;
     (run.first <= slot).then_some(run)
@@ -141,7 +153,7 @@ mod tests {
             at: WallMs(n as i64),
             why: format!("reason {n}"),
             runs: runs.split(' ').map(run).collect(),
-            stamps: std::collections::BTreeMap::new(),
+            stamps: BTreeMap::new(),
         }
     }
 
@@ -174,6 +186,16 @@ mod tests {
         assert_eq!(shown(&past, now, 1500), "c@3 b@2 a@-");
         assert_eq!(shown(&past, now, 4095), "c@3 b@1 a@-");
         assert_eq!(past.of(now, 1500)[1].why, "reason 2");
+    }
+
+    #[test]
+    fn what_a_member_took_over_is_counted_by_who_had_it() {
+        let before = table(1, "a:0-99 b:100-299 ?:300-399 c:400-4095");
+        let after = table(2, "c:0-49 a:50-149 c:150-4095");
+        let shown = |me: &str| format!("{:?}", taken_over(&before, &after, &MemberId::parse(me).unwrap()));
+        assert_eq!(shown("c"), r#"{"a": 50, "b": 150}"#);
+        assert_eq!(shown("a"), r#"{"b": 50}"#);
+        assert_eq!(shown("b"), "{}");
     }
 
     #[test]

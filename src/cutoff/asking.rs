@@ -179,3 +179,159 @@ impl Rounds {
         (member, self.0.ask.ask(member, StoreQuestion { tables }, WITHIN).await)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::WallMs;
+    use crate::store::records::{FORMAT, SLOTS, SlotRun};
+    use crate::tasks::Tasks;
+
+    /// Members by script: how long each takes, and what it says.
+    #[derive(Default)]
+    struct Script {
+        members: Mutex<BTreeMap<MemberId, (Duration, Option<StoreAnswer>)>>,
+        /// The tables that each question asked for.
+        asked: Mutex<Vec<Vec<String>>>,
+    }
+
+    #[async_trait::async_trait]
+    impl AskStore for Script {
+        fn others(&self) -> Vec<MemberId> {
+            self.members.lock().keys().cloned().collect()
+        }
+
+        async fn ask(
+            &self,
+            member: &MemberId,
+            question: StoreQuestion,
+            within: Duration,
+        ) -> Result<StoreAnswer, AskError> {
+            let (takes, answer) = self.members.lock()[member].clone();
+            self.asked.lock().push(question.tables);
+            tokio::time::sleep(takes.min(within)).await;
+            answer.filter(|_| takes <= within).ok_or(AskError::Late)
+        }
+    }
+
+    impl Script {
+        fn says(&self, member: &str, takes_ms: u64, answer: Option<StoreAnswer>) {
+            self.members
+                .lock()
+                .insert(id(member), (Duration::from_millis(takes_ms), answer));
+        }
+    }
+
+    fn id(name: &str) -> MemberId {
+        MemberId::parse(name).unwrap()
+    }
+
+    fn answer(store: bool) -> Option<StoreAnswer> {
+        Some(StoreAnswer {
+            store,
+            epochs: BTreeMap::new(),
+            tables: BTreeMap::new(),
+            heard: Vec::new(),
+            settling: false,
+        })
+    }
+
+    /// Rounds over a script, and the hand that starts and stops them.
+    fn bed() -> (Arc<Script>, Rounds, watch::Sender<bool>, Tasks) {
+        let script = Arc::new(Script::default());
+        let rounds = Rounds::new(script.clone(), Tables::default());
+        let (wanted, asking) = (watch::Sender::new(false), rounds.clone());
+        let mut tasks = Tasks::child_of(&CancellationToken::new());
+        let (listen, token) = (wanted.subscribe(), tasks.stop().clone());
+        tasks.spawn(async move { asking.run(listen, token).await });
+        (script, rounds, wanted, tasks)
+    }
+
+    /// Lets time pass, and says what is to be assumed then.
+    async fn after(rounds: &Rounds, ms: u64) -> Option<Verdict> {
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+        rounds.verdict()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_round_ends_when_all_have_answered_or_are_late_and_another_begins_two_seconds_after_the_one_before() {
+        let (script, rounds, wanted, _tasks) = bed();
+        script.says("b", 700, answer(false));
+        assert_eq!(after(&rounds, 5_000).await, None, "nobody wants to know");
+        wanted.send_replace(true);
+        assert_eq!(after(&rounds, 699).await, None);
+        assert_eq!(after(&rounds, 2).await, Some(Verdict::Nowhere));
+        assert_eq!(rounds.said()[&id("b")], Says::Store(false, None));
+        assert_eq!(rounds.heard().len(), 1);
+        script.says("c", 0, None);
+        assert_eq!(
+            after(&rounds, 1_298).await,
+            Some(Verdict::Nowhere),
+            "the next round has not begun"
+        );
+        assert_eq!(after(&rounds, 800).await, Some(Verdict::Unsure));
+        assert!(!rounds.settled_elsewhere());
+        // Nobody wants to know any more: what was heard is of another time when somebody does again.
+        wanted.send_replace(false);
+        assert_eq!(after(&rounds, 1).await, None);
+        assert!(rounds.heard().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn that_somebody_has_the_store_is_said_before_the_others_have_answered() {
+        let (script, rounds, wanted, _tasks) = bed();
+        script.says("b", 10, answer(true));
+        script.says("c", 60_000, None);
+        wanted.send_replace(true);
+        assert_eq!(after(&rounds, 11).await, Some(Verdict::Elsewhere));
+        // It loses it, too; a first round of that leaves nothing to doubt, since it says so itself.
+        script.says("b", 10, answer(false));
+        script.says("c", 20, answer(false));
+        assert_eq!(after(&rounds, 2_020).await, Some(Verdict::Nowhere));
+        assert!(rounds.settled_elsewhere());
+        script.says("b", 10, answer(true));
+        script.says("c", 60_000, None);
+        assert_eq!(after(&rounds, 2_000).await, Some(Verdict::Elsewhere));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_table_that_is_newer_than_ours_is_asked_for_in_the_next_round() {
+        let (script, rounds, wanted, _tasks) = bed();
+        let run = SlotRun {
+            first: 0,
+            last: SLOTS - 1,
+            judge: Some(id("b")),
+            since: "7-1".to_owned(),
+            runners: Vec::new(),
+        };
+        let table = Table {
+            v: FORMAT,
+            epoch: "7-1".to_owned(),
+            at: WallMs(0),
+            why: String::new(),
+            runs: vec![run],
+            stamps: BTreeMap::new(),
+        };
+        let mut knows = answer(true).unwrap();
+        knows.epochs.insert("untagged".to_owned(), "7-1".to_owned());
+        script.says("b", 0, Some(knows.clone()));
+        wanted.send_replace(true);
+        after(&rounds, 1).await;
+        assert!(rounds.newest().is_empty());
+        knows.tables.insert("untagged".to_owned(), table.clone());
+        script.says("b", 0, Some(knows));
+        after(&rounds, 2_000).await;
+        assert_eq!(rounds.newest().into_values().collect::<Vec<_>>(), [table]);
+        after(&rounds, 2_000).await;
+        let wanted: Vec<_> = script.asked.lock().iter().map(Vec::len).collect();
+        assert_eq!(wanted, [0, 1, 0]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_member_without_others_is_alone() {
+        let (_script, rounds, wanted, _tasks) = bed();
+        wanted.send_replace(true);
+        assert_eq!(after(&rounds, 1).await, Some(Verdict::Alone));
+        assert!(rounds.settled_elsewhere());
+    }
+}

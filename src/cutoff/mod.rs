@@ -1,15 +1,19 @@
 //! Being cut off from the shared store: how this member knows, and what it may do meanwhile.
 //!
 //! [`rules`] says what follows from what was seen, [`round`] what others say of the store, [`newest`] which tables they know; [`asking`] asks
-//! them, [`self_test`] looks whether anybody can be reached at all, and [`standing`] is what everybody else sees of it.
+//! them, [`self_test`] looks whether anybody can be reached at all, and [`standing`] is what everybody else sees of it. [`shell`] is the loop that goes from state to
+//! state: to the copy of the store and, by [`returning`], back; [`carry`] says what is written then.
 
 pub mod asking;
+mod carry;
 pub mod newest;
+mod returning;
 pub mod round;
 pub mod rules;
 #[cfg(test)]
 mod rules_tests;
 pub mod self_test;
+mod shell;
 pub mod standing;
 
 pub use asking::{AskStore, Rounds};
@@ -17,4 +21,5 @@ pub use newest::lose;
 pub use round::{Says, Verdict};
 pub use rules::{Course, Seen, State, Telling};
 pub use self_test::SelfTest;
+pub use shell::{CutOff, alone};
 pub use standing::{Standing, Stood};

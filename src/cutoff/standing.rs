@@ -125,8 +125,8 @@ mod tests {
     use super::*;
     use crate::model::time_simulated::begin;
 
-    #[test]
-    fn a_state_has_a_beginning_a_reason_and_is_remembered_when_it_is_over() {
+    #[tokio::test(start_paused = true)]
+    async fn a_state_has_a_beginning_a_reason_and_is_remembered_when_it_is_over() {
         let wall = begin(WallMs(1_000_000));
         let standing = Standing::new(None);
         let mut watch = standing.watch();
@@ -140,12 +140,14 @@ mod tests {
         standing.set(State::Doubtful, "no answer");
         assert!(!watch.has_changed().unwrap());
         // Another reason is, and the state is as old as it was.
+        tokio::time::advance(std::time::Duration::from_secs(5)).await;
         standing.set(State::Doubtful, "refused");
         assert_eq!(
             (standing.because().as_str(), standing.now().since),
             ("refused", doubtful.since)
         );
         standing.set(State::Joined, "");
+        assert_eq!(standing.now().since, WallMs(1_005_000));
         assert_eq!(standing.now().trouble.as_deref(), Some("doubtful: refused"));
         assert_eq!(standing.because(), "");
         drop(wall);

@@ -6,6 +6,7 @@
 mod compact;
 #[cfg(test)]
 mod director_tests;
+mod leftovers;
 pub mod pace;
 pub mod plan;
 pub mod prune;

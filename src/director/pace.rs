@@ -127,6 +127,8 @@ pub struct Pace {
     members: BTreeMap<MemberId, Known>,
     /// Named in a table and not here.
     absent: BTreeSet<MemberId>,
+    /// Of these, those that were gone before this director looked first: lost, unless they are about to come back.
+    missing: BTreeSet<MemberId>,
     filling: BTreeSet<MemberId>,
     level: bool,
     uneven: Option<Moment>,
@@ -144,6 +146,7 @@ impl Pace {
             first: true,
             members: BTreeMap::new(),
             absent: BTreeSet::new(),
+            missing: BTreeSet::new(),
             filling: BTreeSet::new(),
             level: false,
             uneven: None,
@@ -151,7 +154,7 @@ impl Pace {
         }
     }
 
-    /// Who is here, and who is named in a table. What is new since the last time; nothing is the first time.
+    /// Who is here, and who is named in a table. What is new since the last time; the first time that is only who is gone.
     pub fn see(&mut self, now: Moment, here: &BTreeMap<MemberId, Seen>, holders: &BTreeSet<MemberId>) -> Vec<News> {
         let mut news = Vec::new();
         for (id, known) in &mut self.members {
@@ -193,6 +196,16 @@ impl Pace {
         }
         self.absent = holders.iter().filter(|id| !here.contains_key(*id)).cloned().collect();
         let first = std::mem::take(&mut self.first);
+        if first && !self.alone {
+            self.missing.clone_from(&self.absent);
+        }
+        self.missing.retain(|id| self.absent.contains(id));
+        if now >= self.trusts() {
+            for id in std::mem::take(&mut self.missing) {
+                self.members.entry(id.clone()).or_default().losses.push(now);
+                news.push(News::Lost(id));
+            }
+        }
         self.settle(now);
         for (id, known) in &mut self.members {
             let Some(class) = known.here.map(|(phase, seen)| class(phase, seen)) else {
@@ -250,6 +263,11 @@ impl Pace {
         Some((joined().max()? + SETTLES).min(joined().min()? + SETTLES_AT_LAST))
     }
 
+    /// When it can tell who is gone from who is about to come back.
+    fn trusts(&self) -> Moment {
+        self.joined + self.ttl
+    }
+
     /// What to plan with now.
     #[must_use]
     pub fn decide(&self, now: Moment) -> Decision {
@@ -266,9 +284,8 @@ impl Pace {
             }
         }
         self.settles().into_iter().for_each(&mut until);
-        let trusts = self.joined + self.ttl;
+        let trusts = self.trusts();
         if now < trusts && !self.absent.is_empty() && !self.alone {
-            // A director that has just come cannot tell who is gone from who is about to come back.
             classes.extend(self.absent.iter().map(|id| (id.clone(), Class::Waits)));
             until(trusts);
         }
@@ -408,6 +425,29 @@ mod tests {
         assert_eq!(bench.shown(1), "a=Full b=Waits");
         assert_eq!(bench.wake(1), 6);
         assert_eq!(bench.look(6, "a"), "a=Full");
+    }
+
+    #[test]
+    fn a_director_that_died_was_lost_although_only_its_successor_can_say_so() {
+        let mut successor = Bench::of("a b", "b", LONG);
+        // It is planned without, and comes back as somebody that was lost once.
+        successor.holders = "b";
+        assert_eq!(successor.look(LONG + 5, "a b"), "a=Waits b=Full");
+        assert_eq!(successor.look(LONG + 7, "a b"), "a=Keeps b=Full");
+        assert_eq!(successor.look(LONG + 24, "a b"), "a=Keeps b=Full");
+        assert_eq!(successor.look(LONG + 25, "a b"), "a=Full b=Full +a");
+    }
+
+    #[test]
+    fn who_is_missing_when_the_director_comes_is_lost_only_if_it_does_not_come_back() {
+        let mut bench = Bench::of("a b c", "a", 1);
+        assert_eq!(bench.see(3, &[("a", FIT), ("b", FIT)]), "");
+        assert_eq!(
+            bench.see(6, &[("a", FIT), ("b", FIT)]),
+            "member c is gone: its lease is over"
+        );
+        assert_eq!(bench.see(7, &[("a", FIT), ("b", FIT)]), "", "it is said once");
+        assert_eq!(bench.see(8, &[("a", FIT)]), "member b is gone: its lease is over");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Keeps what only grows within bounds: closed episodes, silences that are over, and the history of a shared store.
+//! Keeps what only grows within bounds: closed episodes, silences that are over, what is left of members and groups, and the history of a shared store.
 
 use std::time::Duration;
 
@@ -7,6 +7,8 @@ use tokio_util::sync::CancellationToken;
 
 use tokio::sync::watch;
 
+use super::leftovers::Leftovers;
+use crate::catalog::Catalog;
 use crate::cluster::Rights;
 use crate::model::WallMs;
 use crate::store::records::SilenceRecord;
@@ -20,12 +22,13 @@ pub const SILENCES: Duration = Duration::from_secs(7 * 86_400);
 const EVERY: Duration = Duration::from_secs(600);
 
 /// Prunes while this member directs, until `stop`.
-pub async fn run(store: Store, rights: watch::Receiver<Rights>, stop: CancellationToken) {
+pub async fn run(store: Store, catalog: Catalog, rights: watch::Receiver<Rights>, stop: CancellationToken) {
     let history = super::compact::run(store.clone(), rights.clone(), stop.clone());
-    tokio::join!(records(store, rights, stop), history);
+    tokio::join!(records(store, catalog, rights, stop), history);
 }
 
-async fn records(store: Store, rights: watch::Receiver<Rights>, stop: CancellationToken) {
+async fn records(store: Store, catalog: Catalog, rights: watch::Receiver<Rights>, stop: CancellationToken) {
+    let mut leftovers = Leftovers::default();
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -33,8 +36,15 @@ async fn records(store: Store, rights: watch::Receiver<Rights>, stop: Cancellati
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        let Some(term) = rights.borrow().term else { continue };
-        match once(&store, term, WallMs::now()).await {
+        let Some(term) = rights.borrow().term else {
+            leftovers = Leftovers::default();
+            continue;
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = catalog.loaded() => {}
+        }
+        match once(&store, &catalog, term, &mut leftovers, WallMs::now()).await {
             Ok(0) => {}
             Ok(removed) => tracing::info!(removed, "pruned"),
             Err(error) => tracing::warn!(%error, "cannot prune"),
@@ -43,8 +53,14 @@ async fn records(store: Store, rights: watch::Receiver<Rights>, stop: Cancellati
 }
 
 /// Removes what is too much; how many records that was.
-async fn once(store: &Store, term: Term, now: WallMs) -> Result<usize, StoreError> {
-    let mut commits: Vec<Commit> = Vec::new();
+async fn once(
+    store: &Store,
+    catalog: &Catalog,
+    term: Term,
+    leftovers: &mut Leftovers,
+    now: WallMs,
+) -> Result<usize, StoreError> {
+    let mut commits = leftovers.look(store, catalog, term).await?;
     // Keys of episodes sort by the time they began: the oldest come first.
     let (_, pasts) = store.list(&keys::pasts()).await?;
     let excess = pasts.len().saturating_sub(PASTS);
@@ -107,12 +123,13 @@ mod tests {
                 })
                 .await;
         }
-        assert_eq!(once(&store, term, now).await.unwrap(), 4);
+        let (catalog, mut leftovers) = (Catalog::default(), Leftovers::default());
+        assert_eq!(once(&store, &catalog, term, &mut leftovers, now).await.unwrap(), 4);
         let (_, left) = store.list(&keys::pasts()).await.unwrap();
         assert_eq!(left.len(), PASTS);
         assert_eq!(left[0].key, keys::past(&name, EpisodeId(3)));
         assert!(store.get(&keys::silence("fresh")).await.unwrap().is_some());
         assert!(store.get(&keys::silence("old")).await.unwrap().is_none());
-        assert_eq!(once(&store, term, now).await.unwrap(), 0);
+        assert_eq!(once(&store, &catalog, term, &mut leftovers, now).await.unwrap(), 0);
     }
 }

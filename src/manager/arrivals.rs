@@ -18,6 +18,8 @@ use crate::store::{Entry, Revision, Store, StoreError, decode, keys};
 
 /// Up to so many monitors are asked for one by one; for more, everything is listed.
 const SINGLY: usize = 16;
+/// A judge that died has been dead for about so long when its slots are given away: the lease time, unless it is set otherwise, and a moment.
+const DEAD: Duration = Duration::from_secs(10);
 /// Wait after a store that did not answer.
 const AGAIN: Duration = Duration::from_millis(500);
 
@@ -131,9 +133,16 @@ pub(super) async fn carried(
 }
 
 impl Found {
-    /// How a monitor stands that another member judged until now, as far as that one says.
-    pub(super) fn moved(&mut self, entry: &MonitorEntry, carried: Option<(u64, Carried)>, now: WallMs) -> Box<Taken> {
+    /// How a monitor stands that another member judged until now, as far as that one says. `given`: when the table was made that gave it here.
+    pub(super) fn moved(
+        &mut self,
+        entry: &MonitorEntry,
+        carried: Option<(u64, Carried)>,
+        given: Option<WallMs>,
+        now: WallMs,
+    ) -> Box<Taken> {
         let mut taken = self.taken(entry, now);
+        taken.given = given;
         let measured = entry.def.as_ref().map(|def| def.measured);
         let carried = carried.filter(|(of, _)| Some(*of) == measured).map(|(_, state)| state);
         let mut results = None;
@@ -145,7 +154,8 @@ impl Found {
             }
             results = Some(live.results);
         }
-        if taken.health.status == Status::Pending {
+        let seen_there = given.is_none_or(|given| entry.at.plus(DEAD) < given);
+        if taken.health.status == Status::Pending && seen_there {
             // It was seen before, and nothing was wrong with it. For how long nobody says.
             taken.health.status = Status::Ok;
             taken.health.since = now;

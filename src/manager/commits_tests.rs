@@ -22,6 +22,7 @@ fn entry(critical: &[&str]) -> Arc<MonitorEntry> {
     Arc::new(MonitorEntry {
         name: MonitorName::parse("web").unwrap(),
         rev: Revision(7),
+        at: WallMs(0),
         def: Some(read.value.unwrap()),
         problems: Vec::new(),
         live: Arc::new(Live::default()),
@@ -152,6 +153,7 @@ fn an_end_is_recorded_without_a_definition_and_by_what_the_store_knew() {
     end.entry = Arc::new(MonitorEntry {
         name: entry.name.clone(),
         rev: Revision(0),
+        at: WallMs(0),
         def: None,
         problems: Vec::new(),
         live: Arc::new(Live::default()),

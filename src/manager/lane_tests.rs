@@ -183,6 +183,7 @@ fn entry(name: &str, live: Option<&Arc<Live>>, spec: serde_json::Value) -> Arc<M
     Arc::new(MonitorEntry {
         name: MonitorName::parse(name).unwrap(),
         rev: Revision(1),
+        at: WallMs(0),
         def: read.value,
         problems: read.problems,
         live: live.cloned().unwrap_or_default(),

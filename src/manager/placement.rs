@@ -136,9 +136,8 @@ impl Placement {
             let Some(right) = right else { continue };
             let open = checkpoint.is_some();
             let taken = if all && self.has_moved(&right, entry.name.as_str()) {
-                let mut taken = found.moved(&entry, carried.remove(&entry.name), now);
-                taken.given = self.given(&right, entry.name.as_str());
-                taken
+                let given = self.given(&right, entry.name.as_str());
+                found.moved(&entry, carried.remove(&entry.name), given, now)
             } else {
                 found.taken(&entry, now)
             };
@@ -227,6 +226,7 @@ impl Placement {
                     let entry = MonitorEntry {
                         name,
                         rev: Revision(0),
+                        at: WallMs(0),
                         def: None,
                         problems: Vec::new(),
                         live: Arc::new(Live::default()),

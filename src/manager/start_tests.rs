@@ -68,6 +68,7 @@ async fn a_right_that_comes_before_the_definitions_runs_nothing_that_still_has_t
     let entry = Arc::new(MonitorEntry {
         name: name.clone(),
         rev: Revision(1),
+        at: WallMs(0),
         def,
         problems: Vec::new(),
         live: Arc::default(),
@@ -116,15 +117,28 @@ async fn a_right_that_comes_before_the_definitions_runs_nothing_that_still_has_t
 }
 
 #[test]
-fn what_another_judged_and_says_nothing_of_is_ok_from_now_on() {
+fn what_another_judged_and_says_nothing_of_is_ok_from_now_on_unless_it_may_never_have_run_there() {
     let spec = json!({"type": "tcp", "host": "localhost", "port": 1, "interval": "10s"});
-    let entry = MonitorEntry {
+    let written_at = |at| MonitorEntry {
         name: MonitorName::parse("web").unwrap(),
         rev: Revision(1),
+        at: WallMs(at),
         def: Kinds::built_in().read_monitor("web", &spec, Strictness::Lenient).value,
         problems: Vec::new(),
         live: Arc::default(),
     };
-    let taken = Found::default().moved(&entry, None, WallMs(70_000));
-    assert_eq!((taken.health.status, taken.health.since), (Status::Ok, WallMs(70_000)));
+    let moved = |entry: &MonitorEntry, given| {
+        let taken = Found::default().moved(entry, None, given, WallMs(70_000));
+        (taken.health.status, taken.health.since)
+    };
+    let ok = (Status::Ok, WallMs(70_000));
+    assert_eq!(moved(&written_at(5_000), Some(WallMs(69_000))), ok);
+    assert_eq!(
+        moved(&written_at(5_000), None),
+        ok,
+        "nobody knows since when it is here"
+    );
+    // Its judge died before it was written.
+    let lately = moved(&written_at(65_000), Some(WallMs(69_000)));
+    assert_eq!(lately, (Status::Pending, WallMs(0)));
 }

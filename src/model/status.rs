@@ -92,6 +92,8 @@ pub enum Closed {
     Disabled,
     /// The operator removed the monitor.
     Deleted,
+    /// Whoever opened it could not reach the store, and another member has judged the monitor since.
+    Moved,
 }
 
 impl Closed {
@@ -103,6 +105,7 @@ impl Closed {
             Self::Edited => "edited",
             Self::Disabled => "disabled",
             Self::Deleted => "deleted",
+            Self::Moved => "moved",
         }
     }
 }

@@ -190,6 +190,12 @@ impl Faults {
         self.store.wake();
     }
 
+    /// The store loses everything, and counts from the beginning.
+    pub fn wipe(&self) {
+        self.store.wipe();
+        self.drop_watches();
+    }
+
     /// Calls to `commit_all` that were answered or lost so far.
     #[must_use]
     pub fn commit_calls(&self) -> u64 {

@@ -4,10 +4,11 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::Store;
 use super::backend::{Batch, Changes, Entry, Key, Revision, StoreError, WATCH_PROGRESS};
+use super::outage::Waiting;
 
 /// A watch that gave no sign of life for this long is taken for dead.
 const SILENCE: Duration = WATCH_PROGRESS.saturating_mul(3);
@@ -158,7 +159,11 @@ impl Follow {
                         return Followed::Changes(batch);
                     }
                     Err(reason) => {
-                        info!(prefix = %self.prefix, %reason, "listing again");
+                        match &reason {
+                            Ended::Gap(why) => info!(prefix = %self.prefix, why, "listing again"),
+                            // If it was not only the watch, listing says so.
+                            Ended::Lost(why) => debug!(prefix = %self.prefix, why, "listing again"),
+                        }
                         self.state = State::Idle;
                     }
                 },
@@ -170,18 +175,19 @@ impl Follow {
 /// Lists and opens a watch from there, for as long as it takes.
 async fn open(store: Store, prefix: Key) -> (Revision, Vec<Entry>, Watching) {
     let mut patience = Patience::new();
-    let mut reported = false;
+    let mut waiting: Option<Waiting> = None;
     loop {
         match try_open(&store, &prefix).await {
             Ok(opened) => {
-                if reported {
-                    info!(%prefix, "the store answers again");
+                if waiting.is_some_and(Waiting::is_last) {
+                    info!("the store answers again, and everything follows it");
                 }
                 return opened;
             }
             Err(error) => {
-                if !std::mem::replace(&mut reported, true) {
-                    warn!(%prefix, %error, "cannot follow, trying again until it works");
+                let waiting = waiting.get_or_insert_with(|| Waiting::new(&store.outage));
+                if waiting.is_news(&error) {
+                    warn!(%prefix, %error, "cannot follow the store, trying on");
                 }
             }
         }

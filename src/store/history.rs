@@ -156,8 +156,8 @@ impl History {
                             return;
                         }
                     }
-                    if upto != at {
-                        at = upto;
+                    at = upto;
+                    if at < *newest.borrow() {
                         continue;
                     }
                 }

@@ -144,6 +144,13 @@ pub fn seat(group: &str, member: &MemberId) -> Key {
     Key::new(format!("plan/{}/seat/{}", segment(group), segment(member.as_str())))
 }
 
+/// The table that a member's seat belongs to; `None` for any other key.
+#[must_use]
+pub fn table_of_seat(key: &Key) -> Option<Key> {
+    let (group, _) = key.as_str().strip_prefix("plan/")?.split_once("/seat/")?;
+    Some(Key::new(format!("plan/{group}/table")))
+}
+
 /// A monitor's open episode.
 #[must_use]
 pub fn checkpoint(name: &MonitorName) -> Key {

@@ -164,6 +164,19 @@ impl Inner {
         }
     }
 
+    /// All that it holds is gone, its history too: what starts again is another store.
+    pub(super) fn wipe(&self) {
+        let mut state = self.state.lock();
+        let halted = state.halted;
+        *state = State {
+            halted,
+            reaper: state.reaper,
+            ..State::default()
+        };
+        drop(state);
+        self.history.restart(Revision(0));
+    }
+
     /// The clock of leases goes on, or another one may be the next to end.
     pub(super) fn wake(&self) {
         self.wake.notify_one();
@@ -174,7 +187,7 @@ impl Inner {
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
-        if self.plan.lock().unavailable {
+        if self.plan.lock().unavailable || self.state.lock().halted {
             return Err(StoreError::Unavailable("told to be".to_owned()));
         }
         Ok(())

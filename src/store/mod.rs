@@ -22,6 +22,7 @@ mod history;
 pub mod keys;
 mod leases;
 mod memory;
+mod outage;
 mod packed;
 pub mod records;
 mod replica;
@@ -69,6 +70,8 @@ pub struct Store {
     backend: Arc<dyn Backend>,
     /// Why the last call that wanted to write could not, until one can.
     trouble: Arc<parking_lot::Mutex<Option<StoreError>>>,
+    /// Whether it answers those who follow it.
+    outage: Arc<outage::Outage>,
 }
 
 impl std::fmt::Debug for Store {
@@ -133,6 +136,7 @@ impl Store {
         Self {
             backend,
             trouble: Arc::default(),
+            outage: Arc::default(),
         }
     }
 

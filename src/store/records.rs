@@ -115,6 +115,30 @@ pub struct OutboxEntry {
 }
 
 impl OutboxEntry {
+    /// Of which nothing is known but what it is now.
+    #[must_use]
+    pub fn bare(episode: EpisodeId, seq: u32, status: Status, now: WallMs) -> Self {
+        Self {
+            v: FORMAT,
+            episode,
+            seq,
+            status,
+            from: status,
+            closed: None,
+            since: WallMs(episode.0),
+            at: now,
+            count: 0,
+            message: String::new(),
+            trail: Vec::new(),
+            kind: String::new(),
+            description: String::new(),
+            tags: Vec::new(),
+            runbook: String::new(),
+            told: None,
+            displaced: None,
+        }
+    }
+
     /// Adds what was told elsewhere. Of one episode the later change counts; of two, if the entry asks for an end, the one that may be open, else
     /// its own.
     pub fn was_told(&mut self, told: ToldElsewhere) {

@@ -209,7 +209,7 @@ impl Session {
             let error = match beaten {
                 Ok(Ok(())) => {
                     if std::mem::take(&mut silent) {
-                        info!(member = %self.member, "the store answers again");
+                        info!(member = %self.member, "the session is kept alive again");
                     }
                     continue;
                 }
@@ -260,6 +260,16 @@ impl Session {
     pub async fn update(&self, change: impl FnOnce(&mut MemberRecord)) -> Outcome {
         let (mut record, _) = self.record.lock().clone();
         change(&mut record);
+        self.put(&self.store, record).await
+    }
+
+    /// Writes the member record as it is, by way of `store`: something harmless, that shows whether it takes anything.
+    pub async fn touch(&self, store: &Store) -> Outcome {
+        let (record, _) = self.record.lock().clone();
+        self.put(store, record).await
+    }
+
+    async fn put(&self, store: &Store, record: MemberRecord) -> Outcome {
         let value = match encode(&record) {
             Ok(value) => value,
             Err(error) => return Outcome::Failed(error),
@@ -268,7 +278,7 @@ impl Session {
             guards: vec![self.guard()],
             ops: vec![Op::Put(keys::member(&self.member), value, Some(self.lease))],
         };
-        let outcome = self.store.settle(&[], commit, Instant::now() + self.ttl).await;
+        let outcome = store.settle(&[], commit, Instant::now() + self.ttl).await;
         if let Outcome::Done(rev) = outcome {
             *self.record.lock() = (record, rev);
         }

@@ -540,7 +540,7 @@ export function serve(world) {
           started: iso(Date.now() - 3 * 86_400_000),
           listen: "0.0.0.0:8080",
         },
-        store: { backend: "embedded", state: "joined", detail: null, path: "/var/lib/9volt" },
+        store: { backend: "embedded", state: "joined", detail: null, means: null, since: null, path: "/var/lib/9volt" },
         ledger: { due: 25_912_004, ran: 25_911_960, skipped: 31, late: 412, missed: 13 },
         runs_per_second: world.total / 10 + (world.beats++ % 5) / 3,
         lateness_ms: { p50: 0.21, p99: 3.14 },

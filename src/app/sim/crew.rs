@@ -1,36 +1,61 @@
 //! Several members over one store, each on a line of its own to it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::member::{Begin, Member};
+use super::hub::Hub;
+use super::member::{Begin, Member, Place};
 use super::stage::stage;
 use super::world::World;
+use crate::cutoff::State;
 use crate::model::{Group, MemberId, MonitorName, Status, WallMs};
 use crate::store::records::slot;
-use crate::store::{Faults, Store};
+use crate::store::{Faults, Memory, Store};
+use crate::tasks::process::Process;
 
 /// The members, by name. The world has the store; its own member does not run.
 pub(super) struct Crew {
     pub(super) world: World,
     members: BTreeMap<String, One>,
     boots: u32,
+    pub(super) hub: Hub,
+    /// Whether members have something that stands in for the store.
+    stand_in: bool,
 }
 
 struct One {
     member: Option<Member>,
+    process: Process,
     store: Store,
     faults: Faults,
+    /// The disk that its copy of the store is on.
+    disk: Option<Arc<Memory>>,
     alive: Option<WallMs>,
 }
 
 impl Crew {
     /// Starts these members over a new store.
     pub(super) async fn of(world: World, names: &[&str]) -> Self {
+        Self::begin(world, names, false).await
+    }
+
+    /// Starts members that can go on without the store.
+    pub(super) async fn with_copies(world: World, names: &[&str]) -> Self {
+        Self::begin(world, names, true).await
+    }
+
+    pub(super) fn has_copies(&self) -> bool {
+        self.stand_in
+    }
+
+    async fn begin(world: World, names: &[&str], stand_in: bool) -> Self {
         let mut crew = Self {
             world,
             members: BTreeMap::new(),
             boots: 0,
+            hub: Hub::default(),
+            stand_in,
         };
         for name in names {
             crew.start(name).await;
@@ -49,20 +74,23 @@ impl Crew {
             let (store, faults) = self.world.faults.another_client();
             One {
                 member: None,
+                process: Process::default(),
                 store,
                 faults,
+                disk: self.stand_in.then(|| Memory::new().0),
                 alive: None,
             }
         });
         assert!(one.member.is_none(), "{name} runs");
         let begin = Begin {
             id: MemberId::parse(name).unwrap(),
-            store: one.store.clone(),
+            place: Place::of(&one.store, one.disk.as_ref(), &self.hub),
             tags: self.world.tags.clone(),
             boot: self.boots,
             alive: one.alive,
         };
-        one.member = Some(Member::start(begin).await?);
+        one.process = Process::default();
+        one.member = Some(one.process.run(Member::start(begin)).await?);
         Ok(())
     }
 
@@ -87,6 +115,21 @@ impl Crew {
         clean
     }
 
+    /// `kill -STOP` or `kill -CONT`.
+    pub(super) fn set_paused(&mut self, name: &str, paused: bool) {
+        let process = &self.members[name].process;
+        match paused {
+            true => process.pause(),
+            false => process.go_on(),
+        }
+    }
+
+    /// Whether it can do anything: it runs, and is not paused.
+    pub(super) fn is_active(&self, name: &str) -> bool {
+        let one = self.members.get(name);
+        one.is_some_and(|one| one.member.is_some() && !one.process.is_paused())
+    }
+
     pub(super) fn running(&self) -> Vec<String> {
         let running = self.members.iter().filter(|(_, one)| one.member.is_some());
         running.map(|(name, _)| name.clone()).collect()
@@ -96,9 +139,21 @@ impl Crew {
         self.members[name].member.as_ref().unwrap()
     }
 
+    pub(super) fn members_mut(&mut self) -> Vec<(String, &mut Member)> {
+        let members = self.members.iter_mut();
+        members
+            .filter_map(|(name, one)| Some((name.clone(), one.member.as_mut()?)))
+            .collect()
+    }
+
     /// What is between this member and the store.
     pub(super) fn line(&self, name: &str) -> &Faults {
         &self.members[name].faults
+    }
+
+    /// How a member stands to the store.
+    pub(super) fn state(&self, name: &str) -> State {
+        self.member(name).standing.state()
     }
 
     /// Whoever has the right to judge a monitor: one at most, unless somebody has not heard yet.

@@ -235,3 +235,14 @@ async fn an_edit_while_the_commit_of_a_failure_is_under_way_loses_neither() {
         assert_eq!(stage(|stage| stage.fars.get("ops").map_or(0, |far| far.open.len())), 0);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_episode_that_an_edit_ended_is_closed_although_the_monitor_is_gone_by_then() {
+    let world = failing().await;
+    // By the time that the member hears of the edit, which takes the monitor away from it, there is no definition any more.
+    world.faults.set_watches_stalled(true);
+    world.put_monitor("web", probe(json!({"member-tag": "nowhere"}))).await;
+    world.remove_monitor("web").await;
+    world.faults.set_watches_stalled(false);
+    closes(&world, Closed::Edited).await;
+}

@@ -7,13 +7,16 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::hub::{Hub, Line, NoPages};
 use super::stage::{kinds, stage};
 use crate::app::HAND_OVER;
+use crate::app::answering::{Answering, Seen};
 use crate::catalog::{Catalog, loader};
 use crate::cluster::abstain::Abstain;
 use crate::cluster::tenures::Tenures;
 use crate::cluster::{Cluster, Footing, Rights, Tables, event_log};
 use crate::config::definition::Strictness;
+use crate::cutoff::{self, CutOff, Rounds, Standing};
 use crate::director::{Director, plan};
 use crate::events::{EventKind, Events};
 use crate::feed::Feed;
@@ -26,8 +29,9 @@ use crate::manager::{Lanes, Manager, soft};
 use crate::model::{MemberId, WallMs};
 use crate::monitors::{CheckCx, CheckOptions};
 use crate::notifications::{MayTell, Notifier, NotifierEvent, NotifierOptions};
-use crate::store::Store;
-use crate::store::records::MemberRecord;
+use crate::peers::{Directory, directory};
+use crate::store::records::{ClusterSettings, MemberRecord};
+use crate::store::{Face, Memory, Standin, Store, StoreError, standin_in_memory};
 use crate::tasks::Tasks;
 
 const GRACE: Duration = Duration::from_secs(5);
@@ -38,6 +42,9 @@ const PLENTY: Limits = Limits {
     failing: 1000,
     per_kind: 1000,
 };
+
+/// How long an isolated member is silent.
+const ISOLATED_AFTER: Duration = Duration::from_secs(60);
 
 type Part = (&'static str, Result<(), String>);
 
@@ -53,15 +60,44 @@ pub(super) struct Member {
     recording: Tasks<Part>,
     telling: Tasks<Part>,
     belonging: Tasks<Part>,
+    pub(super) standing: Standing,
+    /// Whether it can reach anybody outside.
+    pub(super) passes: watch::Sender<bool>,
+    _answering: Option<super::hub::Answering>,
 }
 
 /// What one process is begun with.
 pub(super) struct Begin {
     pub(super) id: MemberId,
-    pub(super) store: Store,
+    pub(super) place: Place,
     pub(super) tags: Vec<String>,
     pub(super) boot: u32,
     pub(super) alive: Option<WallMs>,
+}
+
+/// Where a member finds its store.
+pub(super) struct Place {
+    /// The store itself.
+    pub(super) home: Store,
+    /// As the member sees it, and what stands in for it.
+    pub(super) view: Store,
+    pub(super) standin: Option<Arc<Standin>>,
+    /// The other members.
+    pub(super) hub: Hub,
+}
+
+impl Place {
+    /// With a copy of the store on that disk; without one, as on an embedded store, nothing stands in for it.
+    pub(super) fn of(home: &Store, disk: Option<&Arc<Memory>>, hub: &Hub) -> Self {
+        let standing = disk.map(|disk| standin_in_memory(home, disk));
+        let (view, standin) = standing.unzip();
+        Self {
+            home: home.clone(),
+            view: view.unwrap_or_else(|| home.clone()),
+            standin,
+            hub: hub.clone(),
+        }
+    }
 }
 
 pub(super) fn id() -> MemberId {
@@ -73,13 +109,13 @@ impl Member {
     pub(super) async fn start(begin: Begin) -> anyhow::Result<Self> {
         let Begin {
             id,
-            store,
+            place,
             tags,
             boot,
             alive,
         } = begin;
-        store.identity().await?;
-        let settings = store.settings().await?.value;
+        let store = place.view.clone();
+        let settings = settings(&place).await?;
         let feed = Feed::default();
         let (events, to_write) = Events::new(id.clone(), feed.clone());
         let record = MemberRecord {
@@ -92,7 +128,7 @@ impl Member {
         let (abstain, tables) = (Abstain::default(), Tables::default());
         let cluster = Cluster {
             store: store.clone(),
-            home: store.clone(),
+            home: place.home.clone(),
             record,
             ttl: settings.heartbeat_timeout.0,
             tenures: tenures.clone(),
@@ -102,7 +138,17 @@ impl Member {
             read_before: AtomicBool::new(false),
             abstain: abstain.clone(),
         };
-        let session = cluster.join().await?;
+        let begins = match &place.standin {
+            Some(standin) if standin.face() == Face::Copy => {
+                Footing::Copy(cutoff::alone(&standin.copy(), &cluster.record).await?)
+            }
+            _ => Footing::Shared(cluster.join().await?),
+        };
+        let (footing, stands) = watch::channel(begins);
+        let (may_tell, may_tell_now) = watch::channel(match &place.standin {
+            Some(_) => MayTell::No,
+            None => MayTell::Yes,
+        });
         let never = CancellationToken::new();
         let tasks = || Tasks::<Part>::child_of(&never);
         let (mut running, mut recording, mut telling, mut belonging) = (tasks(), tasks(), tasks(), tasks());
@@ -130,7 +176,7 @@ impl Member {
             recorder: recorder.clone(),
             me: id.clone(),
             tenures: tenures.clone(),
-            tables,
+            tables: tables.clone(),
             before: None,
             store: store.clone(),
             events: events.clone(),
@@ -167,10 +213,59 @@ impl Member {
             director.run(stop).await;
             ("director", Ok(()))
         });
+        let mut answering = None;
+        let mut standing = Standing::new(None);
+        let (passes, passes_now) = watch::channel(true);
+        if let Some(standin) = place.standin.clone() {
+            let directory = Directory::default();
+            let (stop, from, to) = (belonging.stop().clone(), store.clone(), directory.clone());
+            belonging.spawn(async move {
+                directory::follow(from, to, stop).await;
+                ("member list", Ok(()))
+            });
+            let line = Line {
+                hub: place.hub.clone(),
+                me: id.clone(),
+                directory,
+            };
+            let rounds = Rounds::new(Arc::new(line), tables.clone());
+            standing = Standing::new(Some(rounds.clone()));
+            let answers = Answering {
+                record: cluster.record.clone(),
+                catalog: catalog.clone(),
+                pages: Arc::new(NoPages),
+                tables: tables.clone(),
+                seen: Seen::new(place.home.clone(), id.clone()),
+                standing: standing.clone(),
+                rounds: rounds.clone(),
+            };
+            answering = Some(place.hub.answer(&id, Arc::new(answers)));
+            let cut_off = CutOff {
+                standin,
+                store: store.clone(),
+                record: cluster.record.clone(),
+                ttl: cluster.ttl,
+                catalog: catalog.clone(),
+                rights: rights_now.clone(),
+                footing,
+                may_tell,
+                tables: tables.clone(),
+                rounds,
+                passes: passes_now,
+                wants_test: watch::Sender::new(false),
+                isolated_after: Some(ISOLATED_AFTER),
+                standing: standing.clone(),
+                events: events.clone(),
+            };
+            let stop = belonging.stop().clone();
+            belonging.spawn(async move {
+                let ended = cut_off.run(stop).await;
+                ("cut off", ended.map_err(|lost| lost.to_string()))
+            });
+        }
         let stop = belonging.stop().clone();
         belonging.spawn(async move {
-            let (_alone, footing) = watch::channel(Footing::Shared(session));
-            let ended = cluster.run(footing, stop).await;
+            let ended = cluster.run(stands, stop).await;
             ("cluster", ended.map_err(|lost| lost.to_string()))
         });
         let (stop, all, from, to) = (running.stop().clone(), catalog.clone(), store.clone(), feed.clone());
@@ -189,7 +284,7 @@ impl Member {
             event_log::run(to, log, to_write, stop).await;
             ("events", Ok(()))
         });
-        let notifier = notifier(&id, &store, &tenures, &events);
+        let notifier = notifier(&id, &store, &tenures, &events, may_tell_now, place.standin.clone());
         let stop = telling.stop().clone();
         telling.spawn(async move {
             notifier.run(stop).await;
@@ -206,6 +301,9 @@ impl Member {
             recording,
             telling,
             belonging,
+            standing,
+            passes,
+            _answering: answering,
         })
     }
 
@@ -241,7 +339,29 @@ impl Member {
     }
 }
 
-fn notifier(id: &MemberId, store: &Store, tenures: &Tenures, events: &Events) -> Notifier {
+/// As `app::store::reach`: from the store, or from the copy of it that is there.
+async fn settings(place: &Place) -> anyhow::Result<ClusterSettings> {
+    let settings = async || {
+        place.view.identity().await?;
+        Ok::<_, StoreError>(place.view.settings().await?.value)
+    };
+    match (settings().await, &place.standin) {
+        (Err(_), Some(standin)) if standin.stands().complete => {
+            standin.stand_in().await?;
+            Ok(settings().await?)
+        }
+        (done, _) => Ok(done?),
+    }
+}
+
+fn notifier(
+    id: &MemberId,
+    store: &Store,
+    tenures: &Tenures,
+    events: &Events,
+    may_tell: watch::Receiver<MayTell>,
+    standin: Option<Arc<Standin>>,
+) -> Notifier {
     // One for all: reading the machine's certificates takes longer than a whole simulation.
     static HTTP: LazyLock<reqwest::Client> = LazyLock::new(|| {
         crate::app::install_tls();
@@ -251,8 +371,8 @@ fn notifier(id: &MemberId, store: &Store, tenures: &Tenures, events: &Events) ->
     Notifier::new(NotifierOptions {
         store: store.clone(),
         tenures,
-        may_tell: watch::channel(MayTell::Yes).1,
-        stands_in: Arc::new(|| false),
+        may_tell,
+        stands_in: Arc::new(move || standin.as_ref().is_some_and(|standin| standin.face() == Face::Copy)),
         member: id.clone(),
         cluster: "main".to_owned(),
         base_url: None,

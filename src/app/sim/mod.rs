@@ -1,7 +1,8 @@
 //! One whole member in simulation: the real parts over a store in memory that misbehaves when asked to, with the clock paused.
 //!
 //! [`stage`] is what is around it, [`member`] puts it together as `App` does, [`world`] is the operator's hand. `scenarios` and `restarts` hold one
-//! behaviour each, `hand_over` those of several members ([`crew`]); [`chaos`] (and [`storm`] for several members) runs schedules of faults by chance and [`check`] says what must hold after all of them.
+//! behaviour each, `hand_over` those of several members ([`crew`]); [`schedules`] runs schedules of faults by chance,
+//! those of [`chaos`] for one member and of [`storm`] for several, and [`check`] says what must hold after all of them.
 
 mod chaos;
 mod check;
@@ -9,9 +10,12 @@ mod crew;
 mod edits;
 mod faults;
 mod hand_over;
+mod hub;
 mod member;
 mod restarts;
 mod scenarios;
+mod schedules;
 mod stage;
 mod storm;
+mod without;
 mod world;

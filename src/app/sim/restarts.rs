@@ -6,8 +6,8 @@ use bytes::Bytes;
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::stage::{Target, stage};
-use super::world::{World, heard, monitor, probe, target, until};
+use super::stage::{Answer, Target, stage};
+use super::world::{World, answers, heard, monitor, probe, target, until};
 use crate::model::{Closed, Status};
 use crate::store::{Op, keys};
 
@@ -272,4 +272,20 @@ async fn a_process_whose_place_is_taken_ends_and_does_not_take_it_back() {
     sleep(S * 20).await;
     assert_eq!(world.member.as_mut().unwrap().ended(), None);
     world.runs("web", 3).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_given_up_when_it_may_have_arrived_is_marked_if_it_is_told_after_all() {
+    let mut world = World::with_web(json!({})).await;
+    answers("ops", Answer::TakenAndDenied);
+    target("t", Target::Down);
+    until!(heard("ops") == ["web critical"]);
+    world.kill();
+    assert!(world.remove_alerter("ops").await);
+    world.start().await;
+    until!(world.said("gave up telling ops that web is critical").len() == 1);
+    answers("ops", Answer::Taken);
+    assert!(world.put_alerter("ops", "chat").await);
+    until!(heard("ops") == ["web critical", "web critical"]);
+    assert!(stage(|stage| stage.fars["ops"].heard[1].note.possibly_repeated));
 }

@@ -1,283 +1,153 @@
-//! Schedules of faults by chance for several members, the same for a seed: members die, stop, come back, are drained; the line of one of them to the
-//! store is dead, slow, lossy or deaf; leases are lost; targets flap; operators edit. `NINEVOLT_STORM=10000` runs that many more, `NINEVOLT_STORM_SEED=17` one
-//! again, some times over.
+//! Several members among faults by chance: they die, stop, pause, come back, are drained; the line of one of them to the store is dead, slow, lossy or deaf; leases
+//! are lost; the store itself is full; targets flap; operators edit. `NINEVOLT_STORM=10000` runs that many schedules more, `NINEVOLT_STORM_SEED=17` one again.
 
 use std::time::Duration;
 
 use fastrand::Rng;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
 
 use super::check;
 use super::crew::Crew;
+use super::member::Member;
+use super::schedules::{Course, Schedule, TARGETS, schedules};
 use super::stage::{Target, stage};
-use super::world::{World, target};
+use super::world::World;
 use crate::model::{Dur, MemberId, WallMs};
 use crate::store::records::{FORMAT, IntentRecord};
-use crate::store::{Answer, Chances, Op, encode, keys};
-
-/// Schedules of one ordinary test; there are as many tests as may run side by side.
-const SCHEDULES: u64 = 60;
-const AGAIN: u64 = 20;
-const STEPS: usize = 20;
-/// All must be well within this time after the last fault: longer than the longest backoff, and than a member that was often lost waits.
-const SETTLED: Duration = Duration::from_secs(3600);
+use crate::store::{Answer, Chances, Op, StoreError, encode, keys};
 
 const MEMBERS: &[&str] = &["a", "b", "c"];
-const TARGETS: &[&str] = &["t0", "t1", "t2"];
 /// With a key each: who is told anew by another member joins the incident that is there.
 const ALERTERS: &[&str] = &["a1", "a3"];
 const MONITORS: usize = 12;
 
-macro_rules! schedules {
-    ($($name:ident: $part:literal;)*) => {
-        $(#[test]
-        fn $name() {
-            run($part * SCHEDULES..($part + 1) * SCHEDULES);
-        })*
-    };
-}
-
 schedules! {
+    Storm, 100 each:
     whatever_befalls_members_everything_is_judged_by_one_and_told_one: 0;
     whatever_befalls_members_everything_is_judged_by_one_and_told_two: 1;
-}
-
-#[test]
-fn soak() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
-    if let Some(seed) = number("NINEVOLT_STORM_SEED") {
-        for _ in 0..AGAIN {
-            run(seed..seed + 1);
-        }
-    }
-    let first = 1_000_000;
-    run(first..first + number("NINEVOLT_STORM").unwrap_or(0));
-}
-
-fn run(seeds: std::ops::Range<u64>) {
-    for seed in seeds {
-        let mut runtime = tokio::runtime::Builder::new_current_thread();
-        runtime.enable_all().start_paused(true);
-        runtime.build().unwrap().block_on(async {
-            Storm::new(seed).await.run().await;
-        });
-    }
+    whatever_befalls_members_everything_is_judged_by_one_and_told_three: 2;
+    whatever_befalls_members_everything_is_judged_by_one_and_told_four: 3;
 }
 
 /// What ends by itself, of the member of that number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
     Dead(usize),
+    Paused(usize),
     Line(usize),
     Drained(usize),
+    /// Of nobody: the store itself takes nothing.
+    Full,
+    /// It is not there for anybody.
+    Stopped,
+    /// Nor time for leases; with it they all go.
+    Frozen,
+    /// This one and the next do not hear one another.
+    Apart(usize),
 }
 
 struct Storm {
-    seed: u64,
-    rng: Rng,
+    course: Course<Fault>,
     crew: Crew,
-    began: Instant,
-    faults: Vec<(Instant, Fault)>,
-    log: Vec<String>,
-    done: bool,
-}
-
-impl Drop for Storm {
-    fn drop(&mut self) {
-        if !self.done {
-            eprintln!(
-                "seed {} failed; NINEVOLT_STORM_SEED={} runs it again:",
-                self.seed, self.seed
-            );
-            for line in &self.log {
-                eprintln!("  {line}");
-            }
-        }
-    }
 }
 
 fn name(n: usize) -> String {
     format!("m{n}")
 }
 
-impl Storm {
-    async fn new(seed: u64) -> Self {
-        fastrand::seed(seed);
+impl Schedule for Storm {
+    type Fault = Fault;
+    const SEED: &str = "NINEVOLT_STORM_SEED";
+    const MORE: &str = "NINEVOLT_STORM";
+    const STEPS: usize = 20;
+    const PAUSES: &[u64] = &[50, 1_000, 4_000, 10_000];
+
+    async fn begin(mut course: Course<Fault>) -> Self {
         let world = World::new();
         for name in ALERTERS {
             world.put_alerter(name, "pager").await;
         }
-        let mut rng = Rng::with_seed(seed);
         for n in 0..MONITORS {
-            let spec = spec(&mut rng);
+            let spec = spec(&mut course.rng);
             world.put_monitor(&name(n), spec).await;
         }
-        let began = Instant::now();
-        Self {
-            seed,
-            rng,
-            crew: Crew::of(world, MEMBERS).await,
-            began,
-            faults: Vec::new(),
-            log: Vec::new(),
-            done: false,
-        }
+        // As members that share a store are; and, for what the store alone has to stand, without what stands in for it.
+        let crew = match course.rng.u8(0..3) {
+            0 => Crew::of(world, MEMBERS).await,
+            _ => Crew::with_copies(world, MEMBERS).await,
+        };
+        course.note(format!("members have copies of the store: {}", crew.has_copies()));
+        Self { course, crew }
     }
 
-    fn note(&mut self, what: impl std::fmt::Display) {
-        self.log
-            .push(format!("{:8.3} {what}", self.began.elapsed().as_secs_f64()));
+    fn course(&mut self) -> &mut Course<Fault> {
+        &mut self.course
     }
 
-    async fn run(mut self) {
-        for _ in 0..STEPS {
-            self.step().await;
-            let most = *self.one(&[50, 1_000, 4_000, 10_000]);
-            let pause = Duration::from_millis(self.rng.u64(0..most));
-            self.pass(pause).await;
-        }
-        while !self.faults.is_empty() {
-            self.pass(Duration::from_secs(1)).await;
-        }
-        for name in TARGETS {
-            let to = if self.rng.bool() { Target::Down } else { Target::Up };
-            self.turn(name, to);
-        }
-        self.settle(false).await;
-        for name in TARGETS {
-            self.turn(name, Target::Up);
-        }
-        self.settle(true).await;
-        if let Err(what) = check::the_history_is_sound(&self.crew.world).await {
-            self.fail(&what).await;
-        }
-        self.done = true;
+    fn world(&self) -> &World {
+        &self.crew.world
     }
 
-    async fn settle(&mut self, all_is_up: bool) {
-        self.note(format!("— settled, all up: {all_is_up}?"));
-        let deadline = Instant::now() + SETTLED;
-        loop {
-            sleep(Duration::from_secs(7)).await;
-            let well = match check::one_judges_each_and_everybody_knows(&self.crew).await {
-                Ok(()) if all_is_up => check::nothing_is_recorded(&self.crew.world).await,
-                well => well,
-            };
-            match well {
-                Ok(()) => return,
-                Err(what) if Instant::now() > deadline => self.fail(&what).await,
-                Err(_) => {}
-            }
-        }
+    fn members(&mut self) -> Vec<(String, &mut Member)> {
+        self.crew.members_mut()
     }
 
-    async fn fail(&mut self, what: &str) {
-        let mut store = self.crew.world.list(&keys::all()).await;
-        store.retain(|entry| !keys::events().covers(&entry.key));
-        for entry in store {
-            let value = String::from_utf8_lossy(&entry.value).into_owned();
-            self.log
-                .push(format!("{} = {value} (revision {})", entry.key, entry.rev));
+    async fn well(&self, all_are_up: bool) -> Result<(), String> {
+        check::one_judges_each_and_everybody_knows(&self.crew).await?;
+        match all_are_up {
+            true => check::nothing_is_recorded(&self.crew.world).await,
+            false => Ok(()),
         }
-        for member in self.crew.running() {
-            let events = self.crew.member(&member).events.newest_first();
-            for event in events.iter().rev() {
-                self.log.push(format!("{member}: {} {}", event.at, event.message));
-            }
-        }
-        panic!("seed {}: {what}", self.seed);
-    }
-
-    /// Lets time pass, and faults end.
-    async fn pass(&mut self, time: Duration) {
-        let until = Instant::now() + time;
-        while let Some(i) = (0..self.faults.len())
-            .filter(|i| self.faults[*i].0 <= until)
-            .min_by_key(|i| self.faults[*i].0)
-        {
-            let (at, fault) = self.faults.swap_remove(i);
-            tokio::time::sleep_until(at).await;
-            self.end(fault).await;
-        }
-        tokio::time::sleep_until(until).await;
-    }
-
-    fn begin(&mut self, fault: Fault, most: u64) -> bool {
-        if self.faults.iter().any(|(_, active)| *active == fault) {
-            return false;
-        }
-        let lasts = Duration::from_millis(self.rng.u64(0..most));
-        self.note(format!("{fault:?} for {lasts:?}"));
-        self.faults.push((Instant::now() + lasts, fault));
-        true
-    }
-
-    async fn end(&mut self, fault: Fault) {
-        self.note(format!("no longer {fault:?}"));
-        match fault {
-            Fault::Dead(n) => {
-                if let Err(error) = self.crew.try_start(MEMBERS[n]).await {
-                    self.note(format!("cannot start: {error}"));
-                    self.faults.push((Instant::now() + Duration::from_secs(1), fault));
-                }
-            }
-            Fault::Line(n) => {
-                let line = self.crew.line(MEMBERS[n]);
-                line.set_unavailable(false);
-                line.set_delay(Duration::ZERO);
-                line.set_watch_delay(Duration::ZERO);
-                line.set_watches_stalled(false);
-                line.none_by_chance();
-            }
-            Fault::Drained(n) => {
-                let undrain = Op::Delete(keys::intent(&MemberId::parse(MEMBERS[n]).unwrap()));
-                assert!(self.crew.world.write(vec![undrain]).await);
-            }
-        }
-    }
-
-    fn one<'a, T>(&mut self, of: &'a [T]) -> &'a T {
-        &of[self.rng.usize(0..of.len())]
-    }
-
-    fn turn(&mut self, name: &str, to: Target) {
-        self.note(format!("{name} is {to:?}"));
-        target(name, to);
     }
 
     async fn step(&mut self) {
-        let n = self.rng.usize(0..MEMBERS.len());
+        let n = self.course.rng.usize(0..MEMBERS.len());
         let member = MEMBERS[n];
-        let runs = self.crew.running().iter().any(|name| name == member);
-        match self.rng.u8(0..14) {
+        let runs = self.crew.is_active(member);
+        match self.course.rng.u8(0..22) {
             0..=3 => {
-                let name = *self.one(TARGETS);
-                let to = *self.one(&[Target::Up, Target::Down, Target::Down, Target::Hangs]);
-                self.turn(name, to);
+                let name = *self.course.one(TARGETS);
+                let to = *self
+                    .course
+                    .one(&[Target::Up, Target::Down, Target::Down, Target::Hangs]);
+                self.course.turn(name, to);
             }
             4..=5 if runs => {
-                self.note(format!("{member} is killed"));
+                self.course.note(format!("{member} is killed"));
                 self.crew.kill(member);
-                let most = *self.one(&[1, 3_000, 30_000]);
-                self.begin(Fault::Dead(n), most);
+                let most = *self.course.one(&[1, 3_000, 30_000]);
+                self.course.begin(Fault::Dead(n), most);
             }
             6 if runs => {
-                self.note(format!("{member} is stopped"));
+                self.course.note(format!("{member} is stopped"));
                 self.crew.stop(member).await;
-                let most = *self.one(&[1, 3_000, 30_000]);
-                self.begin(Fault::Dead(n), most);
+                let most = *self.course.one(&[1, 3_000, 30_000]);
+                self.course.begin(Fault::Dead(n), most);
             }
             7..=9 => self.misbehave(n),
             10 if runs => {
                 let rights = self.crew.member(member).rights.borrow().clone();
                 if let Some(session) = rights.session {
-                    self.note(format!("{member} loses its lease"));
+                    self.course.note(format!("{member} loses its lease"));
                     stage(|stage| stage.begun.push(WallMs::now()));
                     self.crew.world.faults.lose_lease(session.lease());
                 }
             }
-            11 if self.begin(Fault::Drained(n), 30_000) => {
+            11 if runs => {
+                let most = *self.course.one(&[1_000, 5_000, 30_000]);
+                self.course.begin(Fault::Paused(n), most);
+                self.crew.set_paused(member, true);
+            }
+            12 if self.course.begin(Fault::Full, 8_000) => self.crew.world.faults.set_full(true),
+            15 if !self.store_is_away() && self.course.begin(Fault::Stopped, 40_000) => self.crew.world.faults.stop(),
+            16 if !self.store_is_away() && self.course.begin(Fault::Frozen, 20_000) => self.crew.world.faults.freeze(),
+            17..=18 if self.course.begin(Fault::Apart(n), 60_000) => self.part(n, true),
+            13 => {
+                self.course.note("compacted, and watches dropped");
+                self.crew.world.faults.compact();
+                self.crew.line(member).drop_watches();
+            }
+            14 if self.course.begin(Fault::Drained(n), 30_000) => {
                 let intent = IntentRecord {
                     v: FORMAT,
                     drain: true,
@@ -288,42 +158,94 @@ impl Storm {
                 };
                 let key = keys::intent(&MemberId::parse(member).unwrap());
                 let drain = Op::Put(key, encode(&intent).unwrap(), None);
-                assert!(self.crew.world.write(vec![drain]).await);
+                let drained = self.crew.world.write(vec![drain]).await;
+                self.course.note(format!("{member} is drained: {drained}"));
             }
             _ => {
-                let name = name(self.rng.usize(0..MONITORS));
-                let spec = spec(&mut self.rng);
-                self.note(format!("{name} is edited: {spec}"));
-                assert!(self.crew.world.put_monitor(&name, spec).await);
+                let name = name(self.course.rng.usize(0..MONITORS));
+                let spec = spec(&mut self.course.rng);
+                let edited = self.crew.world.put_monitor(&name, spec.clone()).await;
+                self.course.note(format!("{name} is edited: {edited}, {spec}"));
             }
         }
     }
 
+    async fn end(&mut self, fault: Fault) {
+        match fault {
+            Fault::Dead(n) => {
+                if let Err(error) = self.crew.try_start(MEMBERS[n]).await {
+                    self.course.note(format!("cannot start: {error}"));
+                    self.course.end_after(fault, Duration::from_secs(1));
+                }
+            }
+            // One that was killed meanwhile is another process by now, or none.
+            Fault::Paused(n) => self.crew.set_paused(MEMBERS[n], false),
+            Fault::Full => self.crew.world.faults.set_full(false),
+            Fault::Stopped => self.crew.world.faults.start(),
+            Fault::Frozen => {
+                stage(|stage| stage.begun.push(WallMs::now()));
+                self.crew.world.faults.wake();
+            }
+            Fault::Apart(n) => self.part(n, false),
+            Fault::Line(n) => {
+                let line = self.crew.line(MEMBERS[n]);
+                line.set_unavailable(false);
+                line.set_delay(Duration::ZERO);
+                line.set_watch_delay(Duration::ZERO);
+                line.set_watches_stalled(false);
+                line.none_by_chance();
+            }
+            Fault::Drained(n) => {
+                let undrain = Op::Delete(keys::intent(&MemberId::parse(MEMBERS[n]).unwrap()));
+                if !self.crew.world.write(vec![undrain]).await {
+                    // The store is away.
+                    self.course.end_after(fault, Duration::from_secs(1));
+                }
+            }
+        }
+    }
+}
+
+impl Storm {
+    fn store_is_away(&self) -> bool {
+        self.course
+            .suffers(|fault| matches!(fault, Fault::Stopped | Fault::Frozen))
+    }
+
+    fn part(&self, n: usize, apart: bool) {
+        let next = (n + 1) % MEMBERS.len();
+        self.crew.hub.cut(MEMBERS[n], MEMBERS[next], apart);
+    }
+
     /// Something is wrong between one member and the store.
     fn misbehave(&mut self, n: usize) {
-        if !self.begin(Fault::Line(n), 25_000) {
+        if !self.course.begin(Fault::Line(n), 25_000) {
             return;
         }
-        let (what, seed) = (self.rng.u8(0..6), self.seed);
-        let delay = Duration::from_millis(self.rng.u64(1..1_500));
-        let mut chance = || self.rng.u8(0..30);
+        let (what, seed) = (self.course.rng.u8(0..7), self.course.seed);
+        let delay = Duration::from_millis(self.course.rng.u64(1..1_500));
+        let mut chance = || self.course.rng.u8(0..30);
         let chances = Chances {
             lost_afterwards: chance(),
             lost_before: chance(),
             made_later: chance(),
         };
+        let lost = vec![
+            Answer::LostAfterwards,
+            Answer::LostBefore,
+            Answer::LostAndMadeLater(delay * 10),
+            Answer::Failed(StoreError::Unavailable("told to be".to_owned())),
+        ];
         let line = self.crew.line(MEMBERS[n]);
         match what {
             0 | 1 => line.set_unavailable(true),
             2 => line.set_delay(delay),
             3 => line.set_watch_delay(delay * 3),
             4 => line.set_watches_stalled(true),
-            _ => line.by_chance(seed, chances),
+            5 => line.by_chance(seed, chances),
+            _ => line.answers(lost),
         }
-        if what == 5 {
-            line.answers(vec![Answer::LostAfterwards; 2]);
-        }
-        self.note(format!("line {what}"));
+        self.course.note(format!("line {what}"));
     }
 }
 

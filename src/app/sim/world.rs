@@ -1,5 +1,6 @@
 //! A store, one member at a time on it, and the hands of an operator.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,14 +8,17 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::member::{Begin, Member};
+use super::hub::Hub;
+use super::member::{Begin, Member, Place};
 use super::stage::{Answer, FarEnd, Stage, Target, stage};
 use crate::catalog::LiveState;
 use crate::model::time_simulated::{Simulated, begin};
 use crate::model::{AlerterName, MonitorName, Status, WallMs};
 use crate::silences::MatcherSpec;
 use crate::store::records::{Definition, FORMAT, Past, SilenceRecord};
-use crate::store::{Commit, Entry, Faults, Guard, Key, Op, Outcome, Revision, Store, decode, encode, in_memory, keys};
+use crate::store::{
+    Commit, Entry, Faults, Guard, Key, Memory, Op, Outcome, Revision, Store, decode, encode, in_memory, keys,
+};
 
 /// Waits, in paused time, until something holds.
 macro_rules! until {
@@ -43,6 +47,8 @@ pub(super) struct World {
     pub(super) faults: Faults,
     /// The process that runs, if one does.
     pub(super) member: Option<Member>,
+    /// The disk that the member's copy of the store is on, if it has one.
+    pub(super) disk: Option<Arc<Memory>>,
     /// Tags that the next process has.
     pub(super) tags: Vec<String>,
     boots: u32,
@@ -94,6 +100,7 @@ impl World {
             store,
             faults,
             member: None,
+            disk: None,
             tags: Vec::new(),
             boots: 0,
             alive: None,
@@ -117,7 +124,7 @@ impl World {
         stage(|stage| stage.begun.push(WallMs::now()));
         let begin = Begin {
             id: super::member::id(),
-            store: self.store.clone(),
+            place: Place::of(&self.store, self.disk.as_ref(), &Hub::default()),
             tags: self.tags.clone(),
             boot: self.boots,
             alive: self.alive,
@@ -146,6 +153,11 @@ impl World {
     pub(super) async fn restart(&mut self) {
         self.kill();
         self.start().await;
+    }
+
+    /// The store loses all that it holds.
+    pub(super) fn wipe(&self) {
+        self.faults.wipe();
     }
 
     /// A planned stop.

@@ -63,9 +63,20 @@ async fn whoever_is_gone_loses_everything_when_its_lease_ends_and_nobody_else_lo
     assert_eq!(after.why, gone);
     assert_eq!(
         (world.said(&format!("plan ({gone}): ")), world.said(&gone)),
-        (1, 2),
-        "that it is gone, and what moved"
+        (1, 2 + left.len()),
+        "that it is gone, what moved, and who took it"
     );
+    let lost = before.runs.iter().filter(|run| run.judge.as_ref() == Some(&id(&dead)));
+    let lost: u16 = lost.map(|run| run.last - run.first + 1).sum();
+    let took = world.said_by("took over");
+    assert_eq!(took.len(), left.len(), "one event for each that took any: {took:?}");
+    let slots = took.iter().map(|text| -> u16 {
+        let (_, rest) = text.split_once("took over ").unwrap();
+        let (slots, rest) = rest.split_once(' ').unwrap();
+        assert_eq!(rest, format!("slots of {dead} (untagged): {gone}"));
+        slots.parse().unwrap()
+    });
+    assert_eq!(slots.sum::<u16>(), lost);
     world.check_seats().await;
 }
 
@@ -77,6 +88,24 @@ async fn a_director_that_dies_is_replaced_and_its_slots_are_too() {
     let left: Vec<String> = world.nodes.keys().cloned().collect();
     let took = world.until("untagged", &left.join(" ")).await;
     assert!(took <= TTL + Duration::from_secs(1), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_director_that_died_and_comes_back_waits_as_any_other_that_was_lost() {
+    let mut world = three().await;
+    let dead = director_of(&world);
+    world.kill(&dead);
+    let left: Vec<String> = world.nodes.keys().cloned().collect();
+    world.until("untagged", &left.join(" ")).await;
+    assert_eq!(
+        world.said(&format!("plan (member {dead} is gone: its lease is over")),
+        0
+    );
+    assert_eq!(world.said(&format!("; member {dead} is gone: its lease is over): ")), 1);
+    world.start(&dead, &[]).await;
+    let took = world.until("untagged", "a b c").await;
+    let wait = Duration::from_secs(20);
+    assert!((wait..wait + Duration::from_secs(1)).contains(&took), "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]

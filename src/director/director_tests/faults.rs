@@ -163,6 +163,7 @@ async fn a_director_that_was_paused_and_wakes_up_can_change_nothing() {
     catalog.put_monitor(Arc::new(MonitorEntry {
         name: MonitorName::parse("old").unwrap(),
         rev: Revision(1),
+        at: WallMs(0),
         def: read.value,
         problems: read.problems,
         live: Arc::new(Live::default()),

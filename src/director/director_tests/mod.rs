@@ -135,6 +135,7 @@ impl World {
         self.catalog.put_monitor(Arc::new(MonitorEntry {
             name: MonitorName::parse(name).unwrap(),
             rev: Revision(1),
+            at: WallMs(0),
             def: read.value,
             problems: read.problems,
             live: Arc::new(Live::default()),
@@ -213,8 +214,15 @@ impl World {
 
     /// Events of anybody that hold this text.
     fn said(&self, what: &str) -> usize {
+        self.said_by(what).len()
+    }
+
+    /// What they say.
+    fn said_by(&self, what: &str) -> Vec<String> {
         let all = self.nodes.values().flat_map(|node| node.events.newest_first());
-        all.filter(|event| event.message.contains(what)).count()
+        all.map(|event| event.message.clone())
+            .filter(|text| text.contains(what))
+            .collect()
     }
 
     /// Waits until a group's judges are these; how long that took.

@@ -410,6 +410,7 @@ impl Kit {
             Arc::new(MonitorEntry {
                 name: MonitorName::parse(NAME).unwrap(),
                 rev: Revision(u64::from(rev)),
+                at: WallMs(0),
                 def: Some(read.value.unwrap()),
                 problems: Vec::new(),
                 live: Arc::new(Live::default()),

@@ -335,6 +335,11 @@ impl Work {
             pending.anew = opened && !self.recorded.contains_key(name);
             return Ok(());
         }
+        if newest == Revision(0) && pending.health.episode.is_none() {
+            // Gone, and its episode over: that holds whatever ended it.
+            pending.definition = newest;
+            return Ok(());
+        }
         let Some(known) = self
             .shell
             .catalog

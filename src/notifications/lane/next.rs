@@ -144,9 +144,14 @@ impl Lane {
         if !self.is_sending(&target) {
             let before = self.effective().cloned();
             self.ends = before.as_ref().map(|told| told.status).filter(|status| status.is_bad());
+            // It was given up when an attempt of it may have arrived.
+            self.repeat = before.as_ref().is_some_and(|told| {
+                told.state == ToldState::GivenUp
+                    && told.arrived
+                    && (told.episode, told.seq, told.status) == (target.episode, target.seq, target.status)
+            });
             self.mind = Some(target);
             self.unsent = Some(before);
-            self.repeat = false;
             return None;
         }
         Some(self.attempt(alerter.has_key))

@@ -148,6 +148,9 @@ impl DynAlerter for Far {
     fn has_key(&self) -> bool {
         self.has_key
     }
+    fn place(&self) -> Option<String> {
+        None
+    }
 
     fn place(&self) -> Option<String> {
         None

@@ -10,6 +10,7 @@ use ninevolt::api::{self, AccessTokens, ApiState, Health, MemberInfo, Options, O
 use ninevolt::catalog::{Catalog, loader};
 use ninevolt::cluster::tenures::{Holding, Tenures};
 use ninevolt::config::definition;
+use ninevolt::cutoff::Standing;
 use ninevolt::events::Events;
 use ninevolt::feed::Feed;
 use ninevolt::manager::Lanes;
@@ -152,7 +153,7 @@ impl Bed {
         tasks.spawn(lane.run(Alarm::Runtime, commands, stop.clone(), Duration::ZERO));
 
         let (session, view) = notifier(&store, &mut tasks, &stop, &id).await;
-        let health = Health::new("memory", None);
+        let health = Health::new("memory", None, Standing::new(None));
         let owner_catalog = catalog.clone();
         let api = ApiState::new(Parts {
             catalog: catalog.clone(),

@@ -144,7 +144,12 @@ async fn names_that_need_encoding_work_everywhere() {
         let all = bed.get("/api/v1/monitor").await.json();
         assert!(all.get(format!("/9volt/monitor/{name}")).is_some(), "{all}");
     }
-    bed.get("/api/v1/monitor/%ff").await.is(400);
+    for answer in [
+        bed.get("/api/v1/monitor/%ff").await,
+        bed.put("/api/v1/monitor/%ff", tcp(1)).await,
+    ] {
+        assert_eq!(answer.is(400).json()["status"], "error");
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,8 @@
 
 use axum::http::Method;
 use ninevolt::api::Options;
-use serde_json::json;
+use ninevolt::cutoff::State;
+use serde_json::{Value, json};
 
 use super::bed::Bed;
 
@@ -254,20 +255,49 @@ async fn health_is_a_500_while_the_store_takes_nothing_and_remembers_why() {
     bed.get("/status/ready").await.is(503);
     bed.health.set_ready(true);
     bed.get("/status/ready").await.is(200);
-    bed.health.set_store("store-full", Some("no space left".into()));
+    bed.health.standing().set(State::StoreFull, "no space left");
     let answer = bed.get("/status/check").await.is(500);
     assert_eq!(
         answer.text,
-        r#"{"message":"MemberID m1","status":"store: no space left"}"#
+        r#"{"message":"MemberID m1","status":"store: store-full: no space left"}"#
     );
     bed.get("/status/live").await.is(200);
     bed.get("/status/ready").await.is(200);
-    bed.health.set_store("joined", None);
+    bed.health.standing().set(State::Joined, "");
     let answer = bed.get("/status/check").await.is(200);
     assert_eq!(
         answer.json()["status"],
-        "Recovered from previous error: 'store: no space left'"
+        "Recovered from previous error: 'store: store-full: no space left'"
     );
+}
+
+#[tokio::test]
+async fn a_member_without_its_store_lives_and_says_how_it_is() {
+    let bed = Bed::new().await;
+    bed.health.set_ready(true);
+    assert_eq!(bed.get("/status/live").await.json()["status"], "OK");
+    let joined = bed.get("/api/v1/store").await.json();
+    assert_eq!((&joined["means"], &joined["since"]), (&Value::Null, &Value::Null));
+    for state in State::ALL.into_iter().filter(|state| *state != State::Joined) {
+        bed.health.standing().set(state, "because");
+        let said = format!("{}: {}", state.as_str(), state.means());
+        let live = bed.get("/status/live").await.is(200).json();
+        assert_eq!(live["status"], said);
+        // It is about to change what it says.
+        let ready = if state == State::Returning { 503 } else { 200 };
+        assert_eq!(bed.get("/status/ready").await.is(ready).json()["status"], said);
+        let check = bed.get("/status/check").await.is(500).json();
+        assert_eq!(check["status"], format!("store: {}: because", state.as_str()));
+        for path in ["/api/v1/store", "/api/v1/overview"] {
+            let answer = bed.get(path).await.json();
+            let store = answer.get("store").unwrap_or(&answer);
+            assert_eq!(
+                (&store["state"], &store["means"]),
+                (&json!(state.as_str()), &json!(state.means()))
+            );
+            assert!(store["since"].is_string() && store["detail"] == "because", "{store}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -34,6 +34,16 @@ fn a_password_of_the_wrong_form_is_refused_and_not_shown() {
 }
 
 #[test]
+fn a_self_test_needs_a_port_and_a_silence_a_length() {
+    let (code, said) = end(binary().args(["server", "--self-test", "10.0.0.1:443,gateway"]));
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("`gateway` is no place to connect to"), "{said}");
+    let (code, said) = end(binary().arg("server").env("NINEV_ISOLATED_AFTER", "sometimes"));
+    assert_ne!(code, 0, "{said}");
+    assert!(said.contains("or `never`"), "{said}");
+}
+
+#[test]
 fn a_port_that_is_taken_is_said_in_one_line() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let dir = tempfile::tempdir().unwrap();
@@ -71,7 +81,15 @@ fn cfg_opens_a_data_directory_only_when_the_command_line_names_it() {
     assert_eq!(code, 1, "{said}");
     assert!(said.contains("127.0.0.1:1") && !data.exists(), "{said}");
 
-    let (code, said) = end(binary().arg("cfg").arg(&configs).arg("--data-dir").arg(&data));
+    let named = || {
+        let mut cfg = binary();
+        cfg.arg("cfg").arg(&configs).arg("--data-dir").arg(&data);
+        cfg
+    };
+    let (code, said) = end(named().arg("--dryrun"));
+    assert!(code == 0 && said.contains("monitor") && !data.exists(), "{code} {said}");
+
+    let (code, said) = end(&mut named());
     assert_eq!(code, 0, "{said}");
     assert!(said.contains("pushed 1 monitor"), "{said}");
     // What only the store can tell is told too, with its line.

@@ -36,12 +36,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("manager", &["catalog", "cluster", "config", "events", "feed", "model", "monitors", "results", "schedule", "state", "store", "tasks"]),
     ("notifications", &["alerters", "cluster", "config", "model", "silences", "store", "tasks"]),
     ("api", &[
-        "alerters", "catalog", "cluster", "config", "events", "feed", "manager", "model", "monitors", "notifications", "peers", "results",
+        "alerters", "catalog", "cluster", "config", "cutoff", "events", "feed", "manager", "model", "monitors", "notifications", "peers", "results",
         "schedule", "silences", "state", "store", "tasks",
     ]),
     // The one place that puts them together, and the one that prints.
     ("app", &[
-        "alerters", "api", "catalog", "cluster", "config", "director", "events", "feed", "manager", "model", "monitors",
+        "alerters", "api", "catalog", "cluster", "config", "cutoff", "director", "events", "feed", "manager", "model", "monitors",
         "notifications", "peers", "results", "store", "tasks", "telemetry",
     ]),
     // `manager` for its runner: `9volt check` runs a check exactly as a member does.

@@ -55,6 +55,10 @@ export type Store = {
   backend: string;
   state: string;
   detail: string | null;
+  means: string | null;
+  since: string | null;
+  /** What is known of the other members while they are asked whether they have the store. */
+  others: Record<string, string>;
   path: string | null;
   revision: string | null;
   size: number | null;

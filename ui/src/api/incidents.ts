@@ -9,7 +9,7 @@ export type Incident = {
   status: Status;
   since: string;
   until: string | null;
-  closed_as: "recovered" | "edited" | "disabled" | "deleted" | null;
+  closed_as: "recovered" | "edited" | "disabled" | "deleted" | "moved" | null;
   reason: string;
   count: number;
   trail: { at: string; status: Status; message: string }[];

@@ -22,7 +22,15 @@ export type Overview = {
   incidents: { open: number };
   notifications: { pending: number; given_up: number };
   member: { id: string; hostname: string; version: string; started: string; listen: string };
-  store: { backend: string; state: string; detail: string | null; path: string | null };
+  store: {
+    backend: string;
+    state: string;
+    detail: string | null;
+    /** What the state means, and since when it is so; null when all is well. */
+    means: string | null;
+    since: string | null;
+    path: string | null;
+  };
   ledger: Ledger;
   runs_per_second: number;
   lateness_ms: { p50: number; p99: number };

@@ -1,11 +1,12 @@
-import { CloudOff, LoaderCircle, Radio, Unplug, WifiOff } from "lucide-react";
+import { CloudOff, DatabaseZap, LoaderCircle, Radio, Unplug, WifiOff } from "lucide-react";
 import { ApiError, url } from "../api/client";
 import { type LiveState, useLiveState } from "../api/live";
+import type { Overview } from "../api/overview";
 import { cn } from "../lib/cn";
 import { absolute, duration } from "../lib/time";
 import { live, queries } from "../runtime";
 import { Logo } from "./Logo";
-import { useNow } from "./Time";
+import { Since, useNow } from "./Time";
 import { Button } from "./ui/button";
 
 const WORDS: Record<LiveState, { word: string; title: string; icon: typeof Radio; look: string }> = {
@@ -71,6 +72,27 @@ export function MissingBanner({ members }: { members: string[] }) {
         <span className="max-sm:hidden">
           {one ? "Its" : "Their"} monitors are shown by what was recorded last, and marked as unreachable.
         </span>
+      </p>
+    </div>
+  );
+}
+
+/** This member is without its store: what that means, for how long, and why. */
+export function StoreBanner({ store }: { store: Overview["store"] }) {
+  return (
+    <div
+      role="alert"
+      className="flex items-center gap-3 border-b bg-warning-soft px-4 py-2 font-medium text-warning md:px-8"
+    >
+      <DatabaseZap aria-hidden className="size-4 shrink-0" />
+      <p className="min-w-0 flex-1 [overflow-wrap:anywhere]">
+        {store.means}{" "}
+        {store.since !== null && (
+          <>
+            For <Since at={store.since} />.{" "}
+          </>
+        )}
+        {store.detail !== null && <span className="max-sm:hidden">Because: {store.detail}.</span>}
       </p>
     </div>
   );

@@ -5,7 +5,7 @@ import { ApiError, onSignedOut } from "../api/client";
 import { type Overview, overview } from "../api/overview";
 import { session } from "../api/session";
 import { live, queries } from "../runtime";
-import { LostBanner, MissingBanner, Unreachable } from "./Connection";
+import { LostBanner, MissingBanner, StoreBanner, Unreachable } from "./Connection";
 import { BottomBar, SideBar, TopBar } from "./Navigation";
 import { paintTab } from "./tab";
 import { Toasts } from "./ui/toast";
@@ -59,8 +59,12 @@ export function Shell() {
         {isLost(all.data, all.error) ? (
           <LostBanner since={all.dataUpdatedAt} />
         ) : (
-          all.data?.unreachable !== undefined &&
-          all.data.unreachable.length > 0 && <MissingBanner members={all.data.unreachable} />
+          <>
+            {all.data !== undefined && all.data.store.means !== null && <StoreBanner store={all.data.store} />}
+            {all.data?.unreachable !== undefined && all.data.unreachable.length > 0 && (
+              <MissingBanner members={all.data.unreachable} />
+            )}
+          </>
         )}
         <main id="main" tabIndex={-1} className="min-h-0 flex-1 overflow-y-auto outline-none">
           <Outlet />

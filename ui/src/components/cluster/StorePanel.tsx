@@ -3,6 +3,7 @@ import { bytes } from "../../lib/numbers";
 import { took } from "../../lib/time";
 import { StatusIcon } from "../StatusMark";
 import { Tag } from "../Tag";
+import { Since } from "../Time";
 import { Fact, Facts, Panel } from "../ui/panel";
 
 /** Where everything is kept, and how each of its servers is. */
@@ -17,11 +18,21 @@ export function StorePanel({ store: s }: { store: Store }) {
             {s.backend}, {s.state.replaceAll("-", " ")}
           </span>
         </Fact>
+        {s.since !== null && (
+          <Fact label="For">
+            <Since at={s.since} />
+          </Fact>
+        )}
         {s.detail !== null && (
           <Fact label="Because">
             <span className="text-critical">{s.detail}</span>
           </Fact>
         )}
+        {Object.entries(s.others).map(([member, says]) => (
+          <Fact key={member} label={member}>
+            {says}
+          </Fact>
+        ))}
         {s.path !== null && s.endpoints.length === 0 && (
           <Fact label="At">
             <code className="font-mono text-xs">{s.path}</code>

@@ -1,0 +1,295 @@
+//! What a member that returns has to write into the store of what it did without it. Pure: two pictures in, commits out.
+//!
+//! Of a monitor that stayed ours nobody else can have written anything. So how it stands on the copy is how it has to stand in the store, whatever of it came to be there
+//! and when; nothing has to be known of single changes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{AlerterName, Closed, Group, MemberId, MonitorName, Status, WallMs};
+use crate::store::records::{Checkpoint, FORMAT, OutboxEntry, Past, Table, Told};
+use crate::store::{Commit, Entry, Guard, Key, LOCAL, Op, Revision, decode, encode, keys};
+
+/// What one side holds of monitors that fail or failed.
+#[derive(Debug, Default)]
+pub(super) struct Picture(BTreeMap<MonitorName, Held>);
+
+/// What it holds of one of them.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    checkpoint: Option<Entry>,
+    outbox: BTreeMap<AlerterName, Entry>,
+    told: BTreeMap<AlerterName, Entry>,
+    past: Vec<Entry>,
+}
+
+/// Nothing.
+static NOTHING: Held = Held {
+    checkpoint: None,
+    outbox: BTreeMap::new(),
+    told: BTreeMap::new(),
+    past: Vec::new(),
+};
+
+/// What tells our own changes on the copy from those of others in the store.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Since {
+    /// The newest revision of the store that the copy is of.
+    pub(super) at: Revision,
+}
+
+impl Since {
+    fn changed_here(entry: &Entry) -> bool {
+        entry.rev >= LOCAL
+    }
+
+    /// What we knew, and what is not here any more, was removed here.
+    fn known(self, there: &Entry) -> bool {
+        there.rev <= self.at
+    }
+}
+
+impl Picture {
+    /// Takes an entry of any of these sorts; others are not looked at.
+    pub(super) fn add(&mut self, entry: Entry) {
+        let key = &entry.key;
+        if let Some((_, monitor)) = keys::past_of(key) {
+            self.0.entry(monitor).or_default().past.push(entry);
+            return;
+        }
+        if keys::checkpoints().covers(key) {
+            let monitor = keys::last_segment(key).and_then(|name| MonitorName::parse(&name).ok());
+            if let Some(monitor) = monitor {
+                self.0.entry(monitor).or_default().checkpoint = Some(entry);
+            }
+            return;
+        }
+        let Some((alerter, monitor)) = keys::alerter_and_monitor(key) else {
+            return;
+        };
+        if keys::outbox().covers(key) {
+            self.0.entry(monitor).or_default().outbox.insert(alerter, entry);
+        } else if keys::told_all().covers(key) {
+            self.0.entry(monitor).or_default().told.insert(alerter, entry);
+        }
+    }
+
+    /// Alerters that anything was told of a monitor.
+    pub(super) fn told_of(&self, monitor: &MonitorName) -> impl Iterator<Item = &AlerterName> {
+        self.held(monitor).told.keys()
+    }
+
+    /// Keys of the closed episodes.
+    pub(super) fn pasts(&self) -> impl Iterator<Item = &Key> {
+        self.0.values().flat_map(|held| &held.past).map(|past| &past.key)
+    }
+
+    /// The group that a monitor was judged in, as its open episode says.
+    pub(super) fn group(&self, monitor: &MonitorName) -> Option<Group> {
+        let checkpoint = self.held(monitor).checkpoint.as_ref()?;
+        Some(Group::named(&decode::<Checkpoint>(checkpoint).ok()?.value.group))
+    }
+
+    /// Whether anything of a monitor was changed here.
+    pub(super) fn is_changed(&self, monitor: &MonitorName) -> bool {
+        let held = self.held(monitor);
+        let told = held.outbox.values().chain(held.told.values());
+        held.checkpoint
+            .iter()
+            .chain(&held.past)
+            .chain(told)
+            .any(Since::changed_here)
+    }
+
+    fn held(&self, monitor: &MonitorName) -> &Held {
+        self.0.get(monitor).unwrap_or(&NOTHING)
+    }
+}
+
+/// All monitors of which either side holds anything.
+pub(super) fn monitors<'a>(here: &'a Picture, there: &'a Picture) -> BTreeSet<&'a MonitorName> {
+    here.0.keys().chain(there.0.keys()).collect()
+}
+
+/// Whether a slot stayed ours: both tables give it to us, by the same epoch.
+pub(super) fn is_kept(here: Option<&Table>, there: Option<&Table>, slot: u16, me: &MemberId) -> bool {
+    let given = |table: Option<&Table>| {
+        let run = table?.run(slot)?;
+        (run.judge.as_ref() == Some(me)).then(|| run.since.clone())
+    };
+    given(here).is_some_and(|since| given(there) == Some(since))
+}
+
+/// How a monitor has to stand in the store that stayed ours: checkpoint, what alerters should know and were told, closed episodes. `None`: it stands so already.
+///
+/// What alerters were told from here is written whoever works them: it is a fact, and whoever works them reads it before the next message. In an outbox entry it would be lost with
+/// the judge's next change.
+pub(super) fn kept(monitor: &MonitorName, here: &Picture, there: &Picture, since: Since) -> Option<Commit> {
+    let (here, there) = (here.held(monitor), there.held(monitor));
+    let mut commit = Commit::default();
+    let key = keys::checkpoint(monitor);
+    commit
+        .guards
+        .push(Guard::Rev(key.clone(), rev(there.checkpoint.as_ref())));
+    commit
+        .ops
+        .extend(difference(&key, here.checkpoint.as_ref(), there.checkpoint.as_ref()));
+    for alerter in here.alerters(there) {
+        let key = keys::outbox_entry(alerter, monitor);
+        commit
+            .ops
+            .extend(difference(&key, here.outbox.get(alerter), there.outbox.get(alerter)));
+        add_told(&mut commit, alerter, monitor, (here, there), since);
+    }
+    commit.ops.extend(here.past_ops(there));
+    (!commit.ops.is_empty()).then_some(commit)
+}
+
+/// What is to be said of a monitor that is another member's by now, where anything of it had changed here: whom we told of what, so that it is told how it ends; and an episode that we opened is
+/// over.
+pub(super) fn lost(
+    monitor: &MonitorName,
+    here: &Picture,
+    there: &Picture,
+    since: Since,
+    now: WallMs,
+) -> Option<Commit> {
+    let (here, there) = (here.held(monitor), there.held(monitor));
+    let mut commit = Commit::default();
+    for alerter in here.alerters(there) {
+        let told = add_told(&mut commit, alerter, monitor, (here, there), since);
+        // Nothing else would bring it to anybody's mind.
+        if let Some(told) = told.filter(|told| told.status.is_bad())
+            && !there.outbox.contains_key(alerter)
+        {
+            let key = keys::outbox_entry(alerter, monitor);
+            let end = OutboxEntry {
+                closed: Some(Closed::Moved),
+                ..OutboxEntry::bare(told.episode, told.seq.saturating_add(1), Status::Ok, now)
+            };
+            if let Ok(end) = encode(&end) {
+                commit.guards.push(Guard::Absent(key.clone()));
+                commit.ops.push(Op::Put(key, end, None));
+            }
+        }
+    }
+    commit.ops.extend(here.past_ops(there));
+    commit.ops.extend(here.given_up(monitor, there, now));
+    let opened = commit.ops.iter().filter(|op| keys::pasts().covers(op.key()));
+    let absent: Vec<_> = opened.map(|op| Guard::Absent(op.key().clone())).collect();
+    commit.guards.extend(absent);
+    (!commit.ops.is_empty()).then_some(commit)
+}
+
+/// What an alerter that stayed ours was told of a monitor that was never ours to judge.
+pub(super) fn told(
+    alerter: &AlerterName,
+    monitor: &MonitorName,
+    here: &Picture,
+    there: &Picture,
+    since: Since,
+) -> Option<Commit> {
+    let mut commit = Commit::default();
+    add_told(
+        &mut commit,
+        alerter,
+        monitor,
+        (here.held(monitor), there.held(monitor)),
+        since,
+    );
+    (!commit.ops.is_empty()).then_some(commit)
+}
+
+/// Adds what an alerter was told of a monitor from here; returns that.
+fn add_told(
+    commit: &mut Commit,
+    alerter: &AlerterName,
+    monitor: &MonitorName,
+    (here, there): (&Held, &Held),
+    since: Since,
+) -> Option<Told> {
+    let key = keys::told(alerter, monitor);
+    let (mine, known) = (here.told.get(alerter), there.told.get(alerter));
+    let record = |entry: Option<&Entry>| decode::<Told>(entry?).ok().map(|at| at.value);
+    let told = record(mine);
+    let op = match (mine, known) {
+        (Some(mine), _) if Since::changed_here(mine) => {
+            let (told, other) = (told.as_ref()?, record(known));
+            // Whoever works the alerter has gone on meanwhile: then ours is part of the same incident, or older.
+            let newer = other.is_none_or(|other| other.episode == told.episode && other.seq < told.seq);
+            if !newer && !known.is_some_and(|known| since.known(known)) {
+                return None;
+            }
+            difference(&key, Some(mine), known)?
+        }
+        // It was known, and is not here any more: its end was told.
+        (None, Some(known)) if since.known(known) => Op::Delete(key.clone()),
+        _ => return None,
+    };
+    commit.guards.push(Guard::Rev(key, rev(known)));
+    commit.ops.push(op);
+    told
+}
+
+impl Held {
+    /// All alerters that either side has anything about.
+    fn alerters<'a>(&'a self, there: &'a Self) -> BTreeSet<&'a AlerterName> {
+        let sets = [&self.outbox, &there.outbox, &self.told, &there.told];
+        sets.into_iter().flat_map(BTreeMap::keys).collect()
+    }
+
+    /// Episodes that were closed here, and are not in the past there: a commit without answer may have come through.
+    fn past_ops(&self, there: &Self) -> impl Iterator<Item = Op> {
+        let new = self
+            .past
+            .iter()
+            .filter(|past| there.past.iter().all(|known| known.key != past.key));
+        new.map(|past| Op::Put(past.key.clone(), past.value.clone(), None))
+    }
+
+    /// An episode that was opened here, and that whoever judges the monitor now knows nothing of.
+    fn given_up(&self, monitor: &MonitorName, there: &Self, now: WallMs) -> Option<Op> {
+        let mine = self.checkpoint.as_ref().filter(|mine| Since::changed_here(mine))?;
+        let episode = |entry: &Entry| decode::<Checkpoint>(entry).ok().map(|at| at.value);
+        let mine = episode(mine)?;
+        if there
+            .checkpoint
+            .as_ref()
+            .and_then(episode)
+            .is_some_and(|other| other.episode == mine.episode)
+        {
+            return None;
+        }
+        let past = Past {
+            v: FORMAT,
+            monitor: monitor.clone(),
+            kind: mine.kind,
+            episode: mine.episode,
+            worst: mine.status,
+            since: mine.since,
+            until: now,
+            closed: Closed::Moved,
+            count: mine.failures,
+            message: mine.message,
+            trail: mine.trail,
+            alerters: mine.alerters,
+        };
+        Some(Op::Put(keys::past(monitor, mine.episode), encode(&past).ok()?, None))
+    }
+}
+
+fn rev(entry: Option<&Entry>) -> Revision {
+    entry.map_or(Revision(0), |entry| entry.rev)
+}
+
+fn difference(key: &Key, here: Option<&Entry>, there: Option<&Entry>) -> Option<Op> {
+    match (here, there) {
+        (Some(here), Some(there)) if here.value == there.value => None,
+        (None, None) => None,
+        (Some(here), _) => Some(Op::Put(key.clone(), here.value.clone(), None)),
+        (None, Some(_)) => Some(Op::Delete(key.clone())),
+    }
+}
+
+#[cfg(test)]
+#[path = "carry_tests.rs"]
+mod tests;

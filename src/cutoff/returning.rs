@@ -1,0 +1,369 @@
+//! Coming back into the store: what is looked at, kept and written, in the order that makes it safe. Any failure leaves the member where it was, to try again.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::carry::{self, Picture, Since};
+use crate::catalog::Catalog;
+use crate::cluster::event_log;
+use crate::cluster::tenures::Holding;
+use crate::model::{Group, MonitorName, WallMs};
+use crate::store::records::{MemberRecord, StoreRecord, Table, slot};
+use crate::store::{
+    Commit, Entry, Guard, Key, Lost, Op, Outcome, Refusal, Revision, Session, SessionError, Standin, Store, StoreError,
+    Unproved, decode, keys,
+};
+
+/// One attempt to return takes this long, at most.
+const AT_MOST: Duration = Duration::from_secs(30);
+/// Up to so many definitions are looked up one by one; for more, all are walked through.
+const SINGLY: usize = 16;
+
+/// Who returns, from where.
+pub(super) struct Returning {
+    pub(super) standin: Arc<Standin>,
+    pub(super) record: MemberRecord,
+    pub(super) ttl: Duration,
+    pub(super) catalog: Catalog,
+    /// The session that was there before the store went away.
+    pub(super) before: Option<Arc<Session>>,
+}
+
+/// What a member has that is back.
+pub(super) struct Back {
+    pub(super) session: Arc<Session>,
+    /// The session outlived the outage: nothing has moved.
+    pub(super) same: bool,
+    /// Monitors whose changes were written.
+    pub(super) written: usize,
+    /// Monitors that are another member's now, of which something had changed here.
+    pub(super) lost: usize,
+}
+
+/// Why a member is not back.
+#[derive(Debug)]
+pub(super) enum NotBack {
+    /// It is not the store that was known.
+    Strange(String),
+    /// It takes nothing.
+    Full(String),
+    /// It does not answer after all, or something has changed meanwhile.
+    Again(String),
+    /// Another process has this member's place.
+    Lost(Lost),
+}
+
+impl From<StoreError> for NotBack {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Full(why) => Self::Full(why),
+            other => Self::Again(other.to_string()),
+        }
+    }
+}
+
+impl Returning {
+    pub(super) async fn run(self) -> Result<Back, NotBack> {
+        match timeout(AT_MOST, self.steps()).await {
+            Ok(done) => done,
+            Err(_) => Err(NotBack::Again(format!("not done within {} s", AT_MOST.as_secs()))),
+        }
+    }
+
+    async fn steps(self) -> Result<Back, NotBack> {
+        let (there, here) = (self.standin.outer(), self.standin.copy());
+        self.is_the_same(&there, &here).await?;
+        let (session, same) = self.session(&there).await?;
+        // Definitions say in which slot a monitor is.
+        self.catalog.loaded().await;
+        let carrying = Carrying {
+            at: self.standin.stands().at,
+            tables_here: tables(&here).await?,
+            tables_there: tables(&there).await?,
+            here,
+            there,
+            session,
+            catalog: &self.catalog,
+        };
+        let carried = carrying.carry().await?;
+        Ok(Back {
+            session: carrying.session,
+            same,
+            written: carried.written,
+            lost: carried.lost,
+        })
+    }
+
+    /// Whether it is the store that we know, as far as anybody can tell.
+    async fn is_the_same(&self, there: &Store, here: &Store) -> Result<(), NotBack> {
+        let known = here.read::<StoreRecord>(&keys::store()).await?;
+        let mut pages = there.pages(&keys::store());
+        let page = pages.next().await.transpose()?;
+        let at = page.as_ref().map_or(Revision(0), |page| page.at);
+        let found = page.and_then(|page| page.entries.into_iter().next());
+        let found = found.as_ref().map(decode::<StoreRecord>).transpose()?;
+        match (known, found) {
+            (Some(known), Some(found)) if known.value.id == found.value.id => {}
+            (None, Some(_)) => {}
+            (_, Some(found)) => {
+                let id = found.value.id;
+                return Err(NotBack::Strange(format!(
+                    "its id is {id}, which is not that of the store that was here before"
+                )));
+            }
+            (_, None) => return Err(NotBack::Strange("it has no id: it is empty, or was wiped".to_owned())),
+        }
+        if at < self.standin.stands().at {
+            let (gone, all) = self.gone(there, here).await?;
+            tracing::warn!(%at, gone, all, "the store went back: it was restored from an older state");
+            if gone * 2 > all {
+                return Err(NotBack::Strange(format!(
+                    "it went back to an older state, and {gone} of {all} definitions are not there"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Definitions that we know and the store does not, of all that we know.
+    async fn gone(&self, there: &Store, here: &Store) -> Result<(usize, usize), NotBack> {
+        let mut known = BTreeSet::new();
+        for prefix in [keys::monitors(), keys::alerters()] {
+            each(here, &prefix, |entry| {
+                known.insert(entry.key);
+            })
+            .await?;
+        }
+        let all = known.len();
+        for prefix in [keys::monitors(), keys::alerters()] {
+            each(there, &prefix, |entry| {
+                known.remove(&entry.key);
+            })
+            .await?;
+        }
+        Ok((known.len(), all))
+    }
+
+    /// The session of before, if it lives: then nothing has moved. Else a new one.
+    async fn session(&self, there: &Store) -> Result<(Arc<Session>, bool), NotBack> {
+        if let Some(before) = &self.before {
+            match before.prove().await {
+                Ok(()) => return Ok((before.clone(), true)),
+                Err(Unproved::Lost(Lost::Lease)) => {}
+                Err(Unproved::Lost(lost)) => return Err(NotBack::Lost(lost)),
+                Err(Unproved::Store(error)) => return Err(error.into()),
+            }
+        }
+        match Session::open(there, self.record.clone(), self.ttl).await {
+            Ok(session) => Ok((Arc::new(session), false)),
+            Err(SessionError::Store(error)) => Err(error.into()),
+            Err(other) => Err(NotBack::Again(other.to_string())),
+        }
+    }
+}
+
+/// What is written.
+struct Carrying<'a> {
+    /// The newest revision of the store that the copy is of.
+    at: Revision,
+    here: Store,
+    there: Store,
+    tables_here: BTreeMap<Group, Table>,
+    tables_there: BTreeMap<Group, Table>,
+    session: Arc<Session>,
+    catalog: &'a Catalog,
+}
+
+#[derive(Default)]
+struct Carried {
+    written: usize,
+    lost: usize,
+}
+
+impl Carrying<'_> {
+    async fn carry(&self) -> Result<Carried, NotBack> {
+        let mut here = picture(&self.here).await?;
+        let mut there = picture(&self.there).await?;
+        each(&self.here, &keys::pasts(), |entry| here.add(entry)).await?;
+        // Closed episodes are looked up one by one: there may be twenty thousand in the store, and some of ours may have come to be there late.
+        for key in here.pasts() {
+            if let Some(entry) = self.there.get(key).await? {
+                there.add(entry);
+            }
+        }
+        let mut carried = Carried::default();
+        let (since, notify) = (Since { at: self.at }, Group::notify());
+        let (mut kept, mut told, mut lost) = (BTreeMap::<Group, Vec<Change>>::new(), Vec::new(), Vec::new());
+        for monitor in carry::monitors(&here, &there) {
+            let group = self.group(monitor, &here);
+            if let Some(group) = group.as_ref().filter(|group| self.kept(group, monitor.as_str())) {
+                let change = carry::kept(monitor, &here, &there, since).map(|commit| Change {
+                    monitor: monitor.clone(),
+                    commit,
+                });
+                kept.entry(group.clone()).or_default().extend(change);
+            } else if group.is_none_or(|group| self.has_moved(&group, monitor.as_str())) {
+                let commit = carry::lost(monitor, &here, &there, since, WallMs::now());
+                carried.lost += usize::from(here.is_changed(monitor));
+                lost.extend(commit);
+            } else {
+                // Whoever judges it says what becomes of it; we only say what we told.
+                let ours = here
+                    .told_of(monitor)
+                    .chain(there.told_of(monitor))
+                    .collect::<BTreeSet<_>>();
+                let ours = ours.into_iter().filter(|alerter| self.kept(&notify, alerter.as_str()));
+                told.extend(ours.filter_map(|alerter| carry::told(alerter, monitor, &here, &there, since)));
+            }
+        }
+        for (group, changes) in kept {
+            carried.written += changes.len();
+            self.write(self.right(&group)?, self.with_definitions(changes).await?)
+                .await?;
+        }
+        if !told.is_empty() {
+            self.write(self.right(&notify)?, told).await?;
+        }
+        self.write(vec![self.session.guard()], lost).await?;
+        self.events().await?;
+        Ok(carried)
+    }
+
+    fn kept(&self, group: &Group, name: &str) -> bool {
+        let (here, there) = (self.tables_here.get(group), self.tables_there.get(group));
+        carry::is_kept(here, there, slot(name), self.session.member())
+    }
+
+    /// Whether another judge has a slot than the one that we know, or by another right.
+    fn has_moved(&self, group: &Group, name: &str) -> bool {
+        let run = |tables: &BTreeMap<Group, Table>| {
+            let run = tables.get(group)?.run(slot(name))?;
+            Some((run.judge.clone(), run.since.clone()))
+        };
+        run(&self.tables_here) != run(&self.tables_there)
+    }
+
+    /// The group of a monitor: as its definition says that it was judged by; of one whose definition cannot be read, as its episode does.
+    fn group(&self, monitor: &MonitorName, here: &Picture) -> Option<Group> {
+        let known = self.catalog.monitor(monitor.as_str()).and_then(|entry| entry.group());
+        known.or_else(|| here.group(monitor))
+    }
+
+    /// Adds what every change of a monitor proves: that its definition is the one that is there now. It may be another one than we know: then how the monitor stood
+    /// is recorded, and what the edit makes of it is decided as for any other edit.
+    async fn with_definitions(&self, changes: Vec<Change>) -> Result<Vec<Commit>, NotBack> {
+        let mut revs: HashMap<Key, Revision> = HashMap::new();
+        if changes.len() <= SINGLY {
+            for change in &changes {
+                let key = keys::monitor(&change.monitor);
+                if let Some(entry) = self.there.get(&key).await? {
+                    revs.insert(key, entry.rev);
+                }
+            }
+        } else {
+            each(&self.there, &keys::monitors(), |entry| {
+                revs.insert(entry.key, entry.rev);
+            })
+            .await?;
+        }
+        let commits = changes.into_iter().map(|change| {
+            let key = keys::monitor(&change.monitor);
+            let rev = revs.get(&key).copied().unwrap_or_default();
+            let mut commit = change.commit;
+            commit.guards.push(Guard::Rev(key, rev));
+            commit
+        });
+        Ok(commits.collect())
+    }
+
+    /// What proves that slots of a group are ours, as the tables are that were read.
+    fn right(&self, group: &Group) -> Result<Vec<Guard>, NotBack> {
+        let table = self.tables_there.get(group);
+        let holding = table.and_then(|table| Holding::of(&self.session, group, table, None, false));
+        match holding {
+            Some(holding) => Ok(holding.tenure().guards()),
+            None => Err(NotBack::Again(format!(
+                "nothing of the group {} is ours",
+                group.as_str()
+            ))),
+        }
+    }
+
+    /// All or an error: what was written is equal on both sides, and not written again by the next attempt.
+    async fn write(&self, right: Vec<Guard>, commits: Vec<Commit>) -> Result<(), NotBack> {
+        for outcome in self.there.commit_all(&right, commits).await {
+            match outcome {
+                Outcome::Done(_) => {}
+                // No store would take it; what comes after it must not wait for that.
+                Outcome::Failed(error @ StoreError::Invalid(_)) => {
+                    tracing::error!(%error, "a change that was made without the store cannot be recorded");
+                }
+                Outcome::Refused(Refusal::Shared) => {
+                    return Err(NotBack::Again(
+                        "the plan has changed, or the session is over".to_owned(),
+                    ));
+                }
+                Outcome::Refused(Refusal::Own) => {
+                    return Err(NotBack::Again("somebody else is writing, too".to_owned()));
+                }
+                Outcome::Failed(error) | Outcome::Unknown(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// What was said meanwhile: for people, so it is no reason not to return.
+    async fn events(&self) -> Result<(), NotBack> {
+        let (_, events) = self.here.list(&keys::events()).await?;
+        if events.is_empty() {
+            return Ok(());
+        }
+        let lease = self.there.grant(event_log::KEPT).await?.id;
+        let commits = events.into_iter().map(|event| Commit {
+            guards: vec![Guard::Absent(event.key.clone())],
+            ops: vec![Op::Put(event.key, event.value, Some(lease))],
+        });
+        self.there.bulk(commits.collect(), |_| {}).await;
+        Ok(())
+    }
+}
+
+/// A change of a monitor.
+struct Change {
+    monitor: MonitorName,
+    commit: Commit,
+}
+
+/// All entries below a prefix, of one revision, a page at a time.
+async fn each(store: &Store, prefix: &Key, mut take: impl FnMut(Entry)) -> Result<(), StoreError> {
+    let mut pages = store.pages(prefix);
+    while let Some(page) = pages.next().await {
+        page?.entries.into_iter().for_each(&mut take);
+    }
+    Ok(())
+}
+
+/// All but closed episodes.
+async fn picture(store: &Store) -> Result<Picture, StoreError> {
+    let mut picture = Picture::default();
+    for prefix in [keys::checkpoints(), keys::outbox(), keys::told_all()] {
+        each(store, &prefix, |entry| picture.add(entry)).await?;
+    }
+    Ok(picture)
+}
+
+async fn tables(store: &Store) -> Result<BTreeMap<Group, Table>, StoreError> {
+    let mut tables = BTreeMap::new();
+    each(store, &keys::plans(), |entry| {
+        let group = keys::group(&entry.key).map(|group| Group::named(&group));
+        // One that cannot be read gives nothing.
+        if let (Some(group), Ok(table)) = (group, decode::<Table>(&entry)) {
+            tables.insert(group, table.value);
+        }
+    })
+    .await?;
+    Ok(tables)
+}

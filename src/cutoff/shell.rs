@@ -1,0 +1,462 @@
+//! The loop: sees how things are, asks the rules what follows, and does it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::asking::Rounds;
+use super::newest::lose;
+use super::returning::{Back, NotBack, Returning};
+use super::rules::{Course, Puts, Records, Return, Seen, State, Telling};
+use super::standing::Standing;
+use crate::catalog::Catalog;
+use crate::cluster::{Footing, Rights, Tables, alone};
+use crate::events::{EventKind, Events};
+use crate::model::{Group, MonitorName, WallMs};
+use crate::notifications::MayTell;
+use crate::store::records::MemberRecord;
+use crate::store::{
+    Commit, Face, Lost, Op, Outcome, Session, SessionError, Standin, Store, StoreError, Unproved, encode, keys,
+    seat_value,
+};
+use crate::tasks::Tasks;
+
+/// From one look to the next, where nothing happens between.
+const LOOK: Duration = Duration::from_millis(250);
+/// From one attempt to reach the store to the next.
+const PROBE: Duration = Duration::from_secs(1);
+/// Time for one of them.
+const PROBED_WITHIN: Duration = Duration::from_secs(2);
+/// Wait after an attempt to return that did not work.
+const RETURN_AGAIN: Duration = Duration::from_secs(2);
+/// How long notifiers wait for the other members to have written what they did without the store.
+const SETTLE: Duration = Duration::from_secs(10);
+/// Lease time on the copy: nobody else looks.
+const ALONE: Duration = Duration::from_secs(60);
+
+/// What this loop works with.
+pub struct CutOff {
+    /// The view of the store that it switches.
+    pub standin: Arc<Standin>,
+    /// The same, as all others see it.
+    pub store: Store,
+    /// What this member says of itself.
+    pub record: MemberRecord,
+    /// Lease time of a session that is opened on returning.
+    pub ttl: Duration,
+    /// Definitions: in which slot a monitor is.
+    pub catalog: Catalog,
+    /// The session of now.
+    pub rights: watch::Receiver<Rights>,
+    /// Where it says on what the member stands.
+    pub footing: watch::Sender<Footing>,
+    /// Where it says what may be told.
+    pub may_tell: watch::Sender<MayTell>,
+    /// The tables as they are known here.
+    pub tables: Tables,
+    /// The other members.
+    pub rounds: Rounds,
+    /// Whether anybody outside can be reached, while that is wanted.
+    pub passes: watch::Receiver<bool>,
+    /// Where it says that it is.
+    pub wants_test: watch::Sender<bool>,
+    /// How long an isolated member is silent; none: for ever.
+    pub isolated_after: Option<Duration>,
+    /// Where it shows how it stands.
+    pub standing: Standing,
+    /// For telling people.
+    pub events: Events,
+}
+
+/// A session on the copy: the right to go on with what was given before.
+///
+/// # Errors
+/// The copy takes nothing.
+pub async fn alone(copy: &Store, record: &MemberRecord) -> Result<Arc<Session>, SessionError> {
+    let session = Session::open(copy, record.clone(), ALONE).await?;
+    let seat = keys::seat(Group::notify().as_str(), &record.id);
+    let commit = Commit {
+        guards: vec![session.guard()],
+        ops: vec![Op::Put(seat, seat_value(alone::STAMP), None)],
+    };
+    match copy.commit(commit).await {
+        Outcome::Done(_) => Ok(Arc::new(session)),
+        other => Err(StoreError::Unavailable(format!("the copy takes nothing: {other:?}")).into()),
+    }
+}
+
+/// What something that was tried showed.
+enum Found {
+    Read(Result<(), Unproved>),
+    Put(bool),
+    Returned(Result<Back, NotBack>),
+}
+
+/// What is known between two looks.
+struct Known {
+    course: Course,
+    /// The session in the store, while the member stands on the copy.
+    before: Option<Arc<Session>>,
+    read: bool,
+    puts: Puts,
+    strange: Option<String>,
+    returned: Return,
+    /// Notifiers wait until then for the others.
+    settling: Option<Instant>,
+    trying: Tasks<Found>,
+    /// An attempt to return is under way.
+    returning: bool,
+    /// Not before: the next attempt to reach the store, or to return.
+    probe_at: Instant,
+    telling: Telling,
+    said: String,
+}
+
+impl CutOff {
+    /// Runs until `stop`. `Err` when another process has taken this member's place.
+    ///
+    /// # Errors
+    /// [`Lost::TakenOver`].
+    pub async fn run(self, stop: CancellationToken) -> Result<(), Lost> {
+        let asks = watch::Sender::new(false);
+        let rounds = self.rounds.clone();
+        let mirror = self.standin.clone().mirror(stop.clone());
+        tokio::select! {
+            () = stop.cancelled() => Ok(()),
+            lost = self.looks(&asks, &stop) => lost,
+            () = rounds.run(asks.subscribe(), stop.clone()) => Ok(()),
+            () = mirror => Ok(()),
+        }
+    }
+
+    async fn looks(mut self, asks: &watch::Sender<bool>, stop: &CancellationToken) -> Result<(), Lost> {
+        let now = Instant::now();
+        let begins = match self.standin.face() {
+            Face::Through => State::Joined,
+            Face::Copy => State::Doubtful,
+        };
+        let mut known = Known {
+            course: Course::new(begins, now),
+            before: None,
+            read: false,
+            puts: Puts::Unanswered,
+            strange: None,
+            returned: Return::UnderWay,
+            settling: None,
+            trying: Tasks::child_of(stop),
+            returning: false,
+            probe_at: now,
+            telling: Telling::No,
+            said: String::new(),
+        };
+        let mut verdicts = self.rounds.verdicts();
+        loop {
+            self.look(&mut known).await;
+            let state = known.course.state();
+            want(asks, state.asks() || known.settling.is_some());
+            want(
+                &self.wants_test,
+                matches!(state, State::Doubtful | State::Outage | State::Isolated),
+            );
+            tokio::select! {
+                () = sleep(LOOK) => {}
+                _ = verdicts.changed() => {}
+                _ = self.rights.changed() => {}
+                Some(found) = known.trying.next() => match found {
+                    Ok(found) => self.found(&mut known, found).await?,
+                    Err(panic) => {
+                        tracing::error!(%panic, "an attempt to reach the store ended badly");
+                        known.returned = Return::Failed;
+                    }
+                },
+            }
+        }
+    }
+
+    /// One look, and all that follows from it.
+    async fn look(&mut self, known: &mut Known) {
+        let mut seen = self.seen(known);
+        while let Some(state) = known.course.step(&seen) {
+            self.entered(known, state);
+            seen = self.seen(known);
+        }
+        let state = known.course.state();
+        if state.records() == Records::Here && self.standin.face() == Face::Through {
+            self.stand_in(known).await;
+        }
+        if state == State::CutOff {
+            self.lose().await;
+        }
+        if known
+            .settling
+            .is_some_and(|until| seen.now >= until || self.rounds.settled_elsewhere())
+        {
+            known.settling = None;
+        }
+        let telling = self.tells(known, &seen);
+        // Which slots are nobody's changes without any change of state.
+        if telling != known.telling || telling == Telling::OfUnjudged {
+            known.telling = telling;
+            self.let_tell(telling);
+        }
+        self.standing.set(state, known.why());
+        self.try_things(known, &seen);
+    }
+
+    fn seen(&self, known: &Known) -> Seen {
+        let now = Instant::now();
+        let session = match self.standin.face() {
+            Face::Through => self.rights.borrow().session.clone(),
+            Face::Copy => known.before.clone(),
+        };
+        let trouble = match self.standin.face() {
+            Face::Through => self.store.trouble(),
+            Face::Copy => None,
+        };
+        let full = matches!(trouble, Some(StoreError::Full(_)));
+        Seen {
+            now,
+            proof: session.as_ref().map(|session| session.proof()),
+            ttl: session.as_ref().map_or(self.ttl, |session| session.ttl()),
+            failed: trouble.is_some(),
+            read: known.read,
+            puts: if full { Puts::Refused } else { known.puts },
+            strange: known.strange.is_some(),
+            round: self.rounds.verdict(),
+            self_test: *self.passes.borrow(),
+            isolated_after: self.isolated_after,
+            returned: known.returned,
+        }
+    }
+
+    fn entered(&self, known: &mut Known, state: State) {
+        known.read = false;
+        known.puts = Puts::Unanswered;
+        known.returned = Return::UnderWay;
+        known.probe_at = Instant::now();
+        let why = self.standing.because();
+        match state {
+            State::Joined | State::Doubtful => tracing::info!(state = state.as_str(), why, "{}", state.means()),
+            _ => {
+                tracing::warn!(state = state.as_str(), why, "{}", state.means());
+                let text = format!("member {} is {}: {}", self.record.id, state.as_str(), state.means());
+                self.events.record(EventKind::Warning, WallMs::now(), None, text);
+            }
+        }
+    }
+
+    /// To the copy, with a session there.
+    async fn stand_in(&mut self, known: &mut Known) {
+        let before = self.rights.borrow().session.clone();
+        // What the copy holds is of this moment; a session there, before anybody acts on it.
+        let stood = match self.standin.stand_in().await {
+            Ok(()) => alone(&self.standin.copy(), &self.record)
+                .await
+                .map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        match stood {
+            Ok(session) => {
+                known.before = before;
+                known.said.clear();
+                self.footing.send_replace(Footing::Copy(session));
+            }
+            Err(error) if error != known.said => {
+                tracing::error!(
+                    error,
+                    "cannot go on from the copy on disk, trying on; changes are kept in memory"
+                );
+                known.said = error;
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Lets go what others have by newer tables.
+    async fn lose(&self) {
+        let copy = self.standin.copy();
+        let notify = Group::notify();
+        let mine = self.tables.all();
+        for (group, newest) in self.rounds.newest() {
+            let Some(table) = mine.get(&group).filter(|_| group != notify) else {
+                continue;
+            };
+            let left = lose(table, &newest, &self.record.id);
+            if left == *table {
+                continue;
+            }
+            let Ok(value) = encode(&left) else { continue };
+            let commit = Commit {
+                guards: Vec::new(),
+                ops: vec![Op::Put(keys::table(group.as_str()), value, None)],
+            };
+            copy.commit(commit).await;
+        }
+    }
+
+    /// Which deliveries may begin now.
+    fn tells(&self, known: &Known, seen: &Seen) -> Telling {
+        // Until the copy is there nothing is recorded by which it could be known what was told.
+        let nowhere = known.course.state().records() == Records::Here && self.standin.face() == Face::Through;
+        if nowhere || known.settling.is_some() {
+            return Telling::No;
+        }
+        known.course.tells(seen)
+    }
+
+    fn let_tell(&self, telling: Telling) {
+        self.may_tell.send_replace(match telling {
+            Telling::Until(until) => MayTell::Until(until),
+            Telling::Yes => MayTell::Yes,
+            Telling::No => MayTell::No,
+            Telling::OfUnjudged => MayTell::Of(self.unjudged()),
+        });
+    }
+
+    /// Whether the newest table that anybody knows gives a monitor to nobody at all.
+    fn unjudged(&self) -> Arc<dyn Fn(&MonitorName) -> bool + Send + Sync> {
+        let (catalog, rounds) = (self.catalog.clone(), self.rounds.clone());
+        Arc::new(move |monitor| {
+            let Some(entry) = catalog.monitor(monitor.as_str()) else {
+                return false;
+            };
+            let Some((group, slot)) = entry.slot() else {
+                return false;
+            };
+            let newest = rounds.newest();
+            let table = newest.get(&Group::named(&group));
+            // Without a newer one it is ours, and somebody who has the store may give it away at any moment.
+            table
+                .and_then(|table| table.run(slot))
+                .is_some_and(|run| run.judge.is_none())
+        })
+    }
+
+    /// Begins what is to be tried now. None of it is waited for: that somebody has the store has to be heard meanwhile.
+    fn try_things(&self, known: &mut Known, seen: &Seen) {
+        let state = known.course.state();
+        if state == State::Returning {
+            if !known.returning && seen.now >= known.probe_at {
+                known.returning = true;
+                let returning = Returning {
+                    standin: self.standin.clone(),
+                    record: self.record.clone(),
+                    ttl: self.ttl,
+                    catalog: self.catalog.clone(),
+                    before: known.before.clone(),
+                };
+                known
+                    .trying
+                    .spawn(async move { Found::Returned(returning.run().await) });
+            }
+            return;
+        }
+        let away = matches!(
+            state,
+            State::Doubtful | State::Outage | State::CutOff | State::Isolated | State::StoreFull
+        );
+        if away && self.standin.face() == Face::Copy && seen.now >= known.probe_at {
+            known.probe_at = seen.now + PROBE;
+            self.probe(known, state);
+        }
+    }
+
+    fn probe(&self, known: &mut Known, state: State) {
+        let (outer, key) = (self.standin.outer(), keys::member(&self.record.id));
+        let before = known.before.clone();
+        let full = state == State::StoreFull;
+        known.trying.spawn(async move {
+            // With the session of before: should it live, it goes on living.
+            let read = match &before {
+                Some(session) => timeout(PROBED_WITHIN, session.prove()).await,
+                None => {
+                    timeout(PROBED_WITHIN, async {
+                        outer.get(&key).await.map(drop).map_err(Unproved::Store)
+                    })
+                    .await
+                }
+            };
+            let silent = || Unproved::Store(StoreError::Unavailable("no answer in time".to_owned()));
+            let read = read.unwrap_or_else(|_| Err(silent()));
+            match &before {
+                Some(session) if full && read.is_ok() => {
+                    let put = timeout(PROBED_WITHIN, session.update(|_| {})).await;
+                    Found::Put(put.is_ok_and(|outcome| outcome.revision().is_some()))
+                }
+                _ => Found::Read(read),
+            }
+        });
+    }
+
+    async fn found(&mut self, known: &mut Known, found: Found) -> Result<(), Lost> {
+        match found {
+            Found::Read(Ok(()) | Err(Unproved::Lost(Lost::Lease))) => known.read = true,
+            Found::Read(Err(Unproved::Lost(lost))) => return Err(lost),
+            Found::Read(Err(Unproved::Store(_))) => {}
+            Found::Put(made) => known.puts = if made { Puts::Taken } else { Puts::Refused },
+            Found::Returned(Ok(back)) => {
+                known.returning = false;
+                self.back(known, back).await;
+            }
+            Found::Returned(Err(why)) => {
+                known.returning = false;
+                known.returned = Return::Failed;
+                match why {
+                    NotBack::Lost(lost) => return Err(lost),
+                    NotBack::Strange(why) => known.strange = Some(why),
+                    NotBack::Full(why) => {
+                        known.puts = Puts::Refused;
+                        self.not_back(known, why);
+                    }
+                    NotBack::Again(why) => self.not_back(known, why),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn not_back(&self, known: &mut Known, why: String) {
+        known.probe_at = Instant::now() + RETURN_AGAIN;
+        if why != known.said {
+            tracing::warn!(why, "not back in the store yet");
+            known.said = why;
+        }
+    }
+
+    /// All that was done is in the store: from here on it is what everybody sees.
+    async fn back(&mut self, known: &mut Known, back: Back) {
+        tracing::info!(
+            same_session = back.same,
+            written = back.written,
+            lost = back.lost,
+            "back in the store"
+        );
+        let text = format!(
+            "member {} is back in the store: {} monitors had changed, {} of them are another member's now",
+            self.record.id,
+            back.written + back.lost,
+            back.lost
+        );
+        self.events.record(EventKind::Member, WallMs::now(), None, text);
+        self.standin.step_back().await;
+        self.footing.send_replace(Footing::Shared(back.session));
+        known.before = None;
+        known.said.clear();
+        known.returned = Return::Done;
+        known.settling = Some(Instant::now() + SETTLE);
+    }
+}
+
+impl Known {
+    /// Why it is as it is, for people, as far as it is not the others who say so.
+    fn why(&self) -> &str {
+        self.strange.as_deref().unwrap_or(&self.said)
+    }
+}
+
+fn want(of: &watch::Sender<bool>, wanted: bool) {
+    of.send_if_modified(|now| std::mem::replace(now, wanted) != wanted);
+}
