@@ -152,10 +152,6 @@ impl DynAlerter for Far {
         None
     }
 
-    fn place(&self) -> Option<String> {
-        None
-    }
-
     fn deliver<'a>(
         &'a self,
         _cx: &'a DeliveryCx,

@@ -345,7 +345,10 @@ impl Sorting for Mine {
 
 /// What a judge puts.
 async fn wants(store: &Store, alerter: &str, monitor: &str) {
-    let (alerter, monitor) = (AlerterName::parse(alerter).unwrap(), MonitorName::parse(monitor).unwrap());
+    let (alerter, monitor) = (
+        AlerterName::parse(alerter).unwrap(),
+        MonitorName::parse(monitor).unwrap(),
+    );
     let put = Op::Put(keys::outbox_entry(&alerter, &monitor), value("{}"), None);
     assert!(store.commit(commit(put)).await.revision().is_some());
 }
