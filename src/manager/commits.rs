@@ -258,7 +258,6 @@ impl About<'_> {
             description: text(|s| &s.description),
             tags: self.settings.map(|s| s.tags.clone()).unwrap_or_default(),
             runbook: text(|s| &s.runbook),
-            told: None,
             displaced: None,
         }
     }

@@ -109,7 +109,6 @@ mod tests {
             description: description.to_owned(),
             tags: (0..tags).map(|i| format!("tag-{i}")).collect(),
             runbook: String::new(),
-            told: None,
             displaced: None,
         }
     }

@@ -4,7 +4,7 @@
 //! it cannot have heard of is never ended.
 
 use crate::model::WallMs;
-use crate::store::records::{OutboxEntry, Told, ToldElsewhere, ToldState};
+use crate::store::records::{OutboxEntry, Told, ToldState};
 
 use super::limits::GIVE_UP_AFTER;
 
@@ -15,8 +15,6 @@ pub(crate) enum Step {
     Tell(Telling),
     /// Tell that the incident of which it was told is over.
     Resolve(Ending),
-    /// Take note of what was told elsewhere; nothing is told for that.
-    Adopt(Adopting),
     /// Delete the entry.
     Drop(Dropped),
     /// Nothing.
@@ -47,17 +45,6 @@ pub(crate) enum Ending {
     Again,
     /// It was given up, and the alerter's definition was edited since.
     Edited,
-}
-
-/// What becomes of what was told elsewhere.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Adopting {
-    /// It is what was told.
-    Told,
-    /// The end was told there: nothing of it is open any more.
-    Ended,
-    /// What was told from here covers it.
-    Known,
 }
 
 /// Why an entry needs nothing.
@@ -98,9 +85,6 @@ pub(crate) fn decide(wanted: Option<&OutboxEntry>, told: Option<&Told>, edited: 
     let Some(wanted) = wanted else {
         return Step::Rest(Rest::NothingWanted);
     };
-    if let Some(elsewhere) = &wanted.told {
-        return Step::Adopt(adopt(elsewhere, wanted, told));
-    }
     match told {
         Some(told) if told.state == ToldState::GivenUp => after_giving_up(wanted, told, edited, now),
         told if wanted.status.is_bad() => tell(wanted, told),
@@ -162,42 +146,6 @@ fn after_giving_up(wanted: &OutboxEntry, told: &Told, edited: bool, now: WallMs)
     }
 }
 
-/// A far end has one incident for a monitor, whatever the episode: what matters is that its end will be told, and nothing twice.
-fn adopt(elsewhere: &ToldElsewhere, wanted: &OutboxEntry, told: Option<&Told>) -> Adopting {
-    let bad = elsewhere.status.is_bad();
-    let same = told.is_some_and(|told| told.episode == elsewhere.episode);
-    let of_wanted = elsewhere.episode == wanted.episode;
-    let news = match told {
-        None => true,
-        Some(told) if bad && same => {
-            let (theirs, ours) = ((elsewhere.seq, false), (told.seq, !told.status.is_bad()));
-            theirs > ours || (theirs == ours && told.state != ToldState::Told) || !will_end(told)
-        }
-        Some(told) if bad => of_wanted || !will_end(told),
-        // Closed there, and not meant to be.
-        Some(told) if wanted.status.is_bad() => same && told.state == ToldState::Told && told.seq < elsewhere.seq,
-        // Closed there, as it should be, unless something that nobody knows of came after it.
-        Some(told) => {
-            let open = told.state == ToldState::Sending && told.status.is_bad();
-            of_wanted && elsewhere.seq == wanted.seq && !open
-        }
-    };
-    match (news, bad) {
-        (true, true) => Adopting::Told,
-        (true, false) => Adopting::Ended,
-        (false, _) => Adopting::Known,
-    }
-}
-
-/// Whether by this record an end is told once ok is wanted.
-fn will_end(told: &Told) -> bool {
-    match told.state {
-        ToldState::Sending => true,
-        ToldState::Told => told.status.is_bad(),
-        ToldState::GivenUp => told.status.is_bad() && told.arrived,
-    }
-}
-
 /// Longer ago than anything is kept for; also when the clock that wrote it was ahead by as much.
 fn expired(at: WallMs, now: WallMs) -> bool {
     now.since(at).max(at.since(now)) >= GIVE_UP_AFTER
@@ -229,7 +177,6 @@ mod tests {
             tags: Vec::new(),
             runbook: String::new(),
             displaced: None,
-            told: None,
         }
     }
 
@@ -314,55 +261,5 @@ mod tests {
             decide(Some(&bad), Some(&refused), false, later),
             Step::Rest(Rest::GivenUp)
         );
-    }
-
-    #[test]
-    fn what_was_told_elsewhere_is_taken_note_of_before_anything_else_unless_our_own_telling_covers_it() {
-        use Adopting::{Ended, Known, Told as News};
-        use Status::{Critical as C, Ok};
-        use ToldState::{GivenUp, Sending, Told as Done};
-        let (bad, over) = ((2, 5, C), (2, 5, Ok));
-        // What the judge says, what was told elsewhere, what was told from here.
-        let table = [
-            (bad, (2, 5, C), None, News),
-            (bad, (1, 1, C), None, News),
-            (over, (2, 5, Ok), None, Ended),
-            (bad, (2, 5, C), Some(told(Done, 2, 4, C, true)), News),
-            (bad, (2, 5, Ok), Some(told(Done, 2, 4, C, true)), Ended),
-            (bad, (2, 4, Ok), Some(told(Done, 2, 5, C, true)), Known),
-            (over, (2, 4, Ok), Some(told(Done, 2, 4, C, true)), Known),
-            (bad, (2, 5, C), Some(told(Done, 2, 5, C, true)), Known),
-            (bad, (2, 4, C), Some(told(Done, 2, 5, C, true)), Known),
-            (bad, (2, 5, C), Some(told(Sending, 2, 5, C, false)), News),
-            (bad, (2, 4, C), Some(told(Sending, 2, 5, C, false)), Known),
-            (over, (2, 5, Ok), Some(told(Done, 2, 4, C, true)), Ended),
-            (over, (2, 5, Ok), Some(told(Sending, 2, 5, Ok, true)), Ended),
-            (over, (2, 5, Ok), Some(told(Sending, 2, 4, C, true)), Known),
-            (over, (2, 4, C), Some(told(Sending, 2, 5, Ok, true)), Known),
-            // Another episode: ours is open there already, and its end will be told.
-            (bad, (1, 1, C), Some(told(Done, 2, 5, C, true)), Known),
-            (bad, (3, 1, C), Some(told(Done, 2, 5, C, true)), Known),
-            (bad, (3, 1, Ok), Some(told(Done, 2, 5, C, true)), Known),
-            // What is wanted was told there, what is known here is another episode.
-            (bad, (2, 5, C), Some(told(Done, 1, 1, C, true)), News),
-            // Of what was given up nothing arrived, or its end did not: without this nobody would end it.
-            (bad, (3, 1, C), Some(told(GivenUp, 2, 5, C, false)), News),
-            (bad, (2, 4, C), Some(told(GivenUp, 2, 5, C, false)), News),
-            (bad, (2, 4, C), Some(told(GivenUp, 2, 5, C, true)), Known),
-            (bad, (3, 1, C), Some(told(GivenUp, 2, 5, Ok, true)), News),
-        ];
-        for (n, ((episode, seq, status), there, here, step)) in table.into_iter().enumerate() {
-            let (episode_there, seq_there, status_there) = there;
-            let entry = OutboxEntry {
-                told: Some(ToldElsewhere {
-                    episode: EpisodeId(episode_there),
-                    seq: seq_there,
-                    status: status_there,
-                }),
-                ..wanted(episode, seq, status)
-            };
-            let decided = decide(Some(&entry), here.as_ref(), false, NOW);
-            assert_eq!(decided, Step::Adopt(step), "row {n}");
-        }
     }
 }

@@ -17,6 +17,7 @@
 //! | `past/<episode>-<monitor>` | the commit that closes the episode; director prunes |
 //! | `soft/<member>` | that member |
 //! | `event/<ms>-<member>-<n>` | any member |
+//! | `sent/<alerter>/<monitor>` | the judge that stands in, in its copy only |
 //! | `standin/copy` | the owner of a copy, in the copy only |
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -77,6 +78,8 @@ fixed! {
     outbox = "outbox/";
     /// All that was told.
     told_all = "told/";
+    /// All that other members' alerters should know, in the copy of a member that stands in.
+    sent = "sent/";
     /// All closed episodes.
     pasts = "past/";
     /// All soft failures.
@@ -170,6 +173,16 @@ pub fn outbox_of(alerter: &AlerterName) -> Key {
     Key::new(format!("outbox/{}/", segment(alerter.as_str())))
 }
 
+/// What another member's alerter should know of a monitor, in the copy of a member that stands in.
+#[must_use]
+pub fn sent_entry(alerter: &AlerterName, monitor: &MonitorName) -> Key {
+    Key::new(format!(
+        "sent/{}/{}",
+        segment(alerter.as_str()),
+        segment(monitor.as_str())
+    ))
+}
+
 /// What an alerter was told of a monitor.
 #[must_use]
 pub fn told(alerter: &AlerterName, monitor: &MonitorName) -> Key {
@@ -218,7 +231,7 @@ pub fn last_segment(key: &Key) -> Option<String> {
     unsegment(key.as_str().rsplit('/').next()?)
 }
 
-/// The two names in `outbox/<alerter>/<monitor>` and `told/<alerter>/<monitor>`.
+/// The two names in `outbox/<alerter>/<monitor>`, `sent/<alerter>/<monitor>` and `told/<alerter>/<monitor>`.
 #[must_use]
 pub fn alerter_and_monitor(key: &Key) -> Option<(AlerterName, MonitorName)> {
     let mut parts = key.as_str().splitn(3, '/').skip(1);

@@ -105,10 +105,6 @@ pub struct OutboxEntry {
     /// Its runbook.
     #[serde(default)]
     pub runbook: String,
-    /// What it was told of this monitor without the store, or by another member, and what is not recorded as told yet. (Once there was a flag of
-    /// the name `told`.)
-    #[serde(default, rename = "told_elsewhere", skip_serializing_if = "Option::is_none")]
-    pub told: Option<ToldElsewhere>,
     /// The end of the episode before, where this took the place of that news: who was told of its begin is told how it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub displaced: Option<Displaced>,
@@ -134,37 +130,9 @@ impl OutboxEntry {
             description: String::new(),
             tags: Vec::new(),
             runbook: String::new(),
-            told: None,
             displaced: None,
         }
     }
-
-    /// Adds what was told elsewhere. Of one episode the later change counts; of two, if the entry asks for an end, the one that may be open, else
-    /// its own.
-    pub fn was_told(&mut self, told: ToldElsewhere) {
-        let later =
-            |a: &ToldElsewhere, b: &ToldElsewhere| (a.seq, a.status == Status::Ok) >= (b.seq, b.status == Status::Ok);
-        let counts = match &self.told {
-            None => true,
-            Some(known) if known.episode == told.episode => later(&told, known),
-            Some(known) if self.status == Status::Ok => told.status.is_bad() || !known.status.is_bad(),
-            Some(_) => told.episode == self.episode,
-        };
-        if counts {
-            self.told = Some(told);
-        }
-    }
-}
-
-/// What an alerter was told of a monitor, by somebody who could not record it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct ToldElsewhere {
-    /// The episode.
-    pub episode: EpisodeId,
-    /// Number of the change.
-    pub seq: u32,
-    /// Its status; `ok`: its end was told.
-    pub status: Status,
 }
 
 /// The end of an episode that nobody was told of before the next one began.

@@ -92,25 +92,16 @@ pub(crate) enum Action {
 /// One commit about `told` and the outbox entry of this lane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Write {
-    /// What to make of the record of what was told, if it stands at the given revision (0: is not there).
-    pub(crate) told: Option<(Revision, Option<Told>)>,
-    /// Only if the record of what was told stands at that revision: an entry is not done with because of what somebody was not told, if a member that was without the
-    /// store has recorded meanwhile that he was.
-    pub(crate) while_told: Option<Revision>,
-    /// Only if the entry stands at this revision, and what becomes of it. With every record that is new: that it is *absent* may be true again
-    /// later, and a copy without answer would then come true too; a revision never is.
-    pub(crate) entry: Option<(Revision, Then)>,
-}
-
-/// What becomes of an entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Then {
-    /// It stays as it is.
-    Stays,
-    /// It is done with.
-    Goes,
-    /// What it says was told elsewhere is recorded; the rest of it stays.
-    Is(Arc<OutboxEntry>),
+    /// Only if the record of what was told stands at this revision (0: is not there): a member that was without the store may have
+    /// written down what it told meanwhile.
+    pub(crate) base: Revision,
+    /// What to make of that record.
+    pub(crate) told: Option<Option<Told>>,
+    /// Only if the entry stands at this revision. With every record that is new: that it is *absent* may be true again later, and
+    /// a copy without answer would then come true too; a revision never is.
+    pub(crate) while_entry: Option<Revision>,
+    /// Delete the entry, if it stands at this revision.
+    pub(crate) drop: Option<Revision>,
 }
 
 /// What became of a commit.
@@ -232,6 +223,15 @@ enum Busy {
     Attempting { entry: Revision },
 }
 
+/// What only this process can know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Knows {
+    /// How an attempt ended.
+    Attempt,
+    /// That none was made.
+    NoAttempt,
+}
+
 /// One alerter's view of one monitor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Lane {
@@ -248,11 +248,9 @@ pub(crate) struct Lane {
     /// An attempt of the change that `mind` is sending may have arrived.
     repeat: bool,
     /// `mind` holds what only this process can know: how an attempt ended, or that none was made.
-    unrecorded: bool,
+    unrecorded: Option<Knows>,
     /// The entry of this revision is done with.
     done_with: Option<Revision>,
-    /// The entry of this revision says what was told elsewhere, and `mind` knows of it.
-    adopted: Option<Revision>,
     must_read: bool,
     /// It may have been made, or may be made later: sent again as it is until that is known. Anything else in its place, and it
     /// could still come true afterwards.
@@ -296,9 +294,8 @@ impl Lane {
             wanted: entry.map(arc),
             seen: at,
             unsent: None,
-            unrecorded: false,
+            unrecorded: None,
             done_with: None,
-            adopted: None,
             must_read: false,
             in_doubt: None,
             busy: Busy::No,
@@ -327,14 +324,20 @@ impl Lane {
 
     /// As the store has it, after this process may have missed something; what an attempt has shown and nobody recorded is kept.
     pub(crate) fn reload(&mut self, told: Option<At<Told>>, entry: Option<At<OutboxEntry>>, at: Revision, now: Now) {
-        if !self.unrecorded && self.unsent.is_none() {
+        if self.unrecorded.is_none() && self.unsent.is_none() {
             let happened = std::mem::take(&mut self.happened);
             *self = Self::load(told, entry, at, now);
             self.happened = happened;
             return;
         }
         // Commits of an earlier right to work are refused from now on, and revisions may count anew.
-        (self.in_doubt, self.adopted) = (None, None);
+        let doubt = self.in_doubt.take().and_then(|write| write.told);
+        if doubt
+            .as_ref()
+            .is_some_and(|made| made.as_ref() == told.as_ref().map(|told| &told.value))
+        {
+            self.stored = doubt.flatten();
+        }
         self.seen = Revision(0);
         self.read(told, entry, at);
         self.seen = at;
@@ -387,7 +390,7 @@ impl Lane {
     /// Whether something is known that the store has not taken yet.
     #[must_use]
     pub(crate) fn dirty(&self) -> bool {
-        self.must_read || self.in_doubt.is_some() || self.mind != self.stored || self.drops() || self.adopts()
+        self.must_read || self.in_doubt.is_some() || self.mind != self.stored || self.drops().is_some()
     }
 
     /// Whether an action of it is on its way.
@@ -432,16 +435,10 @@ impl Lane {
         }
     }
 
-    /// Whether the store is to be told that the entry is done with.
-    fn drops(&self) -> bool {
-        let rev = self.wanted.as_ref().map(|wanted| wanted.rev);
-        rev.is_some() && self.done_with == rev
-    }
-
-    /// Whether it is to be told that what the entry says of elsewhere is taken note of.
-    fn adopts(&self) -> bool {
-        let rev = self.wanted.as_ref().map(|wanted| wanted.rev);
-        rev.is_some() && self.adopted == rev
+    /// What the store is to be told of, if anything.
+    fn drops(&self) -> Option<Revision> {
+        let wanted = self.wanted.as_ref()?;
+        self.done_with.filter(|rev| *rev == wanted.rev)
     }
 }
 

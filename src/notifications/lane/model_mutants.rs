@@ -29,18 +29,19 @@ fn no_answer_taken_for_a_refusal_tells_twice_or_leaves_something_wrong() {
 }
 
 #[test]
-fn what_a_dead_notifier_sent_would_do_harm_if_it_were_taken() {
-    let bounds = Bounds {
-        changes: 3,
+fn what_a_dead_notifier_sent_does_no_harm_even_if_it_is_taken() {
+    // Its guards fit one state of both keys, and whoever works the alerter now asks for that, too.
+    explore(Bounds {
+        changes: 2,
         crashes: 1,
         lost_commits: 1,
+        wrong: Wrong::NoFence,
         ..NOTHING
-    };
-    finds(Wrong::NoFence, bounds);
+    });
 }
 
 #[test]
-fn what_was_told_elsewhere_and_is_not_said_is_told_again_or_stays_open() {
+fn what_was_told_elsewhere_and_is_not_written_down_is_told_again_or_stays_open() {
     let bounds = Bounds {
         changes: 1,
         elsewhere: 1,
@@ -50,25 +51,14 @@ fn what_was_told_elsewhere_and_is_not_said_is_told_again_or_stays_open() {
 }
 
 #[test]
-fn what_was_told_elsewhere_and_is_overwritten_stays_open_for_ever() {
+fn a_record_that_another_member_wrote_unseen_is_lost_without_asking_for_it() {
     let bounds = Bounds {
-        changes: 2,
+        changes: 1,
         elsewhere: 1,
         ..NOTHING
     };
-    let violation = finds(Wrong::NotBroughtAlong, bounds);
+    let violation = finds(Wrong::NoBase, bounds);
     assert!(violation.starts_with("the far end is wrong"), "{violation}");
-}
-
-#[test]
-fn what_was_told_elsewhere_and_stays_in_the_entry_is_ended_again_and_again() {
-    let bounds = Bounds {
-        changes: 2,
-        elsewhere: 1,
-        lost_commits: 1,
-        ..NOTHING
-    };
-    finds(Wrong::NotTakenOut, bounds);
 }
 
 #[test]

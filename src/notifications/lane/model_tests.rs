@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::super::limits::ATTEMPT_DEADLINE;
 use super::*;
 use crate::alerters::{DeliveryError, Receipt, Retry};
-use crate::store::records::{FORMAT, ToldElsewhere};
+use crate::store::records::FORMAT;
 
 /// How often what may happen.
 #[derive(Clone, Copy)]
@@ -41,12 +41,10 @@ enum Wrong {
     UnknownIsRefused,
     /// That something is being sent is not written down.
     NoIntent,
-    /// What was told elsewhere is not said.
+    /// What was told elsewhere is not written down.
     NotSaid,
-    /// Whoever overwrites an entry does not bring along what it says was told elsewhere.
-    NotBroughtAlong,
-    /// What an entry says was told elsewhere is not taken out of it.
-    NotTakenOut,
+    /// A commit that leaves the record as it is does not ask whether it still is what was known.
+    NoBase,
     /// It begins an attempt although it may not.
     NotWithheld,
 }
@@ -102,20 +100,26 @@ fn brief(told: &Told) -> Brief {
     (sending, given_up, change, told.at, told.arrived, told.attempts)
 }
 
-type Short = (
-    Option<(Revision, Option<Brief>)>,
-    Option<Revision>,
-    Option<(Revision, u8)>,
-);
+type Short = (Revision, Option<Option<Brief>>, Option<Revision>, Option<Revision>);
 
 fn short(write: &Write) -> Short {
-    let told = write.told.as_ref().map(|(rev, told)| (*rev, told.as_ref().map(brief)));
-    let entry = write.entry.as_ref().map(|(rev, then)| match then {
-        Then::Stays => (*rev, 0),
-        Then::Goes => (*rev, 1),
-        Then::Is(_) => (*rev, 2),
-    });
-    (told, write.while_told, entry)
+    let told = write.told.as_ref().map(|told| told.as_ref().map(brief));
+    (write.base, told, write.while_entry, write.drop)
+}
+
+fn told_of((episode, seq, status): Change, at: WallMs) -> Told {
+    Told {
+        v: FORMAT,
+        state: ToldState::Told,
+        episode,
+        seq,
+        status,
+        at,
+        attempts: 1,
+        reference: None,
+        arrived: true,
+        response: String::new(),
+    }
 }
 
 fn start() -> World {
@@ -222,7 +226,6 @@ impl World {
             repeat,
             unrecorded,
             done_with,
-            adopted,
             must_read,
             in_doubt,
             busy,
@@ -244,7 +247,6 @@ impl World {
             repeat,
             unrecorded,
             done_with,
-            adopted,
             must_read,
         )
             .hash(h);
@@ -275,7 +277,7 @@ impl World {
     }
 
     /// The judge says so.
-    fn change(&mut self, status: Status, wrong: Wrong) {
+    fn change(&mut self, status: Status) {
         if status.is_bad() && !self.status.is_bad() {
             self.episode += 1;
             self.seq = 0;
@@ -283,62 +285,59 @@ impl World {
         self.seq += 1;
         self.changes += 1;
         let from = std::mem::replace(&mut self.status, status);
-        let before = self.entry.as_ref().and_then(|entry| entry.value.told);
-        let told = before.filter(|_| wrong != Wrong::NotBroughtAlong);
-        self.put_entry((EpisodeId(self.episode), self.seq, status), from, told);
+        self.put_entry((EpisodeId(self.episode), self.seq, status), from);
     }
 
-    /// Another member, or this one, told what the judge says, without the store, and the judge says that, too. Until this one has heard of it, it
-    /// may not tell.
+    /// Another member, or this one, told what the judge says, without the store, and all of that is written down afterwards. Until this one has
+    /// heard of it, it may not tell.
     fn told_without_store(&mut self, status: Status, wrong: Wrong) {
         self.may_tell = false;
-        self.change(status, wrong);
-        self.told_elsewhere((EpisodeId(self.episode), self.seq, status), wrong);
+        self.change(status);
+        let told = (EpisodeId(self.episode), self.seq, status);
+        self.told_elsewhere(told);
+        if wrong != Wrong::NotSaid {
+            self.entry = None;
+            self.put_told(status.is_bad().then(|| told_of(told, self.now.wall)));
+        }
     }
 
-    /// Another member judged, too, and told of an episode of its own; the judge says how things are, and that.
+    /// Another member judged, too, and told of an episode of its own. It says so, and that it is over.
     fn claimed(&mut self, episode: EpisodeId, wrong: Wrong) {
-        if !self.status.is_bad() && self.entry.is_none() {
-            self.put_entry((episode, 2, Status::Ok), Status::Critical, None);
-        } else {
-            let change = (EpisodeId(self.episode), self.seq, self.status);
-            let before = self.entry.as_ref().and_then(|entry| entry.value.told);
-            self.put_entry(change, Status::Ok, before);
+        let told = (episode, 1, Status::Critical);
+        self.told_elsewhere(told);
+        let record = match &self.told {
+            _ if wrong == Wrong::NotSaid => return,
+            None => told_of(told, self.now.wall),
+            // What is open there already will be ended.
+            Some(known) if known.value.state == ToldState::Told => return,
+            Some(known) => Told {
+                arrived: true,
+                ..known.value.clone()
+            },
+        };
+        self.put_told(Some(record));
+        if self.entry.is_none() {
+            self.put_entry((episode, 2, Status::Ok), Status::Critical);
         }
-        self.told_elsewhere((episode, 1, Status::Critical), wrong);
     }
 
-    fn told_elsewhere(&mut self, (episode, seq, status): Change, wrong: Wrong) {
+    fn told_elsewhere(&mut self, told: Change) {
         self.elsewhere += 1;
-        self.heard((episode, seq, status));
-        let told = ToldElsewhere { episode, seq, status };
-        if let Some(entry) = &mut self.entry {
-            if wrong != Wrong::NotSaid {
-                entry.value.was_told(told);
-            }
-        }
+        self.unseen = true;
+        self.heard(told);
     }
 
-    fn put_entry(&mut self, (episode, seq, status): Change, from: Status, told: Option<ToldElsewhere>) {
+    fn put_told(&mut self, told: Option<Told>) {
+        self.rev += 1;
+        let rev = Revision(self.rev);
+        self.told = told.map(|value| At { rev, value });
+    }
+
+    fn put_entry(&mut self, (episode, seq, status): Change, from: Status) {
         self.rev += 1;
         let entry = OutboxEntry {
-            v: FORMAT,
-            episode,
-            seq,
-            status,
             from,
-            closed: None,
-            since: self.now.wall,
-            at: self.now.wall,
-            count: 1,
-            message: String::new(),
-            trail: Vec::new(),
-            kind: String::new(),
-            description: String::new(),
-            tags: Vec::new(),
-            runbook: String::new(),
-            told,
-            displaced: None,
+            ..OutboxEntry::bare(episode, seq, status, self.now.wall)
         };
         self.entry = Some(At {
             rev: Revision(self.rev),
@@ -350,38 +349,26 @@ impl World {
     /// As the store does it. `None`: refused.
     fn apply(&mut self, write: &Write, wrong: Wrong) -> Option<Revision> {
         let rev_of = |rev: Option<Revision>| rev.unwrap_or(Revision(0));
-        let told_ok = write
-            .told
-            .as_ref()
-            .map(|(rev, _)| *rev)
-            .or(write.while_told)
-            .is_none_or(|rev| rev == rev_of(self.told.as_ref().map(|t| t.rev)));
+        let told_ok =
+            write.base == rev_of(self.told.as_ref().map(|t| t.rev)) || (wrong == Wrong::NoBase && write.told.is_none());
         let entry_ok = write
-            .entry
-            .as_ref()
-            .is_none_or(|(rev, _)| *rev == rev_of(self.entry.as_ref().map(|e| e.rev)));
+            .drop
+            .or(write.while_entry)
+            .is_none_or(|rev| rev == rev_of(self.entry.as_ref().map(|e| e.rev)));
         if !told_ok || !entry_ok {
             return None;
         }
-        let sending = matches!(&write.told, Some((_, Some(told))) if told.state == ToldState::Sending);
+        let sending = matches!(&write.told, Some(Some(told)) if told.state == ToldState::Sending);
         if wrong == Wrong::NoIntent && sending {
             return Some(rev_of(self.told.as_ref().map(|t| t.rev)));
         }
         self.rev += 1;
         let rev = Revision(self.rev);
-        if let Some((_, told)) = &write.told {
+        if let Some(told) = &write.told {
             self.told = told.clone().map(|value| At { rev, value });
         }
-        match &write.entry {
-            Some((_, Then::Goes)) => self.entry = None,
-            Some((_, Then::Is(entry))) => {
-                let mut value = entry.as_ref().clone();
-                if wrong == Wrong::NotTakenOut {
-                    value.told = self.entry.as_ref().and_then(|entry| entry.value.told);
-                }
-                self.entry = Some(At { rev, value });
-            }
-            Some((_, Then::Stays)) | None => {}
+        if write.drop.is_some() {
+            self.entry = None;
         }
         Some(rev)
     }
@@ -424,7 +411,9 @@ impl World {
             self.messages.iter().any(|(change, _)| of(change))
         };
         let open = self.may_have_arrived || (any(true) && !any(false));
-        if !bad && !open && !again && self.crashes == 0 {
+        // A commit that comes late and looks like another member's word may cost one that was not needed.
+        let doubtful = self.crashes > 0 || (self.lost_commits > 0 && self.elsewhere > 0);
+        if !bad && !open && !again && !doubtful {
             self.violation = Some("a resolve to someone who was not told");
         }
         self.heard(change);
@@ -479,11 +468,12 @@ fn successors(world: &World, bounds: Bounds) -> Vec<(&'static str, World)> {
             ("ok", Status::Ok),
         ] {
             if status != world.status {
-                go(name, &|w| w.change(status, bounds.wrong));
+                go(name, &|w| w.change(status));
             }
         }
     }
-    let telling = world.attempt.is_some() || world.leftover.is_some();
+    let recorded = world.lane.unrecorded.is_none();
+    let telling = world.attempt.is_some() || world.leftover.is_some() || !recorded;
     if world.elsewhere < bounds.elsewhere && !telling {
         let status = match world.status {
             Status::Ok => Status::Critical,

@@ -1,11 +1,10 @@
 //! What a lane does next.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::dedup::{Adopting, Ending, Step, Telling, decide};
+use super::super::dedup::{Ending, Step, Telling, decide};
 use super::super::limits::GIVE_UP_AFTER;
-use super::{Action, AlerterNow, Around, Busy, GaveUp, Happened, Lane, Message, Now, StoreNow, Then, Write};
+use super::{Action, AlerterNow, Around, Busy, GaveUp, Happened, Knows, Lane, Message, Now, StoreNow, Write};
 use crate::model::Status;
 use crate::store::Revision;
 use crate::store::records::{FORMAT, OutboxEntry, Told, ToldState};
@@ -50,11 +49,9 @@ impl Lane {
                     self.forget_unsent();
                     if !why.keeps_told() {
                         self.mind = None;
-                        self.unrecorded = true;
                     }
                     self.finish_entry();
                 }
-                Step::Adopt(how) => self.adopt(how, now),
                 Step::Tell(_) | Step::Resolve(_) => {
                     if let Some(action) = self.deliver(step, now, &around, shut_until) {
                         return action;
@@ -62,34 +59,6 @@ impl Lane {
                 }
             }
         }
-    }
-
-    /// Takes note of what was told elsewhere; the entry says it no longer.
-    fn adopt(&mut self, how: Adopting, now: Now) {
-        let Some(wanted) = &mut self.wanted else { return };
-        self.adopted = Some(wanted.rev);
-        let Some(elsewhere) = Arc::make_mut(&mut wanted.value).told.take() else {
-            return;
-        };
-        if how == Adopting::Known {
-            return;
-        }
-        let same = self.effective().filter(|told| told.episode == elsewhere.episode);
-        let reference = same.and_then(|told| told.reference.clone());
-        self.mind = (how == Adopting::Told).then(|| Told {
-            v: FORMAT,
-            state: ToldState::Told,
-            episode: elsewhere.episode,
-            seq: elsewhere.seq,
-            status: elsewhere.status,
-            at: now.wall,
-            attempts: 0,
-            reference,
-            arrived: true,
-            response: String::new(),
-        });
-        (self.unsent, self.unrecorded, self.repeat) = (None, true, false);
-        (self.current, self.error, self.given_up_under) = (None, None, None);
     }
 
     /// One look at something that is to be told; `None`: something changed, look again.
@@ -256,7 +225,7 @@ impl Lane {
             ..target
         });
         self.unsent = None;
-        self.unrecorded = true;
+        self.unrecorded = Some(Knows::Attempt);
         self.repeat = false;
         self.current = None;
         self.given_up_under = Some(under);
@@ -268,7 +237,7 @@ impl Lane {
             return false;
         };
         self.mind = before;
-        self.unrecorded = true;
+        self.unrecorded.get_or_insert(Knows::NoAttempt);
         self.dirty()
     }
 
@@ -298,22 +267,13 @@ impl Lane {
     }
 
     fn write(&self) -> Write {
-        let told = (self.mind != self.stored).then(|| (self.stored_rev, self.mind.clone()));
-        let creates = told.as_ref().is_some_and(|(rev, _)| *rev == Revision(0));
-        let entry = self.wanted.as_ref().and_then(|wanted| {
-            let then = match () {
-                () if self.drops() => Then::Goes,
-                () if self.adopts() => Then::Is(wanted.value.clone()),
-                () => creates.then_some(Then::Stays)?,
-            };
-            Some((wanted.rev, then))
-        });
-        let goes = matches!(entry, Some((_, Then::Goes)));
-        let while_told = (goes && told.is_none()).then_some(self.stored_rev);
+        let told = (self.mind != self.stored).then(|| self.mind.clone());
+        let creates = told.is_some() && self.stored_rev == Revision(0);
         Write {
+            base: self.stored_rev,
             told,
-            while_told,
-            entry,
+            while_entry: self.wanted.as_ref().map(|wanted| wanted.rev).filter(|_| creates),
+            drop: self.drops(),
         }
     }
 }

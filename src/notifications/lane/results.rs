@@ -1,10 +1,9 @@
 //! What came of a lane's actions.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::limits::{FIRST_BACKOFF, LONGEST_BACKOFF, MAX_REFERENCE, MAX_RESPONSE};
-use super::{Busy, GaveUp, Happened, Lane, Now, Settled, Then};
+use super::{Busy, GaveUp, Happened, Knows, Lane, Now, Settled};
 use crate::alerters::{DeliveryError, Receipt, Retry};
 use crate::model::WallMs;
 use crate::store::Revision;
@@ -19,26 +18,23 @@ impl Lane {
         match settled {
             Settled::Done(rev) => {
                 self.in_doubt = None;
-                if let Some((_, told)) = write.told {
+                if let Some(told) = write.told {
                     self.stored_rev = if told.is_some() { rev } else { Revision(0) };
                     self.stored = told;
-                    self.unrecorded &= self.mind != self.stored;
+                    self.unrecorded.take_if(|_| self.mind == self.stored);
                 }
-                if let Some((at, then)) = write.entry.filter(|(_, then)| *then != Then::Stays) {
-                    self.wanted.take_if(|wanted| wanted.rev == at && then == Then::Goes);
-                    if let Some(wanted) = self.wanted.as_mut().filter(|wanted| wanted.rev == at) {
-                        wanted.rev = rev;
+                if let Some(dropped) = write.drop {
+                    if self.wanted.as_ref().is_some_and(|wanted| wanted.rev == dropped) {
+                        self.wanted = None;
                     }
-                    (self.done_with, self.adopted) = (None, None);
+                    self.done_with = None;
                     self.seen = self.seen.max(rev);
                 }
             }
             // Of this copy; one that was sent before stays in doubt.
             Settled::NotMade => {}
-            Settled::Refused => {
-                self.in_doubt = None;
-                self.must_read = true;
-            }
+            // Perhaps by an earlier copy of it: what is read says so.
+            Settled::Refused => self.must_read = true,
             Settled::Unknown => {
                 self.in_doubt = Some(write);
                 self.must_read = true;
@@ -51,26 +47,29 @@ impl Lane {
         self.busy = Busy::No;
         self.must_read = false;
         self.stored_rev = told.as_ref().map_or(Revision(0), |told| told.rev);
-        self.stored = told.map(|told| told.value);
+        let before = std::mem::replace(&mut self.stored, told.map(|told| told.value));
+        let made = self
+            .in_doubt
+            .as_ref()
+            .is_some_and(|write| write.told.as_ref() == Some(&self.stored));
+        let foreign = self.stored != before && !made;
         let entry_rev = entry.as_ref().map_or(Revision(0), |entry| entry.rev);
         // While its guards hold it can still be made; once they do not, they never will again.
         let stored_rev = self.stored_rev;
         self.in_doubt.take_if(|write| {
-            let told = write.told.as_ref().is_some_and(|(rev, _)| *rev != stored_rev);
-            told || write.entry.as_ref().is_some_and(|(rev, _)| *rev != entry_rev)
+            let entry = write.drop.or(write.while_entry);
+            write.base != stored_rev || entry.is_some_and(|rev| rev != entry_rev)
         });
         if self.in_doubt.is_some() {
             // It will be sent again, so it stands as if it was made.
-        } else if self.unrecorded {
-            // What an attempt has shown is newer than whatever stands there.
-            self.unrecorded = self.mind != self.stored;
-        } else if self.mind != self.stored {
+        } else if self.unrecorded == Some(Knows::Attempt) || (self.unrecorded.is_some() && !foreign) {
+            // It is newer than whatever stands there.
+            self.unrecorded.take_if(|_| self.mind == self.stored);
+        } else if self.mind != self.stored || foreign {
             self.mind = self.stored.clone();
-            // What the entry needs is to be decided by what was told after all.
-            self.done_with = None;
-            if self.unsent.as_ref().is_some_and(|before| *before == self.stored) {
-                self.unsent = None;
-            }
+            (self.unrecorded, self.done_with) = (None, None);
+            // Of what another member told, whatever was begun here says nothing.
+            self.unsent.take_if(|before| foreign || *before == self.stored);
             self.repeat =
                 self.unsent.is_none() && self.mind.as_ref().is_some_and(|told| told.state == ToldState::Sending);
             let given_up = self.mind.as_ref().is_some_and(|told| told.state == ToldState::GivenUp);
@@ -80,9 +79,6 @@ impl Lane {
         if rev >= self.seen {
             self.seen = rev;
             self.wanted = entry.map(super::arc);
-        }
-        if let Some(wanted) = self.wanted.as_mut().filter(|wanted| self.adopted == Some(wanted.rev)) {
-            Arc::make_mut(&mut wanted.value).told = None;
         }
     }
 
@@ -147,7 +143,7 @@ impl Lane {
             self.done_with = Some(entry);
         }
         self.unsent = None;
-        self.unrecorded = true;
+        self.unrecorded = Some(Knows::Attempt);
         self.repeat = false;
         self.current = None;
         self.error = None;
@@ -169,7 +165,7 @@ impl Lane {
                 // It may have arrived: from here on its end has to be told.
                 self.unsent = None;
                 self.repeat = true;
-                self.unrecorded = self.mind != self.stored;
+                self.unrecorded = (self.mind != self.stored).then_some(Knows::Attempt);
                 backoff(self.attempts, jitter)
             }
         };

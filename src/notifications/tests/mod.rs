@@ -182,7 +182,6 @@ fn entry(episode: i64, seq: u32, status: Status) -> OutboxEntry {
         description: String::new(),
         tags: vec!["prod".to_owned()],
         runbook: String::new(),
-        told: None,
         displaced: None,
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tracing::{error, warn};
 
-use super::super::lane::{Settled, Then, Write};
+use super::super::lane::{Settled, Write};
 use super::super::limits::{COMMITS_AT_ONCE, READS_AT_ONCE, STORE_PATIENCE};
 use super::super::view::LaneKey;
 use super::{Done, Worker};
@@ -191,8 +191,8 @@ fn commit_of(job: &Job) -> Commit {
         Job::Lane((alerter, monitor), write) => {
             let told_key = keys::told(alerter, monitor);
             let entry_key = keys::outbox_entry(alerter, monitor);
-            if let Some((rev, told)) = &write.told {
-                commit.guards.push(Guard::Rev(told_key.clone(), *rev));
+            commit.guards.push(Guard::Rev(told_key.clone(), write.base));
+            if let Some(told) = &write.told {
                 // A record of plain fields always has a JSON form; without one there would be nothing to write.
                 match told.as_ref().map(encode).transpose() {
                     Ok(Some(value)) => commit.ops.push(Op::Put(told_key, value, None)),
@@ -200,19 +200,11 @@ fn commit_of(job: &Job) -> Commit {
                     Err(error) => error!(%error, "a record cannot be written"),
                 }
             }
-            if let Some(rev) = write.while_told {
-                commit.guards.push(Guard::Rev(keys::told(alerter, monitor), rev));
+            if let Some(rev) = write.drop.or(write.while_entry) {
+                commit.guards.push(Guard::Rev(entry_key.clone(), rev));
             }
-            if let Some((rev, then)) = &write.entry {
-                commit.guards.push(Guard::Rev(entry_key.clone(), *rev));
-                match then {
-                    Then::Stays => {}
-                    Then::Goes => commit.ops.push(Op::Delete(entry_key)),
-                    Then::Is(entry) => match encode(entry.as_ref()) {
-                        Ok(value) => commit.ops.push(Op::Put(entry_key, value, None)),
-                        Err(error) => error!(%error, "a record cannot be written"),
-                    },
-                }
+            if write.drop.is_some() {
+                commit.ops.push(Op::Delete(entry_key));
             }
         }
         Job::Retired(name, rev) => {

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::scope::allowed;
+use super::sorting::sorted;
 use super::turn::{Standing, turned};
 use super::{Face, Standin};
 use crate::store::backend::{
@@ -55,7 +56,11 @@ impl Standin {
         let takes: Vec<bool> = commits.iter().map(allowed).collect();
         let count = takes.iter().filter(|takes| **takes).count();
         let commits = commits.into_iter().zip(&takes).filter(|(_, takes)| **takes);
-        let commits = commits.map(|(commit, _)| commit).collect();
+        let commits = commits.map(|(commit, _)| match self.sorting.get() {
+            Some(sorting) => sorted(commit, &**sorting),
+            None => commit,
+        });
+        let commits = commits.collect();
         let made = standing.during(self.copy.backend.commit_all(shared, commits)).await;
         let mut made = made
             .unwrap_or_else(|error| vec![Outcome::Unknown(error); count])

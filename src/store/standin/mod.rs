@@ -11,13 +11,14 @@ mod known;
 mod mark;
 mod mirror;
 mod scope;
+mod sorting;
 #[cfg(test)]
 mod tests;
 mod turn;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -26,6 +27,7 @@ use tracing::warn;
 
 use self::known::Known;
 use self::mark::{Mark, store_id};
+pub use self::sorting::Sorting;
 use self::turn::Turns;
 pub use self::turn::{Face, LOCAL};
 use super::backend::{Change, Entry, Key, Op, Revision, StoreError};
@@ -57,6 +59,8 @@ pub struct Standin {
     copy: Store,
     replica: Arc<dyn Replica>,
     turns: Turns,
+    /// What is this member's of the outbox; without it, everything.
+    sorting: OnceLock<Arc<dyn Sorting>>,
     /// Held by whoever writes the copy as a copy, and over a turn.
     writing: tokio::sync::Mutex<()>,
     mark: Mutex<Mark>,
@@ -102,6 +106,7 @@ fn over(outer: &Store, replica: Arc<impl Replica>, mark: Mark) -> (Store, Arc<St
         copy: Store::new(replica.clone()),
         replica,
         turns: Turns::new(face),
+        sorting: OnceLock::new(),
         writing: tokio::sync::Mutex::default(),
         mark: Mutex::new(mark),
         known: Mutex::new(Known::from(seen)),
@@ -111,6 +116,13 @@ fn over(outer: &Store, replica: Arc<impl Replica>, mark: Mark) -> (Store, Arc<St
 }
 
 impl Standin {
+    /// Says once, before anything is committed through it, what of the outbox is this member's: in the copy, what is for another member's
+    /// alerters is kept below `sent/`.
+    pub fn sort_by(&self, sorting: Arc<dyn Sorting>) {
+        // A second word changes nothing.
+        let _ = self.sorting.set(sorting);
+    }
+
     /// Straight to the shared store, whatever is shown.
     #[must_use]
     pub fn outer(&self) -> Store {
@@ -163,7 +175,8 @@ impl Standin {
         // Begins beyond all that it has ever given out: nothing that was built on a revision of an earlier outage holds in this one.
         let mark = self.mark.lock().clone();
         let own = mark.own.max(LOCAL);
-        let (seen, changes) = self.all_known().await?;
+        let (seen, mut changes) = self.all_known().await?;
+        self.set_aside(&mut changes).await?;
         self.replica.raise(own).await?;
         let mark = Mark {
             at: mark.at.max(seen),
@@ -172,7 +185,7 @@ impl Standin {
             own,
             ..mark
         };
-        self.write(own, changes, mark).await?;
+        self.write(own, changes.into_values().collect(), mark).await?;
         self.known.lock().forget();
         turning.done(Face::Copy);
         Ok(())
@@ -205,7 +218,7 @@ impl Standin {
     }
 
     /// What waits, with the revision up to which that is everything, and on it this member's own commits that the watch has not brought yet.
-    async fn all_known(&self) -> Result<(Revision, Vec<Change>), StoreError> {
+    async fn all_known(&self) -> Result<(Revision, BTreeMap<Key, Change>), StoreError> {
         let (seen, waiting, ahead) = {
             let known = self.known.lock();
             (known.seen(), known.waiting(), known.ahead())
@@ -234,7 +247,27 @@ impl Standin {
             };
             all.insert(change.key().clone(), change);
         }
-        Ok((seen, all.into_values().collect()))
+        Ok((seen, all))
+    }
+
+    /// Makes of the outbox, as it will be with these changes, what it is in a copy.
+    async fn set_aside(&self, changes: &mut BTreeMap<Key, Change>) -> Result<(), StoreError> {
+        let Some(sorting) = self.sorting.get() else {
+            return Ok(());
+        };
+        let (_, left) = self.copy.list(&keys::sent()).await?;
+        let (_, there) = self.copy.list(&keys::outbox()).await?;
+        let there = there.into_iter().map(Change::Put);
+        let mut outbox: BTreeMap<Key, Change> = there.map(|change| (change.key().clone(), change)).collect();
+        let news = changes.iter().filter(|(key, _)| keys::outbox().covers(key));
+        outbox.extend(news.map(|(key, change)| (key.clone(), change.clone())));
+        let entries = outbox.into_values().filter_map(|change| match change {
+            Change::Put(entry) => Some(entry),
+            Change::Deleted(_) => None,
+        });
+        let aside = sorting::set_aside(entries, left, &**sorting);
+        changes.extend(aside.into_iter().map(|change| (change.key().clone(), change)));
+        Ok(())
     }
 
     /// Writes the copy, and its mark with it. Whoever calls it holds `writing`.

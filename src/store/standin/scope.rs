@@ -52,6 +52,7 @@ mod tests {
             (keys::past(&monitor, EpisodeId(1)), false, true),
             (keys::soft(&me), false, true),
             (keys::event("e"), false, true),
+            (keys::sent_entry(&alerter, &monitor), true, true),
             (keys::standin(), false, true),
         ] {
             assert_eq!(mirrored(&key), copied, "{key}");

@@ -132,7 +132,6 @@ pub(super) async fn tell(bed: &Bed, status: Status) {
         tags: vec!["db".into()],
         runbook: String::new(),
         displaced: None,
-        told: None,
     };
     bed.write(keys::outbox_entry(&ops(), &monitor("gamma")), &entry).await;
 }

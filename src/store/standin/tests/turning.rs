@@ -6,6 +6,7 @@ use futures_util::poll;
 use tokio::time::Instant;
 
 use super::*;
+use crate::model::{AlerterName, MonitorName};
 use crate::store::follow::Followed;
 use crate::store::{Guard, StoreError};
 
@@ -327,4 +328,62 @@ async fn how_the_shared_store_is_comes_from_it_and_compaction_goes_to_it() {
     assert!(bed.store.status().await.is_ok());
     assert!(bed.store.compact(Revision(1)).await.is_ok());
     assert_eq!(bed.store.shared_at(), bed.line.shared_at());
+}
+
+/// Works the alerter `mine`, judges everything but `others`.
+struct Mine;
+
+impl Sorting for Mine {
+    fn works(&self, alerter: &AlerterName) -> bool {
+        alerter.as_str() == "mine"
+    }
+
+    fn judges(&self, monitor: &MonitorName) -> bool {
+        monitor.as_str() != "others"
+    }
+}
+
+/// What a judge puts.
+async fn wants(store: &Store, alerter: &str, monitor: &str) {
+    let (alerter, monitor) = (
+        AlerterName::parse(alerter).unwrap(),
+        MonitorName::parse(monitor).unwrap(),
+    );
+    let put = Op::Put(keys::outbox_entry(&alerter, &monitor), value("{}"), None);
+    assert!(store.commit(commit(put)).await.revision().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_the_copy_what_is_for_another_members_alerter_is_set_aside_also_what_was_there_before() {
+    let mut bed = Bed::new().await;
+    bed.standin.sort_by(Arc::new(Mine));
+    bed.quiet().await;
+    wants(&bed.shared, "mine", "web").await;
+    wants(&bed.shared, "pager", "web").await;
+    wants(&bed.shared, "pager", "others").await;
+    sleep(Duration::from_secs(5)).await;
+    // Not in the copy yet.
+    wants(&bed.store, "pager", "db").await;
+    bed.cut_off().await;
+    let of = async |bed: &Bed, prefix: &str| -> Vec<String> {
+        let (_, entries) = bed.store.list(&Key::new(prefix)).await.unwrap();
+        entries.iter().map(|entry| entry.key.to_string()).collect()
+    };
+    assert_eq!(of(&bed, "outbox/").await, ["outbox/mine/web"]);
+    assert_eq!(of(&bed, "sent/").await, ["sent/pager/db", "sent/pager/web"]);
+    wants(&bed.store, "pager", "new").await;
+    wants(&bed.store, "mine", "new").await;
+    bed.restart().await;
+    bed.standin.sort_by(Arc::new(Mine));
+    wants(&bed.store, "pager", "newer").await;
+    assert_eq!(of(&bed, "outbox/").await, ["outbox/mine/new", "outbox/mine/web"]);
+    let sent = ["sent/pager/db", "sent/pager/new", "sent/pager/newer", "sent/pager/web"];
+    assert_eq!(of(&bed, "sent/").await, sent);
+    // Back for a moment: what was set aside in this outage is not in the next one, however far the copy was compared.
+    bed.reconnect().await;
+    bed.cut_off().await;
+    let sent = of(&bed, "sent/").await;
+    assert!(!sent.iter().any(|key| key.contains("new")), "{sent:?}");
+    bed.reconnect().await;
+    bed.quiet().await;
 }
