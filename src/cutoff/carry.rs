@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::model::{AlerterName, Closed, Group, MemberId, MonitorName, Status, WallMs};
 use crate::store::records::{Checkpoint, FORMAT, OutboxEntry, Past, Table, Told};
-use crate::store::{Commit, Entry, Guard, Key, LOCAL, Op, Revision, decode, encode, keys};
+use crate::store::{Commit, Entry, Guard, Key, Op, Revision, decode, encode, keys};
 
 /// What one side holds of monitors that fail or failed.
 #[derive(Debug, Default)]
@@ -37,11 +37,13 @@ static NOTHING: Held = Held {
 pub(super) struct Since {
     /// The newest revision of the store that the copy is of.
     pub(super) at: Revision,
+    /// What was changed here this time has revisions beyond this one.
+    pub(super) own: Revision,
 }
 
 impl Since {
-    fn changed_here(entry: &Entry) -> bool {
-        entry.rev >= LOCAL
+    fn changed_here(self, entry: &Entry) -> bool {
+        entry.rev > self.own
     }
 
     /// What we knew, and what is not here any more, was removed here.
@@ -80,9 +82,14 @@ impl Picture {
         self.held(monitor).told.keys()
     }
 
-    /// Keys of the closed episodes.
-    pub(super) fn pasts(&self) -> impl Iterator<Item = &Key> {
-        self.0.values().flat_map(|held| &held.past).map(|past| &past.key)
+    /// Keys of the episodes that are closed, or may have to be.
+    pub(super) fn pasts(&self) -> Vec<Key> {
+        let closed = self.0.values().flat_map(|held| &held.past).map(|past| past.key.clone());
+        let open = self.0.iter().filter_map(|(monitor, held)| {
+            let checkpoint = decode::<Checkpoint>(held.checkpoint.as_ref()?).ok()?;
+            Some(keys::past(monitor, checkpoint.value.episode))
+        });
+        closed.chain(open).collect()
     }
 
     /// The group that a monitor was judged in, as its open episode says.
@@ -92,14 +99,14 @@ impl Picture {
     }
 
     /// Whether anything of a monitor was changed here.
-    pub(super) fn is_changed(&self, monitor: &MonitorName) -> bool {
+    pub(super) fn is_changed(&self, monitor: &MonitorName, since: Since) -> bool {
         let held = self.held(monitor);
         let told = held.outbox.values().chain(held.told.values());
         held.checkpoint
             .iter()
             .chain(&held.past)
             .chain(told)
-            .any(Since::changed_here)
+            .any(|entry| since.changed_here(entry))
     }
 
     fn held(&self, monitor: &MonitorName) -> &Held {
@@ -183,7 +190,7 @@ pub(super) fn lost(
         }
     }
     commit.ops.extend(here.past_ops(there));
-    commit.ops.extend(here.given_up(monitor, there, now));
+    commit.ops.extend(here.given_up(monitor, there, since, now));
     let opened = commit.ops.iter().filter(|op| keys::pasts().covers(op.key()));
     let absent: Vec<_> = opened.map(|op| Guard::Absent(op.key().clone())).collect();
     commit.guards.extend(absent);
@@ -222,7 +229,7 @@ fn add_told(
     let record = |entry: Option<&Entry>| decode::<Told>(entry?).ok().map(|at| at.value);
     let told = record(mine);
     let op = match (mine, known) {
-        (Some(mine), _) if Since::changed_here(mine) => {
+        (Some(mine), _) if since.changed_here(mine) => {
             let (told, other) = (told.as_ref()?, record(known));
             // Whoever works the alerter has gone on meanwhile: then ours is part of the same incident, or older.
             let newer = other.is_none_or(|other| other.episode == told.episode && other.seq < told.seq);
@@ -257,8 +264,8 @@ impl Held {
     }
 
     /// An episode that was opened here, and that whoever judges the monitor now knows nothing of.
-    fn given_up(&self, monitor: &MonitorName, there: &Self, now: WallMs) -> Option<Op> {
-        let mine = self.checkpoint.as_ref().filter(|mine| Since::changed_here(mine))?;
+    fn given_up(&self, monitor: &MonitorName, there: &Self, since: Since, now: WallMs) -> Option<Op> {
+        let mine = self.checkpoint.as_ref().filter(|mine| since.changed_here(mine))?;
         let episode = |entry: &Entry| decode::<Checkpoint>(entry).ok().map(|at| at.value);
         let mine = episode(mine)?;
         if there
@@ -267,6 +274,11 @@ impl Held {
             .and_then(episode)
             .is_some_and(|other| other.episode == mine.episode)
         {
+            return None;
+        }
+        // An attempt to return that did not get to its end may have said so.
+        let past = keys::past(monitor, mine.episode);
+        if there.past.iter().any(|known| known.key == past) {
             return None;
         }
         moved(monitor, mine, now)

@@ -4,10 +4,14 @@ use bytes::Bytes;
 
 use super::*;
 use crate::model::EpisodeId;
+use crate::store::LOCAL;
 use crate::store::records::{SLOTS, SlotRun, ToldState};
 
 /// The copy is of the store's revision 100.
-const AT: Since = Since { at: Revision(100) };
+const AT: Since = Since {
+    at: Revision(100),
+    own: LOCAL,
+};
 const NOW: WallMs = WallMs(5_000);
 
 fn web() -> MonitorName {
@@ -100,7 +104,7 @@ fn what_did_not_change_is_not_written() {
     };
     assert_eq!(kept_of(both(), both()), None);
     assert_eq!(lost_of(both(), both()), None);
-    assert!(!picture(both()).is_changed(&web()));
+    assert!(!picture(both()).is_changed(&web(), AT));
 }
 
 #[test]

@@ -79,8 +79,13 @@ impl Returning {
         let (session, same) = self.session(&there).await?;
         // Definitions say in which slot a monitor is.
         self.catalog.loaded().await;
+        let copy = self.standin.stands();
         let carrying = Carrying {
-            at: self.standin.stands().at,
+            standin: &self.standin,
+            since: Since {
+                at: copy.at,
+                own: copy.own,
+            },
             tables_here: tables(&here).await?,
             tables_there: tables(&there).await?,
             here,
@@ -167,8 +172,8 @@ impl Returning {
 
 /// What is written.
 struct Carrying<'a> {
-    /// The newest revision of the store that the copy is of.
-    at: Revision,
+    standin: &'a Standin,
+    since: Since,
     here: Store,
     there: Store,
     tables_here: BTreeMap<Group, Table>,
@@ -190,12 +195,12 @@ impl Carrying<'_> {
         each(&self.here, &keys::pasts(), |entry| here.add(entry)).await?;
         // Closed episodes are looked up one by one: there may be twenty thousand in the store, and some of ours may have come to be there late.
         for key in here.pasts() {
-            if let Some(entry) = self.there.get(key).await? {
+            if let Some(entry) = self.there.get(&key).await? {
                 there.add(entry);
             }
         }
         let mut carried = Carried::default();
-        let (since, notify) = (Since { at: self.at }, Group::notify());
+        let (since, notify) = (self.since, Group::notify());
         let mut kept: BTreeMap<Group, Vec<Change>> = BTreeMap::new();
         let (mut orphans, mut told, mut lost) = (Vec::new(), Vec::new(), Vec::new());
         for monitor in carry::monitors(&here, &there) {
@@ -207,14 +212,14 @@ impl Carrying<'_> {
             };
             let Some(group) = self.group(monitor, &here, &there) else {
                 // Nothing tells any more where it belonged: nobody else can know of it.
-                orphans.extend(kept_change().filter(|_| here.is_changed(monitor)));
+                orphans.extend(kept_change().filter(|_| here.is_changed(monitor, since)));
                 continue;
             };
             if self.kept(&group, monitor.as_str()) {
                 kept.entry(group).or_default().extend(kept_change());
             } else if self.has_moved(&group, monitor.as_str()) {
                 let commit = carry::lost(monitor, &here, &there, since, WallMs::now());
-                carried.lost += usize::from(here.is_changed(monitor));
+                carried.lost += usize::from(here.is_changed(monitor, since));
                 lost.extend(commit);
             } else {
                 // Whoever judges it says what becomes of it; we only say what we told.
@@ -303,7 +308,7 @@ impl Carrying<'_> {
 
     /// All or an error: what was written is equal on both sides, and not written again by the next attempt.
     async fn write(&self, right: Vec<Guard>, commits: Vec<Commit>) -> Result<(), NotBack> {
-        for outcome in self.there.commit_all(&right, commits).await {
+        for outcome in self.standin.record(&right, commits).await {
             match outcome {
                 Outcome::Done(_) => {}
                 // No store would take it; what comes after it must not wait for that.
