@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::catalog::{Carried, Catalog};
 use crate::cluster::Tables;
-use crate::cutoff::{Rounds, Standing};
+use crate::cutoff::{Rounds, Standing, Taker};
 use crate::model::{MemberId, WallMs};
 use crate::peers::calls::{
     Answer, Answers, Call, HandOverAnswer, HandOverQuestion, HandedOver, HelloAnswer, StoreAnswer, StoreQuestion,
@@ -37,6 +37,8 @@ pub(super) struct Answering {
     pub(super) pages: Arc<dyn Answers>,
     /// Who judges what, as far as it is known here.
     pub(super) tables: Tables,
+    /// Takes what others bring for this member's alerters, where it can stand in for the store.
+    pub(super) taker: Option<Taker>,
     /// Whether the store is there.
     pub(super) seen: Seen,
     /// How this member stands to it.
@@ -51,6 +53,10 @@ impl Answers for Answering {
         match call {
             Call::Hello(_) => Ok(hello(&self.record).into()),
             Call::Store(question) => Ok(self.store(&question).await.into()),
+            Call::Tell(question) => match &self.taker {
+                Some(taker) => Ok(taker.tell(&question).await?.into()),
+                None => Err(Refused::unsupported("tell")),
+            },
             Call::HandOver(question) => Ok(hand_over(&self.catalog, &question).into()),
             other => self.pages.answer(asker, other).await,
         }
@@ -301,6 +307,7 @@ mod tests {
             pages: Arc::new(NoPages),
             tables: Tables::default(),
             seen: Seen::new(store, me.clone()),
+            taker: None,
             standing: Standing::new(None),
             rounds: Rounds::new(Arc::new(Nobody), Tables::default()),
         };

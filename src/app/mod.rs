@@ -31,7 +31,7 @@ use crate::cluster::identity::{Identity, LastAlive};
 use crate::cluster::tenures::Tenures;
 use crate::cluster::{Cluster, Footing, Rights, Tables, event_log};
 use crate::config::kinds::Kinds;
-use crate::cutoff::{CutOff, Rounds, SelfTest, Standing};
+use crate::cutoff::{Courier, CutOff, Rounds, SelfTest, Standing, Taker, courier};
 use crate::director::{Director, plan, prune};
 use crate::events::{EventKind, Events};
 use crate::feed::{Feed, Signal};
@@ -158,6 +158,10 @@ impl App {
             })?;
         let opened = store::open(&options).await?;
         let identity = Identity::of(&options.data_dir, options.member_id.clone())?;
+        let tables = Tables::default();
+        if let Some(standin) = &opened.standin {
+            standin.works(courier::works(&tables, &identity.member));
+        }
         let settings = store::reach(&opened, &options).await?;
         let Opened {
             store,
@@ -184,7 +188,7 @@ impl App {
             record,
             ttl: settings.heartbeat_timeout.0,
             tenures: Tenures::default(),
-            tables: Tables::default(),
+            tables,
             rights: watch::Sender::new(Rights::default()),
             events: events.clone(),
             read_before: AtomicBool::new(false),
@@ -304,6 +308,21 @@ impl App {
             .as_ref()
             .map(|peering| Rounds::new(Arc::new(peering.peers.clone()), tables.clone()));
         let standing = Standing::new(rounds.clone());
+        let taker = self.standin.clone().map(Taker::new);
+        if let (Some(standin), Some(peering)) = (&self.standin, &self.peering) {
+            let courier = Courier {
+                standin: standin.clone(),
+                tables: tables.clone(),
+                catalog: self.catalog.clone(),
+                me: self.member.id.clone(),
+                ask: Arc::new(peering.peers.clone()),
+            };
+            let token = belonging.stop().clone();
+            belonging.spawn(async move {
+                courier.run(token).await;
+                Ended::Quietly("courier")
+            });
+        }
         if let (Some(standin), Some(rounds)) = (self.standin.take(), &rounds) {
             let (passed, passes) = watch::channel(false);
             let wants_test = watch::Sender::new(false);
@@ -425,6 +444,7 @@ impl App {
         let mut serving: Tasks<Ended> = Tasks::child_of(&never);
         if let Some((peering, rounds)) = self.peering.zip(rounds) {
             let answering = Answering {
+                taker,
                 standing,
                 rounds,
                 seen: Seen::new(home, record.id.clone()),

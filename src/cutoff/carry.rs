@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
+use super::learn::{Learned, learn};
 use crate::model::{AlerterName, Closed, Group, MemberId, MonitorName, Status, WallMs};
 use crate::store::records::{Checkpoint, FORMAT, OutboxEntry, Past, Table, Told};
 use crate::store::{Commit, Entry, Guard, Key, Op, Revision, decode, encode, keys};
@@ -70,8 +71,18 @@ impl Picture {
         let Some((alerter, monitor)) = keys::alerter_and_monitor(key) else {
             return;
         };
-        if keys::outbox().covers(key) {
-            self.0.entry(monitor).or_default().outbox.insert(alerter, entry);
+        // What is below `sent/` is for another member's alerter, and newer than what was to be told here in its place.
+        if keys::sent().covers(key) {
+            let key = keys::outbox_entry(&alerter, &monitor);
+            let held = self.0.entry(monitor).or_default();
+            held.outbox.insert(alerter, Entry { key, ..entry });
+        } else if keys::outbox().covers(key) {
+            self.0
+                .entry(monitor)
+                .or_default()
+                .outbox
+                .entry(alerter)
+                .or_insert(entry);
         } else if keys::told_all().covers(key) {
             self.0.entry(monitor).or_default().told.insert(alerter, entry);
         }
@@ -230,13 +241,18 @@ fn add_told(
     let told = record(mine);
     let op = match (mine, known) {
         (Some(mine), _) if since.changed_here(mine) => {
-            let (told, other) = (told.as_ref()?, record(known));
-            // Whoever works the alerter has gone on meanwhile: then ours is part of the same incident, or older.
-            let newer = other.is_none_or(|other| other.episode == told.episode && other.seq < told.seq);
-            if !newer && !known.is_some_and(|known| since.known(known)) {
+            let told = told.as_ref()?;
+            // Whoever works the alerter may have gone on meanwhile.
+            let learned = match known.filter(|known| !since.known(known)) {
+                None => Learned::Is(told.clone()),
+                other => learn(record(other).as_ref(), told),
+            };
+            let Learned::Is(record) = learned else { return None };
+            let value = encode(&record).ok()?;
+            if known.is_some_and(|known| known.value == value) {
                 return None;
             }
-            difference(&key, Some(mine), known)?
+            Op::Put(key.clone(), value, None)
         }
         // It was known, and is not here any more: its end was told.
         (None, Some(known)) if since.known(known) => Op::Delete(key.clone()),

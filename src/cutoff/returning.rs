@@ -363,7 +363,7 @@ async fn each(store: &Store, prefix: &Key, mut take: impl FnMut(Entry)) -> Resul
 /// All but closed episodes.
 async fn picture(store: &Store) -> Result<Picture, StoreError> {
     let mut picture = Picture::default();
-    for prefix in [keys::checkpoints(), keys::outbox(), keys::told_all()] {
+    for prefix in [keys::checkpoints(), keys::sent(), keys::outbox(), keys::told_all()] {
         each(store, &prefix, |entry| picture.add(entry)).await?;
     }
     Ok(picture)

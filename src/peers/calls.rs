@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::wire::{AskError, Refused, Why};
 use crate::catalog::Carried;
-use crate::model::{EpisodeId, MemberId, MonitorName, Slots, Status, WallMs};
+use crate::model::{AlerterName, EpisodeId, MemberId, MonitorName, Slots, Status, WallMs};
 use crate::schedule::{Lateness, Ledger};
-use crate::store::records::Table;
+use crate::store::records::{OutboxEntry, Table, Told};
 
 /// Which calls draw on which budget: a storm of one sort leaves the others alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +94,8 @@ calls! {
     Hello(HelloQuestion) -> HelloAnswer, "hello", Cluster;
     /// Have you the store?
     Store(StoreQuestion) -> StoreAnswer, "store", Cluster;
+    /// Tell your alerters this, for there is no store to leave it in.
+    Tell(TellQuestion) -> TellAnswer, "tell", Cluster;
     /// What do you know of the monitors in these slots, which are mine now?
     HandOver(HandOverQuestion) -> HandOverAnswer, "hand-over", Cluster;
     /// A part of the list of states.
@@ -159,6 +161,42 @@ pub struct StoreAnswer {
     /// It has recorded what the store does not have yet: it is without the store, or returning to it.
     #[serde(default)]
     pub settling: bool,
+}
+
+/// Entries in one such question, at most.
+pub const TELL_AT_MOST: usize = 100;
+/// Bytes of one such question, about, at most.
+pub const TELL_BYTES: usize = 192 * 1024;
+
+/// Tell your alerters this.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TellQuestion {
+    /// What, each for one alerter.
+    pub entries: Vec<ToTell>,
+}
+
+/// What one alerter should know of one monitor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToTell {
+    /// The alerter.
+    pub alerter: AlerterName,
+    /// The monitor.
+    pub monitor: MonitorName,
+    /// What it should know.
+    pub entry: OutboxEntry,
+    /// What it was told of it, as far as the asking member knows; status ok: the end was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Told>,
+}
+
+/// What became of it so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TellAnswer {
+    /// This member has the store: it takes nothing from somebody who has not.
+    pub store: bool,
+    /// What each alerter was told, in order; status ok: the end was told.
+    #[serde(default)]
+    pub told: Vec<Option<Told>>,
 }
 
 /// What one member heard of another.

@@ -49,7 +49,7 @@ pub use records::At;
 pub use rights::{Lost, Session, SessionError, Tenure, Term, Unproved, seat_value};
 #[cfg(test)]
 pub(crate) use standin::standin_in_memory;
-pub use standin::{CopyFacts, Face, LOCAL, Sorting, Standin, open_standin};
+pub use standin::{CopyFacts, Face, LOCAL, Standin, Works, open_standin};
 
 use records::{ClusterSettings, FORMAT, StoreRecord};
 

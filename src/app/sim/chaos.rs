@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::check;
 use super::member::Member;
-use super::schedules::{with_copies, Course, Schedule, TARGETS, schedules};
+use super::schedules::{Course, Schedule, TARGETS, schedules, with_copies};
 use super::stage::{Answer as FarAnswer, Target, stage};
 use super::world::{World, alerter, answers, monitor, target};
 use crate::alerters::Retry;

@@ -7,9 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
-use crate::cutoff::AskStore;
+use crate::cutoff::{AskStore, AskTell};
 use crate::model::MemberId;
-use crate::peers::calls::{Answer, Answers, Call, Question, StoreAnswer, StoreQuestion};
+use crate::peers::calls::{Answer, Answers, Call, Question, StoreAnswer, StoreQuestion, TellAnswer, TellQuestion};
 use crate::peers::{AskError, Directory, Refused};
 
 /// Who can be asked. A cheap handle; clones share the content.
@@ -74,6 +74,7 @@ impl Drop for Answering {
 }
 
 /// One member's way to the others.
+#[derive(Clone)]
 pub(super) struct Line {
     pub(super) hub: Hub,
     pub(super) me: MemberId,
@@ -105,6 +106,13 @@ impl AskStore for Line {
     }
 
     async fn ask(&self, member: &MemberId, question: StoreQuestion, within: Duration) -> Result<StoreAnswer, AskError> {
+        self.call(member, question, within).await
+    }
+}
+
+#[async_trait]
+impl AskTell for Line {
+    async fn tell(&self, member: &MemberId, question: TellQuestion, within: Duration) -> Result<TellAnswer, AskError> {
         self.call(member, question, within).await
     }
 }

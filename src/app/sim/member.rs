@@ -16,7 +16,7 @@ use crate::cluster::abstain::Abstain;
 use crate::cluster::tenures::Tenures;
 use crate::cluster::{Cluster, Footing, Rights, Tables, event_log};
 use crate::config::definition::Strictness;
-use crate::cutoff::{self, CutOff, Rounds, Standing};
+use crate::cutoff::{self, Courier, CutOff, Rounds, Standing, Taker, courier};
 use crate::director::{Director, plan};
 use crate::events::{EventKind, Events};
 use crate::feed::Feed;
@@ -115,6 +115,10 @@ impl Member {
             alive,
         } = begin;
         let store = place.view.clone();
+        let tables = Tables::default();
+        if let Some(standin) = &place.standin {
+            standin.works(courier::works(&tables, &id));
+        }
         let settings = settings(&place).await?;
         let feed = Feed::default();
         let (events, to_write) = Events::new(id.clone(), feed.clone());
@@ -125,7 +129,7 @@ impl Member {
         };
         let (rights, rights_now) = watch::channel(Rights::default());
         let tenures = Tenures::default();
-        let (abstain, tables) = (Abstain::default(), Tables::default());
+        let abstain = Abstain::default();
         let cluster = Cluster {
             store: store.clone(),
             home: place.home.clone(),
@@ -228,9 +232,22 @@ impl Member {
                 me: id.clone(),
                 directory,
             };
+            let courier = Courier {
+                standin: standin.clone(),
+                tables: tables.clone(),
+                catalog: catalog.clone(),
+                me: id.clone(),
+                ask: Arc::new(line.clone()),
+            };
+            let stop = belonging.stop().clone();
+            belonging.spawn(async move {
+                courier.run(stop).await;
+                ("courier", Ok(()))
+            });
             let rounds = Rounds::new(Arc::new(line), tables.clone());
             standing = Standing::new(Some(rounds.clone()));
             let answers = Answering {
+                taker: Some(Taker::new(standin.clone())),
                 record: cluster.record.clone(),
                 catalog: catalog.clone(),
                 pages: Arc::new(NoPages),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::check;
 use super::crew::Crew;
 use super::member::Member;
-use super::schedules::{with_copies, Course, Schedule, TARGETS, schedules};
+use super::schedules::{Course, Schedule, TARGETS, schedules, with_copies};
 use super::stage::{Target, stage};
 use super::world::World;
 use crate::model::{Dur, MemberId, WallMs};

@@ -70,8 +70,8 @@ impl Standin {
         let takes: Vec<bool> = commits.iter().map(allowed).collect();
         let count = takes.iter().filter(|takes| **takes).count();
         let commits = commits.into_iter().zip(&takes).filter(|(_, takes)| **takes);
-        let commits = commits.map(|(commit, _)| match self.sorting.get() {
-            Some(sorting) => sorted(commit, &**sorting),
+        let commits = commits.map(|(commit, _)| match self.works.get() {
+            Some(works) => sorted(commit, works),
             None => commit,
         });
         let commits = commits.collect();

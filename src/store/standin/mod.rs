@@ -27,7 +27,7 @@ use tracing::warn;
 
 use self::known::Known;
 use self::mark::{Mark, store_id};
-pub use self::sorting::Sorting;
+pub use self::sorting::Works;
 use self::turn::Turns;
 pub use self::turn::{Face, LOCAL};
 use super::backend::{Change, Entry, Key, Op, Revision, StoreError};
@@ -61,8 +61,8 @@ pub struct Standin {
     copy: Store,
     replica: Arc<dyn Replica>,
     turns: Turns,
-    /// What is this member's of the outbox; without it, everything.
-    sorting: OnceLock<Arc<dyn Sorting>>,
+    /// Whose alerters are this member's; without it, all.
+    works: OnceLock<Works>,
     /// Held by whoever writes the copy as a copy, and over a turn.
     writing: tokio::sync::Mutex<()>,
     mark: Mutex<Mark>,
@@ -108,7 +108,7 @@ fn over(outer: &Store, replica: Arc<impl Replica>, mark: Mark) -> (Store, Arc<St
         copy: Store::new(replica.clone()),
         replica,
         turns: Turns::new(face),
-        sorting: OnceLock::new(),
+        works: OnceLock::new(),
         writing: tokio::sync::Mutex::default(),
         mark: Mutex::new(mark),
         known: Mutex::new(Known::from(seen)),
@@ -118,11 +118,11 @@ fn over(outer: &Store, replica: Arc<impl Replica>, mark: Mark) -> (Store, Arc<St
 }
 
 impl Standin {
-    /// Says once, before anything is committed through it, what of the outbox is this member's: in the copy, what is for another member's
-    /// alerters is kept below `sent/`.
-    pub fn sort_by(&self, sorting: Arc<dyn Sorting>) {
+    /// Says once, before anything is committed through it, which alerters this member works: in the copy, what is for those of others is kept
+    /// below `sent/`.
+    pub fn works(&self, works: Works) {
         // A second word changes nothing.
-        let _ = self.sorting.set(sorting);
+        let _ = self.works.set(works);
     }
 
     /// Straight to the shared store, whatever is shown.
@@ -255,7 +255,7 @@ impl Standin {
 
     /// Makes of the outbox, as it will be with these changes, what it is in a copy.
     async fn set_aside(&self, changes: &mut BTreeMap<Key, Change>) -> Result<(), StoreError> {
-        let Some(sorting) = self.sorting.get() else {
+        let Some(works) = self.works.get() else {
             return Ok(());
         };
         let (_, left) = self.copy.list(&keys::sent()).await?;
@@ -268,7 +268,7 @@ impl Standin {
             Change::Put(entry) => Some(entry),
             Change::Deleted(_) => None,
         });
-        let aside = sorting::set_aside(entries, left, &**sorting);
+        let aside = sorting::set_aside(entries, left, works);
         changes.extend(aside.into_iter().map(|change| (change.key().clone(), change)));
         Ok(())
     }

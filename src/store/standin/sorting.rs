@@ -1,31 +1,26 @@
 //! Pure: whose the entries of an outbox are, while a member stands in.
 //!
 //! In the shared store whoever works an alerter finds what every judge has put. In a copy there is nobody else: what is for another member's
-//! alerter is set aside there, below `sent/`, for whoever brings it to that member; what is about another member's monitor is that one's to bring.
+//! alerter is set aside there, below `sent/`, for whoever brings it to that member.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::model::{AlerterName, MonitorName};
 use crate::store::backend::{Change, Commit, Entry, Key, Op};
 use crate::store::keys;
 
-/// What is this member's, as far as it knows.
-pub trait Sorting: Send + Sync {
-    /// Whether it works this alerter.
-    fn works(&self, alerter: &AlerterName) -> bool;
-
-    /// Whether it judges this monitor.
-    fn judges(&self, monitor: &MonitorName) -> bool;
-}
+/// Whether this member works an alerter, as far as it knows.
+pub type Works = Arc<dyn Fn(&AlerterName) -> bool + Send + Sync>;
 
 /// A commit, as the copy takes it.
-pub(super) fn sorted(mut commit: Commit, sorting: &dyn Sorting) -> Commit {
+pub(super) fn sorted(mut commit: Commit, works: &Works) -> Commit {
     let guards = &commit.guards;
     for op in &mut commit.ops {
         // A judge puts what an alerter should know, whatever is there. Whoever looks at what is there works the alerter.
         if let Op::Put(key, ..) = op
             && !guards.iter().any(|guard| guard.key() == key)
-            && let Some((alerter, monitor)) = of_outbox(key).filter(|(alerter, _)| !sorting.works(alerter))
+            && let Some((alerter, monitor)) = for_others(key, works)
         {
             *key = keys::sent_entry(&alerter, &monitor);
         }
@@ -37,27 +32,23 @@ pub(super) fn sorted(mut commit: Commit, sorting: &dyn Sorting) -> Commit {
 pub(super) fn set_aside(
     outbox: impl IntoIterator<Item = Entry>,
     left: impl IntoIterator<Item = Entry>,
-    sorting: &dyn Sorting,
+    works: &Works,
 ) -> Vec<Change> {
-    let mut aside: BTreeMap<Key, Change> = BTreeMap::new();
-    for old in left {
-        aside.insert(old.key.clone(), Change::Deleted(old.key));
-    }
+    let left = left.into_iter().map(|old| (old.key.clone(), Change::Deleted(old.key)));
+    let mut aside: BTreeMap<Key, Change> = left.collect();
     for entry in outbox {
-        let Some((alerter, monitor)) = of_outbox(&entry.key).filter(|(alerter, _)| !sorting.works(alerter)) else {
-            continue;
-        };
-        aside.insert(entry.key.clone(), Change::Deleted(entry.key.clone()));
-        if sorting.judges(&monitor) {
+        if let Some((alerter, monitor)) = for_others(&entry.key, works) {
             let key = keys::sent_entry(&alerter, &monitor);
+            aside.insert(entry.key.clone(), Change::Deleted(entry.key.clone()));
             aside.insert(key.clone(), Change::Put(Entry { key, ..entry }));
         }
     }
     aside.into_values().collect()
 }
 
-fn of_outbox(key: &Key) -> Option<(AlerterName, MonitorName)> {
-    keys::outbox().covers(key).then(|| keys::alerter_and_monitor(key))?
+fn for_others(key: &Key, works: &Works) -> Option<(AlerterName, MonitorName)> {
+    let of_outbox = keys::outbox().covers(key).then(|| keys::alerter_and_monitor(key))?;
+    of_outbox.filter(|(alerter, _)| !works(alerter))
 }
 
 #[cfg(test)]
@@ -67,17 +58,8 @@ mod tests {
     use super::*;
     use crate::store::backend::{Guard, Revision};
 
-    /// Works `mine`, judges `my-*`.
-    struct Mine;
-
-    impl Sorting for Mine {
-        fn works(&self, alerter: &AlerterName) -> bool {
-            alerter.as_str() == "mine"
-        }
-
-        fn judges(&self, monitor: &MonitorName) -> bool {
-            monitor.as_str().starts_with("my-")
-        }
+    fn mine() -> Works {
+        Arc::new(|alerter| alerter.as_str() == "mine")
     }
 
     fn keys_of(alerter: &str, monitor: &str) -> (Key, Key) {
@@ -93,25 +75,25 @@ mod tests {
 
     #[test]
     fn what_a_judge_puts_for_another_members_alerter_is_set_aside_and_nothing_else_is() {
-        let (mine, _) = keys_of("mine", "my-web");
-        let (others, sent) = keys_of("others", "my-web");
+        let (own, _) = keys_of("mine", "web");
+        let (others, sent) = keys_of("others", "web");
         let put = |key: &Key| Op::Put(key.clone(), Bytes::new(), None);
         let commit = |guards, ops| Commit { guards, ops };
         let ops = vec![
-            put(&mine),
+            put(&own),
             put(&others),
             put(&keys::config()),
             Op::Delete(others.clone()),
         ];
-        let expected = vec![put(&mine), put(&sent), put(&keys::config()), Op::Delete(others.clone())];
-        assert_eq!(sorted(commit(Vec::new(), ops), &Mine), commit(Vec::new(), expected));
+        let expected = vec![put(&own), put(&sent), put(&keys::config()), Op::Delete(others.clone())];
+        assert_eq!(sorted(commit(Vec::new(), ops), &mine()), commit(Vec::new(), expected));
         // The notifier, that tells it here after all.
         let told = commit(vec![Guard::Rev(others.clone(), Revision(7))], vec![put(&others)]);
-        assert_eq!(sorted(told.clone(), &Mine), told);
+        assert_eq!(sorted(told.clone(), &mine()), told);
     }
 
     #[test]
-    fn a_turn_sets_aside_what_is_for_others_hides_what_is_not_ours_and_forgets_an_earlier_turn() {
+    fn a_turn_sets_aside_what_is_for_others_and_forgets_an_earlier_turn() {
         let entry = |key: Key| Entry {
             key,
             value: Bytes::from_static(b"{}"),
@@ -119,20 +101,12 @@ mod tests {
             rev: Revision(5),
             lease: None,
         };
-        let (mine, _) = keys_of("mine", "my-web");
-        let (others, sent) = keys_of("others", "my-web");
-        let (hidden, _) = keys_of("others", "web");
-        let (_, left) = keys_of("others", "my-db");
-        let outbox = [mine, others.clone(), hidden.clone()].map(entry);
-        let changes = set_aside(outbox, [entry(left.clone()), entry(sent.clone())], &Mine);
-        assert_eq!(
-            changes,
-            [
-                Change::Deleted(others),
-                Change::Deleted(hidden),
-                Change::Deleted(left),
-                Change::Put(entry(sent)),
-            ]
-        );
+        let (own, _) = keys_of("mine", "web");
+        let (others, sent) = keys_of("others", "web");
+        let (_, left) = keys_of("others", "db");
+        let outbox = [own, others.clone()].map(entry);
+        let changes = set_aside(outbox, [entry(left.clone()), entry(sent.clone())], &mine());
+        let expected = [Change::Deleted(others), Change::Deleted(left), Change::Put(entry(sent))];
+        assert_eq!(changes, expected);
     }
 }

@@ -330,17 +330,8 @@ async fn how_the_shared_store_is_comes_from_it_and_compaction_goes_to_it() {
     assert_eq!(bed.store.shared_at(), bed.line.shared_at());
 }
 
-/// Works the alerter `mine`, judges everything but `others`.
-struct Mine;
-
-impl Sorting for Mine {
-    fn works(&self, alerter: &AlerterName) -> bool {
-        alerter.as_str() == "mine"
-    }
-
-    fn judges(&self, monitor: &MonitorName) -> bool {
-        monitor.as_str() != "others"
-    }
+fn only_mine() -> Works {
+    Arc::new(|alerter| alerter.as_str() == "mine")
 }
 
 /// What a judge puts.
@@ -356,11 +347,10 @@ async fn wants(store: &Store, alerter: &str, monitor: &str) {
 #[tokio::test(start_paused = true)]
 async fn on_the_copy_what_is_for_another_members_alerter_is_set_aside_also_what_was_there_before() {
     let mut bed = Bed::new().await;
-    bed.standin.sort_by(Arc::new(Mine));
+    bed.standin.works(only_mine());
     bed.quiet().await;
     wants(&bed.shared, "mine", "web").await;
     wants(&bed.shared, "pager", "web").await;
-    wants(&bed.shared, "pager", "others").await;
     sleep(Duration::from_secs(5)).await;
     // Not in the copy yet.
     wants(&bed.store, "pager", "db").await;
@@ -374,7 +364,7 @@ async fn on_the_copy_what_is_for_another_members_alerter_is_set_aside_also_what_
     wants(&bed.store, "pager", "new").await;
     wants(&bed.store, "mine", "new").await;
     bed.restart().await;
-    bed.standin.sort_by(Arc::new(Mine));
+    bed.standin.works(only_mine());
     wants(&bed.store, "pager", "newer").await;
     assert_eq!(of(&bed, "outbox/").await, ["outbox/mine/new", "outbox/mine/web"]);
     let sent = ["sent/pager/db", "sent/pager/new", "sent/pager/newer", "sent/pager/web"];
