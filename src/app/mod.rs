@@ -576,6 +576,8 @@ impl App {
             let token = tasks.stop().clone();
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             tasks.spawn_blocking(move || {
+                // For who looks at threads: `top -H`. Nothing depends on it.
+                let _ = nix::sys::prctl::set_name(c"lane");
                 runtime.block_on(async move { lane.run(Alarm::sharp(), commands, token, GRACE).await });
                 tracing::debug!(number, "lane ended");
                 Ended::Quietly("lane")
