@@ -64,7 +64,12 @@ doc: ## the documentation builds, warnings denied
 .PHONY: test-rust
 test-rust: ## unit, contract and end-to-end tests, some of them against real etcd
 	$(NEED) etcd etcd-server
-	cargo test --locked
+	$(NEED) etcdctl etcd-client
+	$(NEED) ip iproute2
+	$(NEED) iptables iptables
+	$(NEED) faketime faketime
+	@# Tests of real processes wait for these most of the time.
+	RUST_TEST_THREADS=$$((2 * $$(nproc))) cargo test --locked
 
 .PHONY: test-ui
 test-ui: ui/node_modules/.installed ## type-check, lint, unit tests and build of the page

@@ -5,10 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
+
 use super::learn::{Learned, learn};
 use crate::model::{AlerterName, Closed, Group, MemberId, MonitorName, Status, WallMs};
 use crate::store::records::{Checkpoint, FORMAT, OutboxEntry, Past, Table, Told};
-use crate::store::{Commit, Entry, Guard, Key, LOCAL, Op, Revision, decode, encode, keys};
+use crate::store::{Commit, Entry, Guard, Key, Op, Revision, decode, encode, keys};
 
 /// What one side holds of monitors that fail or failed.
 #[derive(Debug, Default)]
@@ -36,11 +38,13 @@ static NOTHING: Held = Held {
 pub(super) struct Since {
     /// The newest revision of the store that the copy is of.
     pub(super) at: Revision,
+    /// What was changed here this time has revisions beyond this one.
+    pub(super) own: Revision,
 }
 
 impl Since {
-    fn changed_here(entry: &Entry) -> bool {
-        entry.rev >= LOCAL
+    fn changed_here(self, entry: &Entry) -> bool {
+        entry.rev > self.own
     }
 
     /// What we knew, and what is not here any more, was removed here.
@@ -89,9 +93,14 @@ impl Picture {
         self.held(monitor).told.keys()
     }
 
-    /// Keys of the closed episodes.
-    pub(super) fn pasts(&self) -> impl Iterator<Item = &Key> {
-        self.0.values().flat_map(|held| &held.past).map(|past| &past.key)
+    /// Keys of the episodes that are closed, or may have to be.
+    pub(super) fn pasts(&self) -> Vec<Key> {
+        let closed = self.0.values().flat_map(|held| &held.past).map(|past| past.key.clone());
+        let open = self.0.iter().filter_map(|(monitor, held)| {
+            let checkpoint = decode::<Checkpoint>(held.checkpoint.as_ref()?).ok()?;
+            Some(keys::past(monitor, checkpoint.value.episode))
+        });
+        closed.chain(open).collect()
     }
 
     /// The group that a monitor was judged in, as its open episode says.
@@ -101,14 +110,14 @@ impl Picture {
     }
 
     /// Whether anything of a monitor was changed here.
-    pub(super) fn is_changed(&self, monitor: &MonitorName) -> bool {
+    pub(super) fn is_changed(&self, monitor: &MonitorName, since: Since) -> bool {
         let held = self.held(monitor);
         let told = held.outbox.values().chain(held.told.values());
         held.checkpoint
             .iter()
             .chain(&held.past)
             .chain(told)
-            .any(Since::changed_here)
+            .any(|entry| since.changed_here(entry))
     }
 
     fn held(&self, monitor: &MonitorName) -> &Held {
@@ -134,7 +143,15 @@ pub(super) fn is_kept(here: Option<&Table>, there: Option<&Table>, slot: u16, me
 ///
 /// What alerters were told from here is written whoever works them: it is a fact, and whoever works them reads it before the next message. In an outbox entry it would be lost with
 /// the judge's next change.
-pub(super) fn kept(monitor: &MonitorName, here: &Picture, there: &Picture, since: Since) -> Option<Commit> {
+///
+/// A process that was killed may have recorded more than its copy has: what it opened is over then, and who was told of it is told so.
+pub(super) fn kept(
+    monitor: &MonitorName,
+    here: &Picture,
+    there: &Picture,
+    since: Since,
+    now: WallMs,
+) -> Option<Commit> {
     let (here, there) = (here.held(monitor), there.held(monitor));
     let mut commit = Commit::default();
     let key = keys::checkpoint(monitor);
@@ -146,12 +163,16 @@ pub(super) fn kept(monitor: &MonitorName, here: &Picture, there: &Picture, since
         .extend(difference(&key, here.checkpoint.as_ref(), there.checkpoint.as_ref()));
     for alerter in here.alerters(there) {
         let key = keys::outbox_entry(alerter, monitor);
-        commit
-            .ops
-            .extend(difference(&key, here.outbox.get(alerter), there.outbox.get(alerter)));
+        let (entry, known) = (here.outbox.get(alerter), there.outbox.get(alerter));
+        let unseen = there.told_unseen(here, alerter, since);
+        commit.ops.extend(match unseen.filter(|_| entry.is_none()) {
+            Some(told) => end_of(&told, now).map(|end| Op::Put(key, end, None)),
+            None => difference(&key, entry, known),
+        });
         add_told(&mut commit, alerter, monitor, (here, there), since);
     }
     commit.ops.extend(here.past_ops(there));
+    commit.ops.extend(there.unseen(here, monitor, since, now));
     (!commit.ops.is_empty()).then_some(commit)
 }
 
@@ -173,18 +194,14 @@ pub(super) fn lost(
             && !there.outbox.contains_key(alerter)
         {
             let key = keys::outbox_entry(alerter, monitor);
-            let end = OutboxEntry {
-                closed: Some(Closed::Moved),
-                ..OutboxEntry::bare(told.episode, told.seq.saturating_add(1), Status::Ok, now)
-            };
-            if let Ok(end) = encode(&end) {
+            if let Some(end) = end_of(&told, now) {
                 commit.guards.push(Guard::Absent(key.clone()));
                 commit.ops.push(Op::Put(key, end, None));
             }
         }
     }
     commit.ops.extend(here.past_ops(there));
-    commit.ops.extend(here.given_up(monitor, there, now));
+    commit.ops.extend(here.given_up(monitor, there, since, now));
     let opened = commit.ops.iter().filter(|op| keys::pasts().covers(op.key()));
     let absent: Vec<_> = opened.map(|op| Guard::Absent(op.key().clone())).collect();
     commit.guards.extend(absent);
@@ -223,7 +240,7 @@ fn add_told(
     let record = |entry: Option<&Entry>| decode::<Told>(entry?).ok().map(|at| at.value);
     let told = record(mine);
     let op = match (mine, known) {
-        (Some(mine), _) if Since::changed_here(mine) => {
+        (Some(mine), _) if since.changed_here(mine) => {
             let told = told.as_ref()?;
             // Whoever works the alerter may have gone on meanwhile.
             let learned = match known.filter(|known| !since.known(known)) {
@@ -263,8 +280,8 @@ impl Held {
     }
 
     /// An episode that was opened here, and that whoever judges the monitor now knows nothing of.
-    fn given_up(&self, monitor: &MonitorName, there: &Self, now: WallMs) -> Option<Op> {
-        let mine = self.checkpoint.as_ref().filter(|mine| Since::changed_here(mine))?;
+    fn given_up(&self, monitor: &MonitorName, there: &Self, since: Since, now: WallMs) -> Option<Op> {
+        let mine = self.checkpoint.as_ref().filter(|mine| since.changed_here(mine))?;
         let episode = |entry: &Entry| decode::<Checkpoint>(entry).ok().map(|at| at.value);
         let mine = episode(mine)?;
         if there
@@ -275,22 +292,64 @@ impl Held {
         {
             return None;
         }
-        let past = Past {
-            v: FORMAT,
-            monitor: monitor.clone(),
-            kind: mine.kind,
-            episode: mine.episode,
-            worst: mine.status,
-            since: mine.since,
-            until: now,
-            closed: Closed::Moved,
-            count: mine.failures,
-            message: mine.message,
-            trail: mine.trail,
-            alerters: mine.alerters,
-        };
-        Some(Op::Put(keys::past(monitor, mine.episode), encode(&past).ok()?, None))
+        // An attempt to return that did not get to its end may have said so.
+        let past = keys::past(monitor, mine.episode);
+        if there.past.iter().any(|known| known.key == past) {
+            return None;
+        }
+        moved(monitor, mine, now)
     }
+
+    /// An episode in the store that we opened and do not know of.
+    fn unseen(&self, here: &Self, monitor: &MonitorName, since: Since, now: WallMs) -> Option<Op> {
+        let theirs = self.checkpoint.as_ref().filter(|theirs| !since.known(theirs))?;
+        let episode = |entry: &Entry| decode::<Checkpoint>(entry).ok().map(|at| at.value);
+        let theirs = episode(theirs)?;
+        if here
+            .checkpoint
+            .as_ref()
+            .and_then(episode)
+            .is_some_and(|mine| mine.episode == theirs.episode)
+        {
+            return None;
+        }
+        moved(monitor, theirs, now)
+    }
+
+    /// What an alerter was told by a process of ours that is dead, and that nobody here knows of.
+    fn told_unseen(&self, here: &Self, alerter: &AlerterName, since: Since) -> Option<Told> {
+        let told = self.told.get(alerter).filter(|told| !since.known(told))?;
+        let told = decode::<Told>(told).ok()?.value;
+        (told.status.is_bad() && !here.told.contains_key(alerter)).then_some(told)
+    }
+}
+
+/// The end of an episode that nobody goes on with.
+fn moved(monitor: &MonitorName, of: Checkpoint, now: WallMs) -> Option<Op> {
+    let past = Past {
+        v: FORMAT,
+        monitor: monitor.clone(),
+        kind: of.kind,
+        episode: of.episode,
+        worst: of.status,
+        since: of.since,
+        until: now,
+        closed: Closed::Moved,
+        count: of.failures,
+        message: of.message,
+        trail: of.trail,
+        alerters: of.alerters,
+    };
+    Some(Op::Put(keys::past(monitor, of.episode), encode(&past).ok()?, None))
+}
+
+/// Asks for the end of what was told.
+fn end_of(told: &Told, now: WallMs) -> Option<Bytes> {
+    let end = OutboxEntry {
+        closed: Some(Closed::Moved),
+        ..OutboxEntry::bare(told.episode, told.seq.saturating_add(1), Status::Ok, now)
+    };
+    encode(&end).ok()
 }
 
 fn rev(entry: Option<&Entry>) -> Revision {

@@ -4,10 +4,14 @@ use bytes::Bytes;
 
 use super::*;
 use crate::model::EpisodeId;
+use crate::store::LOCAL;
 use crate::store::records::{SLOTS, SlotRun, ToldState};
 
 /// The copy is of the store's revision 100.
-const AT: Since = Since { at: Revision(100) };
+const AT: Since = Since {
+    at: Revision(100),
+    own: LOCAL,
+};
 const NOW: WallMs = WallMs(5_000);
 
 fn web() -> MonitorName {
@@ -83,7 +87,7 @@ fn picture(entries: Vec<Entry>) -> Picture {
 }
 
 fn kept_of(here: Vec<Entry>, there: Vec<Entry>) -> Option<Commit> {
-    kept(&web(), &picture(here), &picture(there), AT)
+    kept(&web(), &picture(here), &picture(there), AT, NOW)
 }
 
 fn lost_of(here: Vec<Entry>, there: Vec<Entry>) -> Option<Commit> {
@@ -100,7 +104,7 @@ fn what_did_not_change_is_not_written() {
     };
     assert_eq!(kept_of(both(), both()), None);
     assert_eq!(lost_of(both(), both()), None);
-    assert!(!picture(both()).is_changed(&web()));
+    assert!(!picture(both()).is_changed(&web(), AT));
 }
 
 #[test]
@@ -141,7 +145,6 @@ fn an_episode_that_ended_here_is_removed_there_and_past_once() {
 #[test]
 fn what_another_member_told_meanwhile_is_not_taken_for_our_own() {
     // Written by whoever works the alerter after our copy was made.
-    assert_eq!(kept_of(Vec::new(), vec![entry(told_key(), 120, told_of(1, 3))]), None);
     let mine = || vec![here(told_key(), told_of(1, 2))];
     assert_eq!(
         kept_of(mine(), vec![entry(told_key(), 120, told_of(1, 3))]),
@@ -161,6 +164,26 @@ fn what_another_member_told_meanwhile_is_not_taken_for_our_own() {
         kept_of(mine(), vec![entry(told_key(), 90, told_of(9, 1))]).is_some(),
         "we knew theirs"
     );
+}
+
+#[test]
+fn what_a_process_of_ours_recorded_and_its_copy_does_not_have_is_over_and_told_so() {
+    let there = || {
+        vec![
+            entry(keys::checkpoint(&web()), 120, open(1)),
+            entry(told_key(), 121, told_of(1, 1)),
+        ]
+    };
+    let keys_of = |commit: Commit| commit.ops.iter().map(|op| op.key().clone()).collect::<Vec<_>>();
+    let past = keys::past(&web(), EpisodeId(1));
+    let all = [keys::checkpoint(&web()), outbox_key(), past.clone()];
+    assert_eq!(keys_of(kept_of(Vec::new(), there()).unwrap()), all);
+    // It has opened another one since: whoever is told of that is told the end of the other first.
+    let mine = vec![here(keys::checkpoint(&web()), open(9)), here(outbox_key(), "entry")];
+    assert_eq!(keys_of(kept_of(mine, there()).unwrap()), all);
+    // The same one.
+    let mine = vec![here(keys::checkpoint(&web()), open(1)), here(outbox_key(), "entry")];
+    assert!(!keys_of(kept_of(mine, there()).unwrap()).contains(&past));
 }
 
 #[test]

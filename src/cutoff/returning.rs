@@ -83,8 +83,13 @@ impl Returning {
         self.courier.settle().await;
         // Definitions say in which slot a monitor is.
         self.catalog.loaded().await;
+        let copy = self.standin.stands();
         let carrying = Carrying {
-            at: self.standin.stands().at,
+            standin: &self.standin,
+            since: Since {
+                at: copy.at,
+                own: copy.own,
+            },
             tables_here: tables(&here).await?,
             tables_there: tables(&there).await?,
             here,
@@ -171,8 +176,8 @@ impl Returning {
 
 /// What is written.
 struct Carrying<'a> {
-    /// The newest revision of the store that the copy is of.
-    at: Revision,
+    standin: &'a Standin,
+    since: Since,
     here: Store,
     there: Store,
     tables_here: BTreeMap<Group, Table>,
@@ -194,24 +199,31 @@ impl Carrying<'_> {
         each(&self.here, &keys::pasts(), |entry| here.add(entry)).await?;
         // Closed episodes are looked up one by one: there may be twenty thousand in the store, and some of ours may have come to be there late.
         for key in here.pasts() {
-            if let Some(entry) = self.there.get(key).await? {
+            if let Some(entry) = self.there.get(&key).await? {
                 there.add(entry);
             }
         }
         let mut carried = Carried::default();
-        let (since, notify) = (Since { at: self.at }, Group::notify());
-        let (mut kept, mut told, mut lost) = (BTreeMap::<Group, Vec<Change>>::new(), Vec::new(), Vec::new());
+        let (since, notify) = (self.since, Group::notify());
+        let mut kept: BTreeMap<Group, Vec<Change>> = BTreeMap::new();
+        let (mut orphans, mut told, mut lost) = (Vec::new(), Vec::new(), Vec::new());
         for monitor in carry::monitors(&here, &there) {
-            let group = self.group(monitor, &here);
-            if let Some(group) = group.as_ref().filter(|group| self.kept(group, monitor.as_str())) {
-                let change = carry::kept(monitor, &here, &there, since).map(|commit| Change {
+            let kept_change = || {
+                carry::kept(monitor, &here, &there, since, WallMs::now()).map(|commit| Change {
                     monitor: monitor.clone(),
                     commit,
-                });
-                kept.entry(group.clone()).or_default().extend(change);
-            } else if group.is_none_or(|group| self.has_moved(&group, monitor.as_str())) {
+                })
+            };
+            let Some(group) = self.group(monitor, &here, &there) else {
+                // Nothing tells any more where it belonged: nobody else can know of it.
+                orphans.extend(kept_change().filter(|_| here.is_changed(monitor, since)));
+                continue;
+            };
+            if self.kept(&group, monitor.as_str()) {
+                kept.entry(group).or_default().extend(kept_change());
+            } else if self.has_moved(&group, monitor.as_str()) {
                 let commit = carry::lost(monitor, &here, &there, since, WallMs::now());
-                carried.lost += usize::from(here.is_changed(monitor));
+                carried.lost += usize::from(here.is_changed(monitor, since));
                 lost.extend(commit);
             } else {
                 // Whoever judges it says what becomes of it; we only say what we told.
@@ -231,7 +243,9 @@ impl Carrying<'_> {
         if !told.is_empty() {
             self.write(self.right(&notify)?, told).await?;
         }
-        self.write(vec![self.session.guard()], lost).await?;
+        let session = || vec![self.session.guard()];
+        self.write(session(), lost).await?;
+        self.write(session(), self.with_definitions(orphans).await?).await?;
         self.events().await?;
         Ok(carried)
     }
@@ -250,10 +264,10 @@ impl Carrying<'_> {
         run(&self.tables_here) != run(&self.tables_there)
     }
 
-    /// The group of a monitor: as its definition says that it was judged by; of one whose definition cannot be read, as its episode does.
-    fn group(&self, monitor: &MonitorName, here: &Picture) -> Option<Group> {
+    /// The group of a monitor: as its definition says that it was judged by; of one whose definition is gone or cannot be read, as its episode does.
+    fn group(&self, monitor: &MonitorName, here: &Picture, there: &Picture) -> Option<Group> {
         let known = self.catalog.monitor(monitor.as_str()).and_then(|entry| entry.group());
-        known.or_else(|| here.group(monitor))
+        known.or_else(|| here.group(monitor)).or_else(|| there.group(monitor))
     }
 
     /// Adds what every change of a monitor proves: that its definition is the one that is there now. It may be another one than we know: then how the monitor stood
@@ -298,7 +312,7 @@ impl Carrying<'_> {
 
     /// All or an error: what was written is equal on both sides, and not written again by the next attempt.
     async fn write(&self, right: Vec<Guard>, commits: Vec<Commit>) -> Result<(), NotBack> {
-        for outcome in self.there.commit_all(&right, commits).await {
+        for outcome in self.standin.record(&right, commits).await {
             match outcome {
                 Outcome::Done(_) => {}
                 // No store would take it; what comes after it must not wait for that.

@@ -103,6 +103,8 @@ struct Known {
     course: Course,
     /// The session in the store, while the member stands on the copy.
     before: Option<Arc<Session>>,
+    /// The session that it came back with, until it is said to be that of the member.
+    new: Option<Arc<Session>>,
     read: bool,
     puts: Puts,
     strange: Option<String>,
@@ -112,8 +114,10 @@ struct Known {
     trying: Tasks<Found>,
     /// An attempt to return is under way.
     returning: bool,
-    /// Not before: the next attempt to reach the store, or to return.
+    /// Not before: the next attempt to reach the store.
     probe_at: Instant,
+    /// Nor to return to it: a store that answers and lets nobody in is not asked all the time.
+    return_at: Instant,
     telling: Telling,
     said: String,
 }
@@ -144,6 +148,7 @@ impl CutOff {
         let mut known = Known {
             course: Course::new(begins, now),
             before: None,
+            new: None,
             read: false,
             puts: Puts::Unanswered,
             strange: None,
@@ -152,6 +157,7 @@ impl CutOff {
             trying: Tasks::child_of(stop),
             returning: false,
             probe_at: now,
+            return_at: now,
             telling: Telling::No,
             said: String::new(),
         };
@@ -181,6 +187,10 @@ impl CutOff {
 
     /// One look, and all that follows from it.
     async fn look(&mut self, known: &mut Known) {
+        let is_new = |session: &Arc<Session>| known.new.as_ref().is_some_and(|new| Arc::ptr_eq(new, session));
+        if self.rights.borrow().session.as_ref().is_some_and(is_new) {
+            known.new = None;
+        }
         let mut seen = self.seen(known);
         while let Some(state) = known.course.step(&seen) {
             self.entered(known, state);
@@ -212,7 +222,7 @@ impl CutOff {
     fn seen(&self, known: &Known) -> Seen {
         let now = Instant::now();
         let session = match self.standin.face() {
-            Face::Through => self.rights.borrow().session.clone(),
+            Face::Through => known.new.clone().or_else(|| self.rights.borrow().session.clone()),
             Face::Copy => known.before.clone(),
         };
         let trouble = match self.standin.face() {
@@ -239,7 +249,6 @@ impl CutOff {
         known.read = false;
         known.puts = Puts::Unanswered;
         known.returned = Return::UnderWay;
-        known.probe_at = Instant::now();
         let why = self.standing.because();
         match state {
             State::Joined | State::Doubtful => tracing::info!(state = state.as_str(), why, "{}", state.means()),
@@ -253,7 +262,8 @@ impl CutOff {
 
     /// To the copy, with a session there.
     async fn stand_in(&mut self, known: &mut Known) {
-        let before = self.rights.borrow().session.clone();
+        // Of a moment ago, and not yet known to all: what these have is then that of the copy.
+        let before = known.new.take().or_else(|| self.rights.borrow().session.clone());
         // What the copy holds is of this moment; a session there, before anybody acts on it.
         let stood = match self.standin.stand_in().await {
             Ok(()) => alone(&self.standin.copy(), &self.record)
@@ -342,7 +352,7 @@ impl CutOff {
     fn try_things(&self, known: &mut Known, seen: &Seen) {
         let state = known.course.state();
         if state == State::Returning {
-            if !known.returning && seen.now >= known.probe_at {
+            if !known.returning && seen.now >= known.return_at {
                 known.returning = true;
                 let returning = Returning {
                     standin: self.standin.clone(),
@@ -423,7 +433,7 @@ impl CutOff {
     }
 
     fn not_back(&self, known: &mut Known, why: String) {
-        known.probe_at = Instant::now() + RETURN_AGAIN;
+        known.return_at = Instant::now() + RETURN_AGAIN;
         if why != known.said {
             tracing::warn!(why, "not back in the store yet");
             known.said = why;
@@ -446,6 +456,7 @@ impl CutOff {
         );
         self.events.record(EventKind::Member, WallMs::now(), None, text);
         self.standin.step_back().await;
+        known.new = Some(back.session.clone());
         self.footing.send_replace(Footing::Shared(back.session));
         known.before = None;
         known.said.clear();

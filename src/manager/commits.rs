@@ -113,7 +113,11 @@ pub(super) fn commit(pending: &Pending, recorded: &Recorded) -> Result<Option<Pl
     }
     let from = pending.transitions.last().map_or(health.status, |t| t.from);
     for alerter in &routed.release {
-        let entry = about.end(episode, health.status, health.since, health.failures, Closed::Edited);
+        // To it this is one more change: under the number of the last one it would pass for a repetition of that.
+        let entry = OutboxEntry {
+            seq: episode.seq + 1,
+            ..about.end(episode, health.status, health.since, health.failures, Closed::Edited)
+        };
         put_once(&mut commit, keys::outbox_entry(alerter, name), fit(&entry)?);
     }
     for alerter in &routed.tell {

@@ -131,6 +131,28 @@ fn a_new_episode_takes_the_place_of_the_end_of_the_one_before_and_brings_it_alon
 }
 
 #[test]
+fn the_end_for_a_removed_alerter_has_a_number_of_its_own() {
+    let (named, mut health) = (entry(&["a", "b"]), Health::default());
+    let opening = commit(&pending(&named, &mut health, 5_000, "x"), &Recorded::default()).unwrap();
+    let seq_of = |planned: &Option<Planned>, alerter: &str| {
+        let ops = &planned.as_ref().unwrap().0.ops;
+        let its = ops.iter().find_map(|op| match op {
+            Op::Put(key, value, _) if key.to_string() == format!("outbox/{alerter}/web") => Some(value),
+            _ => None,
+        });
+        let value: serde_json::Value = serde_json::from_slice(its.unwrap()).unwrap();
+        (
+            value["status"].as_str().unwrap().to_owned(),
+            value["seq"].as_u64().unwrap(),
+        )
+    };
+    assert_eq!(seq_of(&opening, "b"), ("critical".to_owned(), 1));
+    let edited = commit(&pending(&entry(&["a"]), &mut health, 9_000, ""), &recorded(opening, 9)).unwrap();
+    assert_eq!(written(edited.as_ref()), "checkpoint/web=critical outbox/b/web=ok");
+    assert_eq!(seq_of(&edited, "b"), ("ok".to_owned(), 2));
+}
+
+#[test]
 fn more_changes_than_may_wait_are_folded_and_ends_are_kept_longest() {
     let (entry, mut health) = (entry(&["a"]), Health::default());
     let many = pending(&entry, &mut health, 5_000, &".x".repeat(WAITING));

@@ -78,10 +78,13 @@ impl Placement {
                         self.go_on(entry, judged, arriving).await;
                     }
                 }
-                (Some(_), None) => {
+                (Some(judged), None) => {
                     self.judged.remove(&entry.name);
-                    self.waiting.remove(&entry.name);
-                    self.remove(entry, None, None).await;
+                    // Moved away by the edit that made it readable: its episode is over, and still ours to close.
+                    let waited = self.waiting.remove(&entry.name);
+                    let left = waited.filter(|_| self.holds(&judged, &entry));
+                    let why = left.is_some().then_some(Closed::Edited);
+                    self.remove(entry, why, left.map(|taken| (judged, taken))).await;
                 }
                 // Undisturbed.
                 (Some(judged), Some(right)) if judged == right && !edited => {}

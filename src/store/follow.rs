@@ -179,7 +179,7 @@ async fn open(store: Store, prefix: Key) -> (Revision, Vec<Entry>, Watching) {
     loop {
         match try_open(&store, &prefix).await {
             Ok(opened) => {
-                if waiting.is_some_and(Waiting::is_last) {
+                if waiting.is_some_and(Waiting::ends) {
                     info!("the store answers again, and everything follows it");
                 }
                 return opened;

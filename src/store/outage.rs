@@ -56,7 +56,7 @@ impl Waiting {
 
     /// There is an answer. Whether nobody waits any more, which is to be said.
     #[must_use]
-    pub(super) fn is_last(mut self) -> bool {
+    pub(super) fn ends(mut self) -> bool {
         self.0.take().is_some_and(|outage| outage.leave())
     }
 }
@@ -83,10 +83,10 @@ mod tests {
             assert!(a.is_news(&away("reset")));
             assert!(!b.is_news(&away("refused")) && !a.is_news(&away("refused")));
             assert!(c.is_news(&denied) && !b.is_news(&denied));
-            assert!(!a.is_last());
+            assert!(!a.ends());
             // It stops following.
             drop(b);
-            assert!(c.is_last());
+            assert!(c.ends());
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::check;
 use super::member::Member;
-use super::schedules::{Course, Schedule, TARGETS, schedules};
+use super::schedules::{Course, Schedule, TARGETS, schedules, with_copies};
 use super::stage::{Answer as FarAnswer, Target, stage};
 use super::world::{World, alerter, answers, monitor, target};
 use crate::alerters::Retry;
@@ -61,8 +61,7 @@ impl Schedule for Chaos {
             world: World::new(),
             begun_before: 0,
         };
-        // As a member of a store that may be away; and as one that is alone with its own.
-        chaos.world.disk = chaos.course.rng.bool().then(|| Memory::new().0);
+        chaos.world.disk = with_copies().then(|| Memory::new().0);
         let copied = chaos.world.disk.is_some();
         chaos
             .course

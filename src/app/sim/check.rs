@@ -6,7 +6,7 @@ use super::crew::Crew;
 use super::stage::{Attempt, FarEnd, Stage, Target, stage};
 use super::world::World;
 use crate::catalog::MonitorEntry;
-use crate::model::{EpisodeId, Group, Status};
+use crate::model::{Closed, EpisodeId, Group, Status};
 use crate::store::records::SoftRecord;
 use crate::store::{decode, keys};
 
@@ -194,9 +194,10 @@ pub(super) async fn nothing_is_recorded(world: &World) -> Result<(), String> {
 /// Of all that was told and recorded until now, when nothing is open any more.
 pub(super) async fn the_history_is_sound(world: &World) -> Result<(), String> {
     let pasts = world.pasts().await;
-    let mut episodes = BTreeSet::new();
+    let mut episodes = BTreeMap::new();
     for past in &pasts {
-        if !episodes.insert((past.monitor.to_string(), past.episode)) {
+        let of = (past.monitor.to_string(), past.episode);
+        if episodes.insert(of, past.closed).is_some() {
             return Err(format!(
                 "episode {} of {} is in the past twice",
                 past.episode, past.monitor
@@ -211,7 +212,12 @@ pub(super) async fn the_history_is_sound(world: &World) -> Result<(), String> {
     })
 }
 
-fn heard_well(stage: &Stage, name: &str, far: &FarEnd, episodes: &BTreeSet<(String, EpisodeId)>) -> Result<(), String> {
+fn heard_well(
+    stage: &Stage,
+    name: &str,
+    far: &FarEnd,
+    episodes: &BTreeMap<(String, EpisodeId), Closed>,
+) -> Result<(), String> {
     let mut last: BTreeMap<&str, (EpisodeId, u32, Status)> = BTreeMap::new();
     // Which attempt told the end of an episode.
     let mut ended: BTreeMap<(&str, EpisodeId), usize> = BTreeMap::new();
@@ -222,7 +228,7 @@ fn heard_well(stage: &Stage, name: &str, far: &FarEnd, episodes: &BTreeSet<(Stri
             "{name} heard that {monitor} is {} ({episode} #{})",
             note.status, note.seq
         );
-        if note.status.is_bad() && !episodes.contains(&(monitor.to_owned(), episode)) {
+        if note.status.is_bad() && !episodes.contains_key(&(monitor.to_owned(), episode)) {
             return Err(format!("{here}: that episode is not in the past"));
         }
         let ended_by = (!note.status.is_bad()).then(|| ended.insert((monitor, episode), heard.attempt));
@@ -243,6 +249,8 @@ fn heard_well(stage: &Stage, name: &str, far: &FarEnd, episodes: &BTreeSet<(Stri
                 if note.status.is_bad()
                     && status.is_bad()
                     && other != episode
+                    // Nobody who was there knew of it.
+                    && episodes.get(&(monitor.to_owned(), other)) != Some(&Closed::Moved)
                     && !stage.ends_given_up.contains(&(name.to_owned(), monitor.to_owned())) =>
             {
                 return Err(format!("{here}: the end of {other} was not told"));

@@ -209,7 +209,7 @@ impl Member {
             rights: rights_now.clone(),
             events: events.clone(),
             abstain,
-            alone: true,
+            alone: place.standin.is_none(),
             planner: plan::plan,
         };
         let stop = belonging.stop().clone();

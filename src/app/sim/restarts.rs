@@ -289,3 +289,22 @@ async fn what_was_given_up_when_it_may_have_arrived_is_marked_if_it_is_told_afte
     until!(heard("ops") == ["web critical", "web critical"]);
     assert!(stage(|stage| stage.fars["ops"].heard[1].note.possibly_repeated));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_episode_that_waited_for_its_definition_is_closed_if_that_moves_the_monitor_away() {
+    let mut world = failing().await;
+    world.kill();
+    let put = Op::Put(keys::monitor(&monitor("web")), Bytes::from("{"), None);
+    assert!(world.write(vec![put]).await);
+    world.start().await;
+    sleep(S * 20).await;
+    assert_eq!(heard("ops").len(), 1);
+    world.put_monitor("web", probe(json!({"member-tag": "nowhere"}))).await;
+    until!(heard("ops") == ["web critical", "web ok"] && world.is_level().await);
+    let pasts = world.pasts().await;
+    assert_eq!(
+        pasts.iter().map(|past| past.closed).collect::<Vec<_>>(),
+        [Closed::Edited]
+    );
+    assert_eq!(world.status("web"), Some(Status::Pending));
+}

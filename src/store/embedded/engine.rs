@@ -15,8 +15,8 @@ use tracing::{error, info, warn};
 
 use super::disk::{self, Disk, Raw, Trouble};
 use super::rows::{self, Writing, explain};
-use crate::store::backend::{Batch, Change, Commit, Guard, Key, LeaseId, Outcome, Page, Revision, StoreError};
-use crate::store::commit;
+use super::work::{Answer, Work, make};
+use crate::store::backend::{Batch, Key, LeaseId, Page, Revision, StoreError};
 use crate::store::history::History;
 use crate::store::leases::Leases;
 use crate::tasks::Tasks;
@@ -33,37 +33,6 @@ const LIST_PAUSE: Duration = Duration::from_secs(30);
 const QUIET: Duration = Duration::from_secs(2);
 /// Wait before a lease is tried to be ended again on a disk that takes nothing.
 const END_AGAIN: Duration = Duration::from_secs(1);
-
-/// What a caller wants of the writer.
-#[derive(Debug, Clone)]
-pub(super) enum Work {
-    Commit(Vec<Guard>, Vec<Commit>),
-    Grant(Duration),
-    /// Ends a lease now.
-    Revoke(LeaseId),
-    /// Ends leases whose time is over.
-    Expire(Vec<LeaseId>),
-    /// Makes changes of another store as they are there, and leaves this one at that revision.
-    Replicate(Revision, Vec<Change>),
-    /// Gives out no revision and no lease up to this one.
-    Raise(Revision),
-    /// Nothing; leaves the file so that it opens at once.
-    Settle,
-}
-
-/// What the writer says.
-#[derive(Debug, Clone)]
-pub(super) enum Answer {
-    Outcomes(Vec<Outcome>),
-    Granted(LeaseId),
-    /// Whether there was such a lease.
-    Ended(bool),
-    Nothing,
-    /// Not made.
-    Failed(StoreError),
-    /// Perhaps made.
-    Unknown(StoreError),
-}
 
 struct Job {
     work: Work,
@@ -319,7 +288,7 @@ impl Engine {
             newest = before;
             let answers = works
                 .iter()
-                .map(|work| one(&mut writing, &mut newest, &mut batches, work))
+                .map(|work| make(&mut writing, &mut newest, &mut batches, work))
                 .collect::<Result<Vec<_>, _>>()
                 .map_err(|error| self.cause(error))?;
             if newest != before {
@@ -342,10 +311,7 @@ impl Engine {
     /// Lets the watches know. What is replicated is not said change by change: nobody watches a copy while it is one. Lists do not go on either:
     /// its revision may be one that they have seen, and mean something else.
     fn tell(&self, works: &[&Work], newest: Revision, batches: Vec<Batch>) {
-        if works
-            .iter()
-            .any(|work| matches!(work, Work::Replicate(..) | Work::Raise(_)))
-        {
+        if works.iter().any(|work| work.is_silent()) {
             self.lists.lock().clear();
             self.history.restart(newest);
         } else {
@@ -577,42 +543,4 @@ fn prepare(db: &Database) -> Result<(Revision, Vec<(LeaseId, u64)>), StoreError>
     }
     let tx = db.begin_read().map_err(explain)?;
     Ok((rows::revision(&tx)?, rows::leases(&tx)?))
-}
-
-fn one(
-    writing: &mut Writing<'_>,
-    newest: &mut Revision,
-    batches: &mut Vec<Batch>,
-    work: &Work,
-) -> Result<Answer, StoreError> {
-    Ok(match work {
-        Work::Commit(shared, commits) => {
-            Answer::Outcomes(commit::apply(writing, newest, batches, shared, commits.clone())?)
-        }
-        Work::Grant(ttl) => match commit::Rows::room(writing) {
-            Ok(()) => Answer::Granted(writing.grant(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX))?),
-            Err(error) => Answer::Failed(error),
-        },
-        Work::Revoke(lease) => Answer::Ended(writing.end(*lease, newest, batches)?),
-        Work::Expire(leases) => {
-            for lease in leases {
-                writing.end(*lease, newest, batches)?;
-            }
-            Answer::Ended(true)
-        }
-        Work::Replicate(at, changes) => match commit::Rows::room(writing) {
-            Err(error) if changes.iter().any(|change| matches!(change, Change::Put(_))) => Answer::Failed(error),
-            _ => {
-                writing.replicate(changes)?;
-                *newest = *at;
-                Answer::Nothing
-            }
-        },
-        Work::Raise(to) => {
-            writing.raise_leases(*to)?;
-            *newest = (*newest).max(*to);
-            Answer::Nothing
-        }
-        Work::Settle => Answer::Nothing,
-    })
 }

@@ -13,6 +13,7 @@ mod open;
 mod rows;
 #[cfg(test)]
 mod tests;
+mod work;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,8 +24,9 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use self::engine::{Answer, Engine, Work};
+use self::engine::Engine;
 pub use self::open::{Claim, OpenError, claim, embedded_exists};
+use self::work::{Answer, Work};
 use super::backend::{
     Backend, Change, Changes, Commit, Guard, Key, Lease, LeaseId, Outcome, Page, Revision, StoreError,
 };

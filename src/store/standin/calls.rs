@@ -52,6 +52,20 @@ impl Standin {
         outcomes
     }
 
+    /// Commits to the shared store, whatever is shown: what was done on the copy, brought there. Should the copy be needed again before it was compared with that store, it
+    /// has this.
+    pub async fn record(&self, shared: &[Guard], commits: Vec<Commit>) -> Vec<Outcome> {
+        let ops: Vec<Vec<Op>> = commits.iter().map(|commit| commit.ops.clone()).collect();
+        let outcomes = self.outer.commit_all(shared, commits).await;
+        let mut known = self.known.lock();
+        for (outcome, ops) in outcomes.iter().zip(ops) {
+            if let Outcome::Done(at) = outcome {
+                known.acknowledge(*at, ops);
+            }
+        }
+        outcomes
+    }
+
     async fn alone(&self, standing: &Standing, shared: &[Guard], commits: Vec<Commit>) -> Vec<Outcome> {
         let takes: Vec<bool> = commits.iter().map(allowed).collect();
         let count = takes.iter().filter(|takes| **takes).count();

@@ -404,6 +404,20 @@ mod tests {
     }
 
     #[test]
+    fn a_commit_that_the_watch_brought_before_its_answer_is_not_kept() {
+        let mut known = Known::default();
+        let at = Revision(5);
+        known.watched(Batch {
+            at,
+            changes: vec![change(&op(0, false), at)],
+        });
+        known.acknowledge(at, [op(0, false)]);
+        assert_eq!(known.ahead_bytes, 0);
+        known.acknowledge(Revision(6), [op(0, false)]);
+        assert_ne!(known.ahead_bytes, 0);
+    }
+
+    #[test]
     fn of_a_store_that_went_back_nothing_is_known() {
         let mut known = Known::from(Revision(100));
         known.acknowledge(Revision(105), [op(0, false)]);

@@ -49,6 +49,8 @@ pub struct CopyFacts {
     pub at: Revision,
     /// The id of that store.
     pub store: Option<String>,
+    /// What was changed here since it stands in has revisions beyond this one; what is left of an earlier time has not.
+    pub own: Revision,
     /// Operations of this member that were dropped from what is known beyond the copy, because the watch was too far behind.
     pub forgotten: u64,
 }
@@ -157,6 +159,7 @@ impl Standin {
             dirty: mark.dirty,
             at: mark.at,
             store: mark.store.clone(),
+            own: mark.own.max(LOCAL),
             forgotten,
         }
     }

@@ -1,9 +1,10 @@
 //! The binary and a real etcd.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use base64::prelude::*;
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use super::world::{Target, World, binary, server, wait_for, web};
@@ -11,6 +12,7 @@ use super::world::{Target, World, binary, server, wait_for, web};
 /// One etcd, gone when dropped, or with the thread of the test.
 pub(super) struct Etcd {
     pub(super) endpoint: String,
+    data: PathBuf,
     args: Vec<String>,
     child: Child,
 }
@@ -22,7 +24,12 @@ impl Etcd {
 
     /// Nodes of one cluster.
     pub(super) fn start_all(dir: &Path, nodes: usize) -> Vec<Self> {
-        let url = |_| format!("http://127.0.0.1:{}", free_port());
+        Self::start_at("127.0.0.1", dir, nodes, &[])
+    }
+
+    /// The same on an address of this host, with more flags.
+    pub(super) fn start_at(host: &str, dir: &Path, nodes: usize, more: &[&str]) -> Vec<Self> {
+        let url = |_| format!("http://{host}:{}", free_port(host));
         let [clients, peers]: [Vec<String>; 2] = [(0..nodes).map(url).collect(), (0..nodes).map(url).collect()];
         let all: Vec<String> = peers
             .iter()
@@ -30,9 +37,10 @@ impl Etcd {
             .map(|(n, peer)| format!("n{n}={peer}"))
             .collect();
         let node = |n: usize| {
+            let data = dir.join(format!("etcd-{n}"));
             let args: Vec<String> = [
                 ("name", format!("n{n}")),
-                ("data-dir", dir.join(format!("etcd-{n}")).display().to_string()),
+                ("data-dir", data.display().to_string()),
                 ("listen-client-urls", clients[n].clone()),
                 ("advertise-client-urls", clients[n].clone()),
                 ("listen-peer-urls", peers[n].clone()),
@@ -43,9 +51,14 @@ impl Etcd {
             ]
             .into_iter()
             .map(|(name, value)| format!("--{name}={value}"))
+            .chain(more.iter().map(|&flag| flag.to_owned()))
             .collect();
-            let (endpoint, child) = (clients[n].clone(), spawn(&args));
-            Self { endpoint, args, child }
+            Self {
+                endpoint: clients[n].clone(),
+                data,
+                child: spawn(&args),
+                args,
+            }
         };
         (0..nodes).map(node).collect()
     }
@@ -61,6 +74,65 @@ impl Etcd {
     pub(super) fn put(&self, key: &str, value: &[u8]) {
         let body = json!({"key": BASE64_STANDARD.encode(key), "value": BASE64_STANDARD.encode(value)});
         wait_for("etcd to take a value", || self.ask("/v3/kv/put", &body));
+    }
+
+    pub(super) fn signal(&self, signal: Signal) {
+        let pid = nix::unistd::Pid::from_raw(self.child.id().try_into().unwrap());
+        nix::sys::signal::kill(pid, signal).unwrap();
+    }
+
+    /// The newest revision, as soon as it says one.
+    pub(super) fn revision(&self) -> u64 {
+        let status = wait_for("etcd to say its revision", || {
+            self.ask("/v3/maintenance/status", &json!({}))
+        });
+        status["header"]["revision"].as_str().unwrap().parse().unwrap()
+    }
+
+    /// Forgets what was before the newest revision.
+    pub(super) fn compact(&self) {
+        let body = json!({"revision": self.revision().to_string(), "physical": true});
+        wait_for("etcd to compact", || self.ask("/v3/kv/compaction", &body));
+    }
+
+    /// All that it has, in a file.
+    pub(super) fn save(&self, file: &Path) {
+        self.control(&["snapshot", "save", file.to_str().unwrap()]);
+    }
+
+    /// Stops it and starts it with what a file has.
+    pub(super) fn restore(&mut self, file: &Path) {
+        self.stop();
+        std::fs::remove_dir_all(&self.data).unwrap();
+        let ours = [
+            "--name=",
+            "--data-dir=",
+            "--initial-advertise-peer-urls=",
+            "--initial-cluster=",
+        ];
+        let flags = self
+            .args
+            .iter()
+            .filter(|arg| ours.iter().any(|flag| arg.starts_with(flag)));
+        let args: Vec<&str> = ["snapshot", "restore", file.to_str().unwrap()]
+            .into_iter()
+            .chain(flags.map(String::as_str))
+            .collect();
+        self.control(&args);
+        self.again();
+    }
+
+    /// `etcdctl`; what it said.
+    pub(super) fn control(&self, args: &[&str]) -> String {
+        let output = Command::new("etcdctl")
+            .env("ETCDCTL_API", "3")
+            .args(["--endpoints", &self.endpoint])
+            .args(args)
+            .output()
+            .expect("etcdctl (Debian: etcd-client) starts");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "etcdctl {args:?}: {said}");
+        String::from_utf8(output.stdout).unwrap()
     }
 
     pub(super) fn stop(&mut self) {
@@ -91,10 +163,10 @@ fn spawn(args: &[String]) -> Child {
 }
 
 /// Below those that the system gives to whoever asks for any: a node that is stopped finds its own again.
-fn free_port() -> u16 {
+fn free_port(host: &str) -> u16 {
     loop {
         let port = fastrand::u16(15_000..30_000);
-        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+        if std::net::TcpListener::bind((host, port)).is_ok() {
             return port;
         }
     }

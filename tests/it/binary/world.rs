@@ -19,7 +19,15 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// The binary under test, with nothing of our own environment that it would listen to.
 pub(super) fn binary() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_9volt"));
+    binary_via(&[])
+}
+
+/// The same, started by a command that gives it another network or another clock.
+fn binary_via(via: &[String]) -> Command {
+    let all = via.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_9volt")]);
+    let all: Vec<&str> = all.collect();
+    let mut command = Command::new(all[0]);
+    command.args(&all[1..]);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("NINEV") || name == "RUST_LOG" || name == "STATE_DIRECTORY" {
             command.env_remove(name);
@@ -52,7 +60,7 @@ pub(super) fn now() -> Instant {
 /// Lines that processes have printed.
 #[derive(Default)]
 pub(super) struct Lines {
-    seen: Mutex<Vec<String>>,
+    seen: Mutex<Vec<(Instant, String)>>,
     more: Condvar,
 }
 
@@ -61,13 +69,18 @@ impl Lines {
         let lines = self.clone();
         std::thread::spawn(move || {
             for line in BufReader::new(from).lines().map_while(Result::ok) {
-                lines.seen.lock().unwrap().push(line);
+                lines.seen.lock().unwrap().push((now(), line));
                 lines.more.notify_all();
             }
         });
     }
 
     pub(super) fn all(&self) -> Vec<String> {
+        self.timed().into_iter().map(|(_, line)| line).collect()
+    }
+
+    /// With when each came.
+    fn timed(&self) -> Vec<(Instant, String)> {
         self.seen.lock().unwrap().clone()
     }
 
@@ -76,15 +89,11 @@ impl Lines {
         let mut seen = self.seen.lock().unwrap();
         let until = now() + AMPLE;
         loop {
-            if let Some(line) = seen.iter().skip(from).find(|line| fits(line)) {
+            if let Some((_, line)) = seen.iter().skip(from).find(|(_, line)| fits(line)) {
                 return line.clone();
             }
             let left = until.saturating_duration_since(now());
-            assert!(
-                !left.is_zero(),
-                "waited {AMPLE:?} for {what}; seen:\n{}",
-                seen.join("\n")
-            );
+            assert!(!left.is_zero(), "waited {AMPLE:?} for {what}; seen:\n{seen:#?}");
             seen = self.more.wait_timeout(seen, left).unwrap().0;
         }
     }
@@ -174,6 +183,11 @@ impl Server {
     pub(super) fn signal(&self, signal: Signal) {
         let pid = nix::unistd::Pid::from_raw(self.child.id().try_into().unwrap());
         nix::sys::signal::kill(pid, signal).unwrap();
+    }
+
+    /// How it ended by itself.
+    pub(super) fn ended(mut self) -> ExitStatus {
+        wait_for("the server to end", || self.child.try_wait().unwrap())
     }
 
     pub(super) fn pid(&self) -> u32 {
@@ -338,8 +352,12 @@ impl World {
 
     /// Starts the binary and waits until it serves.
     pub(super) fn start_with(&self, more: &[&str]) -> Server {
+        self.start_at(&Place::default(), more)
+    }
+
+    pub(super) fn start_at(&self, place: &Place, more: &[&str]) -> Server {
         let from = self.log.all().len();
-        let mut child = server(&self.data(), Some(&self.configs()))
+        let mut child = server_at(place, &self.data(), Some(&self.configs()))
             .args(more)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -377,11 +395,13 @@ impl World {
     }
 
     pub(super) fn alerts(&self) -> Vec<Value> {
-        self.alerts
-            .all()
-            .iter()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
+        self.timed_alerts().into_iter().map(|(_, alert)| alert).collect()
+    }
+
+    /// With when each came: what a message says of time is by a clock that may be wrong.
+    pub(super) fn timed_alerts(&self) -> Vec<(Instant, Value)> {
+        let parsed = |(at, line): (Instant, String)| (at, serde_json::from_str(&line).unwrap());
+        self.alerts.timed().into_iter().map(parsed).collect()
     }
 
     /// Waits until as many alerts are told, and compares; what comes later is for the next look.
@@ -393,12 +413,32 @@ impl World {
     }
 }
 
+/// Where a server runs.
+#[derive(Clone)]
+pub(super) struct Place {
+    /// What it is started by: nothing, or a command that gives it another network or another clock.
+    pub(super) via: Vec<String>,
+    pub(super) host: String,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self {
+            via: Vec::new(),
+            host: "127.0.0.1".to_owned(),
+        }
+    }
+}
+
 /// `9volt server` on a port of its own choice.
 pub(super) fn server(data: &Path, configs: Option<&Path>) -> Command {
-    let mut command = binary();
-    command
-        .args(["server", "--listen", "127.0.0.1:0", "--data-dir"])
-        .arg(data);
+    server_at(&Place::default(), data, configs)
+}
+
+fn server_at(place: &Place, data: &Path, configs: Option<&Path>) -> Command {
+    let mut command = binary_via(&place.via);
+    let listen = format!("{}:0", place.host);
+    command.args(["server", "--listen", &listen, "--data-dir"]).arg(data);
     if let Some(configs) = configs {
         command.arg("--configs").arg(configs);
     }

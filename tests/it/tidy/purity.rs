@@ -17,6 +17,8 @@ const PURE: &[&str] = &[
     "director/pace",
     "director/plan",
     "store/packed",
+    "store/standin/known",
+    "store/standin/scope",
     "notifications/dedup",
     "notifications/gate",
     "notifications/lane",

@@ -18,8 +18,8 @@ enum Step {
     Sleep(u16),
     Restart,
     Full(bool),
-    StandIn,
-    StepBack,
+    CutOff,
+    Reconnect,
     /// Leases of the shared store end.
     EndLeases,
     LostAnswers,
@@ -49,8 +49,8 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0..5_000_u16).prop_map(Step::Sleep),
         1 => Just(Step::Restart),
         1 => any::<bool>().prop_map(Step::Full),
-        1 => Just(Step::StandIn),
-        2 => Just(Step::StepBack),
+        1 => Just(Step::CutOff),
+        2 => Just(Step::Reconnect),
         1 => Just(Step::EndLeases),
         1 => Just(Step::LostAnswers),
     ]
@@ -96,12 +96,12 @@ impl Run {
             Step::Sleep(millis) => sleep(Duration::from_millis(u64::from(*millis))).await,
             Step::Restart => bed.restart().await,
             Step::Full(full) => bed.disk.set_full(*full),
-            Step::StandIn => {
+            Step::CutOff => {
                 bed.faults.set_unavailable(true);
                 // A full disk: it does not.
                 let _ = bed.standin.stand_in().await;
             }
-            Step::StepBack => bed.reconnect().await,
+            Step::Reconnect => bed.reconnect().await,
             Step::EndLeases => {
                 for lease in self.leases.drain(..) {
                     bed.faults.lose_lease(lease);

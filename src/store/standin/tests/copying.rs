@@ -123,6 +123,15 @@ async fn a_store_that_went_back_is_listed_again() {
     let (other, faults) = in_memory();
     other.commit(commit(Op::Put(keys::store(), id, None))).await;
     (bed.shared, bed.line, bed.faults) = (other.clone(), other, faults);
+    bed.disk.set_full(true);
+    bed.restart().await;
+    sleep(QUIET).await;
+    assert_eq!(
+        bed.standin.stands().at,
+        Revision(0),
+        "of these revisions nothing is known"
+    );
+    bed.disk.set_full(false);
     bed.restart().await;
     // Soon it is past the revision of the copy, and only who looked before that knows.
     sleep(Duration::from_secs(1)).await;

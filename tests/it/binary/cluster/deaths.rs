@@ -79,11 +79,7 @@ fn a_director_that_sleeps_past_its_lease_changes_nothing_when_it_wakes() {
     let by = |epoch: &Value| epoch.as_str().unwrap().split('-').next().unwrap().to_owned();
     let term = by(&crew.get_but(sleeper, "/api/v1/plan")["groups"]["items"][0]["epoch"]);
     crew.signal(sleeper, Signal::SIGCONT);
-    wait_for("it to have another session", || {
-        let members = crew.get("/api/v1/member");
-        let all = members["items"].as_array().unwrap().iter();
-        (all.filter(|member| member["here"] == true).count() == 3).then_some(())
-    });
+    crew.all_here();
     let told = crew.told();
     assert_eq!(told.of_monitor(&name), ["critical", "recovered", "critical"]);
     told.nothing_twice();

@@ -11,19 +11,27 @@ pub(super) struct Told(Vec<Value>);
 impl Told {
     /// In the order in which it was told.
     pub(super) fn of<'a>(worlds: impl Iterator<Item = &'a World>) -> Self {
-        let mut all: Vec<Value> = worlds.flat_map(World::alerts).collect();
-        all.sort_by_key(|alert| {
-            let number = |key: &str| alert[key].as_u64().unwrap_or_default();
-            (alert["at"].as_str().unwrap().to_owned(), number("seq"))
-        });
-        Self(all)
+        let mut all: Vec<_> = worlds.flat_map(World::timed_alerts).collect();
+        all.sort_by_key(|(at, _)| *at);
+        Self(all.into_iter().map(|(_, alert)| alert).collect())
     }
 
     /// `critical`, or how it was closed.
     pub(super) fn of_monitor(&self, monitor: &str) -> Vec<&str> {
         let its = self.0.iter().filter(|alert| alert["monitor"] == monitor);
-        its.map(|alert| alert["closed"].as_str().or(alert["status"].as_str()).unwrap())
-            .collect()
+        its.map(what).collect()
+    }
+
+    /// The same to one alerter.
+    pub(super) fn to(&self, alerter: &str, monitor: &str) -> Vec<&str> {
+        let its = |alert: &&Value| alert["monitor"] == monitor && alert["alerter"] == alerter;
+        self.0.iter().filter(its).map(what).collect()
+    }
+
+    /// When the first of it happened, by the clock of who judged it.
+    pub(super) fn first(&self, monitor: &str) -> jiff::Timestamp {
+        let first = self.0.iter().find(|alert| alert["monitor"] == monitor);
+        first.unwrap()["at"].as_str().unwrap().parse().unwrap()
     }
 
     pub(super) fn monitors(&self) -> Vec<&str> {
@@ -44,4 +52,8 @@ impl Told {
         keys.retain(|_, times| *times > 1);
         assert!(keys.is_empty(), "told more than once: {keys:?}");
     }
+}
+
+fn what(alert: &Value) -> &str {
+    alert["closed"].as_str().or(alert["status"].as_str()).unwrap()
 }

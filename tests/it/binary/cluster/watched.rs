@@ -2,17 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::super::world::now;
+use super::super::world::{now, wait_for};
 
 #[derive(Default)]
 struct Seen {
-    runs: BTreeMap<String, Vec<Instant>>,
+    runs: BTreeMap<String, Vec<(Instant, IpAddr)>>,
     failing: BTreeSet<String>,
 }
 
@@ -24,7 +24,11 @@ pub(super) struct Watched {
 
 impl Watched {
     pub(super) fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::start_at("127.0.0.1")
+    }
+
+    pub(super) fn start_at(host: &str) -> Self {
+        let listener = TcpListener::bind((host, 0)).unwrap();
         let (at, seen) = (listener.local_addr().unwrap(), Arc::<Mutex<Seen>>::default());
         let noted = seen.clone();
         std::thread::spawn(move || {
@@ -39,7 +43,7 @@ impl Watched {
     /// The definition of a monitor that is critical after two failed runs.
     pub(super) fn monitor(&self, name: &str, interval: Duration) -> Value {
         json!({
-            "type": "http", "host": "127.0.0.1", "port": self.at.port(), "url": format!("/{name}"), "expect": "good",
+            "type": "http", "host": self.at.ip().to_string(), "port": self.at.port(), "url": format!("/{name}"), "expect": "good",
             "interval": format!("{}ms", interval.as_millis()), "timeout": "900ms",
             "critical-threshold": 2, "critical-alerter": ["console"],
         })
@@ -62,11 +66,28 @@ impl Watched {
             .collect()
     }
 
+    /// Waits until each of these has come some times more.
+    pub(super) fn wait_runs(&self, names: &[String], times: usize) {
+        let before = self.counts();
+        wait_for(&format!("{times} more runs of each monitor"), || {
+            let after = self.counts();
+            let ran = |name: &String| after.get(name).unwrap_or(&0) - before.get(name).unwrap_or(&0);
+            names.iter().all(|name| ran(name) >= times).then_some(())
+        });
+    }
+
+    /// From where a monitor has come since then.
+    pub(super) fn came_from(&self, name: &str, since: Instant) -> Vec<IpAddr> {
+        let seen = self.seen.lock().unwrap();
+        let runs = seen.runs.get(name).into_iter().flatten();
+        runs.filter(|(at, _)| *at > since).map(|(_, from)| *from).collect()
+    }
+
     /// The longest that any was not there since then, and which: also the time until now counts.
     pub(super) fn longest_gap(&self, names: &[String], since: Instant) -> (Duration, String) {
         let (now, seen) = (now(), self.seen.lock().unwrap());
         let gap = |name: &String| {
-            let runs = seen.runs.get(name).into_iter().flatten().copied();
+            let runs = seen.runs.get(name).into_iter().flatten().map(|(at, _)| *at);
             let times: Vec<Instant> = std::iter::once(since)
                 .chain(runs.filter(|run| *run > since))
                 .chain([now])
@@ -79,6 +100,7 @@ impl Watched {
 }
 
 fn serve(mut stream: TcpStream, seen: &Mutex<Seen>) -> std::io::Result<()> {
+    let from = stream.peer_addr()?.ip();
     let mut lines = BufReader::new(stream.try_clone()?);
     let mut request = String::new();
     lines.read_line(&mut request)?;
@@ -95,7 +117,7 @@ fn serve(mut stream: TcpStream, seen: &Mutex<Seen>) -> std::io::Result<()> {
     }
     let word = {
         let mut seen = seen.lock().unwrap();
-        seen.runs.entry(name.clone()).or_default().push(now());
+        seen.runs.entry(name.clone()).or_default().push((now(), from));
         if seen.failing.contains(&name) { "bad!" } else { "good" }
     };
     write!(
