@@ -309,21 +309,19 @@ impl App {
             .map(|peering| Rounds::new(Arc::new(peering.peers.clone()), tables.clone()));
         let standing = Standing::new(rounds.clone());
         let taker = self.standin.clone().map(Taker::new);
-        if let (Some(standin), Some(peering)) = (&self.standin, &self.peering) {
-            let courier = Courier {
+        if let (Some(standin), Some(rounds), Some(peering)) = (self.standin.take(), &rounds, &self.peering) {
+            let courier = Arc::new(Courier {
                 standin: standin.clone(),
                 tables: tables.clone(),
                 catalog: self.catalog.clone(),
                 me: self.member.id.clone(),
                 ask: Arc::new(peering.peers.clone()),
-            };
-            let token = belonging.stop().clone();
+            });
+            let (token, work) = (belonging.stop().clone(), courier.clone());
             belonging.spawn(async move {
-                courier.run(token).await;
+                work.run(token).await;
                 Ended::Quietly("courier")
             });
-        }
-        if let (Some(standin), Some(rounds)) = (self.standin.take(), &rounds) {
             let (passed, passes) = watch::channel(false);
             let wants_test = watch::Sender::new(false);
             let test = self_test(&self.options, &self.catalog);
@@ -348,6 +346,7 @@ impl App {
                 isolated_after: self.options.isolated_after,
                 standing: standing.clone(),
                 events: self.events.clone(),
+                courier,
             };
             let token = belonging.stop().clone();
             belonging.spawn(async move {

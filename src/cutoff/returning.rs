@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::carry::{self, Picture, Since};
+use super::courier::Courier;
 use crate::catalog::Catalog;
 use crate::cluster::event_log;
 use crate::cluster::tenures::Holding;
@@ -30,6 +31,8 @@ pub(super) struct Returning {
     pub(super) catalog: Catalog,
     /// The session that was there before the store went away.
     pub(super) before: Option<Arc<Session>>,
+    /// Knows what other members told for this one.
+    pub(super) courier: Arc<Courier>,
 }
 
 /// What a member has that is back.
@@ -77,6 +80,7 @@ impl Returning {
         let (there, here) = (self.standin.outer(), self.standin.copy());
         self.is_the_same(&there, &here).await?;
         let (session, same) = self.session(&there).await?;
+        self.courier.settle().await;
         // Definitions say in which slot a monitor is.
         self.catalog.loaded().await;
         let copy = self.standin.stands();

@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::asking::Rounds;
+use super::courier::Courier;
 use super::newest::lose;
 use super::returning::{Back, NotBack, Returning};
 use super::rules::{Course, Puts, Records, Return, Seen, State, Telling};
@@ -69,6 +70,8 @@ pub struct CutOff {
     pub standing: Standing,
     /// For telling people.
     pub events: Events,
+    /// Knows what other members told for this one.
+    pub courier: Arc<Courier>,
 }
 
 /// A session on the copy: the right to go on with what was given before.
@@ -357,6 +360,7 @@ impl CutOff {
                     ttl: self.ttl,
                     catalog: self.catalog.clone(),
                     before: known.before.clone(),
+                    courier: self.courier.clone(),
                 };
                 known
                     .trying

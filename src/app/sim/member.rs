@@ -232,16 +232,16 @@ impl Member {
                 me: id.clone(),
                 directory,
             };
-            let courier = Courier {
+            let courier = Arc::new(Courier {
                 standin: standin.clone(),
                 tables: tables.clone(),
                 catalog: catalog.clone(),
                 me: id.clone(),
                 ask: Arc::new(line.clone()),
-            };
-            let stop = belonging.stop().clone();
+            });
+            let (stop, work) = (belonging.stop().clone(), courier.clone());
             belonging.spawn(async move {
-                courier.run(stop).await;
+                work.run(stop).await;
                 ("courier", Ok(()))
             });
             let rounds = Rounds::new(Arc::new(line), tables.clone());
@@ -273,6 +273,7 @@ impl Member {
                 isolated_after: Some(ISOLATED_AFTER),
                 standing: standing.clone(),
                 events: events.clone(),
+                courier,
             };
             let stop = belonging.stop().clone();
             belonging.spawn(async move {

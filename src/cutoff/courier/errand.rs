@@ -5,7 +5,10 @@ use std::time::Duration;
 use crate::store::At;
 use crate::store::records::OutboxEntry;
 
-/// From one question about an entry to the next, until it is told.
+/// From the first question about an entry to the next; then twice as long each time. Most is told at once, and what is not known to be told when
+/// the store comes back is told again.
+const FIRST_AGAIN: Duration = Duration::from_millis(250);
+/// From one to the next at most, until it is told.
 const AGAIN: Duration = Duration::from_secs(2);
 /// A member that says nothing for so long is not waited for.
 const SILENCE: Duration = Duration::from_secs(3);
@@ -27,6 +30,8 @@ pub(super) struct Errand {
     /// What the alerter should know.
     pub(super) entry: At<OutboxEntry>,
     asked: Option<Duration>,
+    /// How often.
+    times: u32,
     /// Since when there is no answer.
     silent: Option<Duration>,
     /// How far this member is with telling it.
@@ -50,6 +55,7 @@ impl Errand {
         Self {
             entry,
             asked: None,
+            times: 0,
             silent: None,
             here: Here::No,
         }
@@ -67,8 +73,10 @@ impl Errand {
         let Some(asked) = self.asked else {
             return Duration::ZERO;
         };
+        let wait = FIRST_AGAIN.saturating_mul(1 << self.times.saturating_sub(1).min(8));
+        let again = asked + wait.min(AGAIN);
         let patience = self.silent.map(|since| since + SILENCE).filter(|end| asked < *end);
-        patience.map_or(asked + AGAIN, |end| end.min(asked + AGAIN))
+        patience.map_or(again, |end| end.min(again))
     }
 
     /// Who is to tell it now. `alone`: no other member works the alerter. `begun`: this member is about to tell what it was asked to before; two
@@ -84,6 +92,7 @@ impl Errand {
     /// It is seen to now.
     pub(super) fn ask(&mut self, now: Duration) {
         self.asked = Some(now);
+        self.times = self.times.saturating_add(1);
     }
 
     /// This member tells it; whether all of it is told by now. Where there was nothing to tell, nobody told anything.
@@ -127,20 +136,26 @@ mod tests {
     }
 
     #[test]
-    fn whoever_works_the_alerter_is_asked_every_two_seconds_and_not_waited_for_after_three() {
+    fn whoever_works_the_alerter_is_asked_until_it_is_told_and_not_waited_for_after_three_seconds_of_silence() {
         let mut errand = Errand::new(entry(1));
         let mut seen = Vec::new();
-        for _ in 0..5 {
+        for _ in 0..8 {
             let now = errand.due();
-            seen.push((now, errand.whom(false, false, now)));
+            seen.push((now.as_millis(), errand.whom(false, false, now)));
             errand.ask(now);
             errand.silent();
         }
         let (there, both) = (Whom::There, Whom::Both);
-        assert_eq!(
-            seen,
-            [(S(0), there), (S(2), there), (S(3), both), (S(5), both), (S(7), both)]
-        );
+        let asked = [
+            (0, there),
+            (250, there),
+            (750, there),
+            (1750, there),
+            (3000, both),
+            (5000, both),
+            (7000, both),
+        ];
+        assert_eq!(seen[..7], asked);
         errand.answered();
         assert_eq!(errand.whom(false, false, S(9)), there);
     }

@@ -1,23 +1,38 @@
 //! The side that is asked to tell something.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use tokio::sync::Mutex;
+
 use super::super::learn::Learned;
-use super::taking::taking;
+use super::taking::{Order, order, taking};
+use crate::model::{AlerterName, MonitorName};
 use crate::peers::calls::{TELL_AT_MOST, TellAnswer, TellQuestion, ToTell};
 use crate::peers::{Refused, Why};
 use crate::store::records::{MAX_STATE, OutboxEntry, Told};
 use crate::store::{At, Commit, Face, Guard, Op, Outcome, Revision, Standin, Store, StoreError, encode, keys};
 
+/// Pairs of alerter and monitor that are remembered to have been brought; beyond, all are forgotten, and an end may be told twice.
+const REMEMBERED: usize = 100_000;
+
+/// The last change that was taken of each.
+pub(super) type Taken = HashMap<(AlerterName, MonitorName), Order>;
+
 /// Takes what other members bring, while this one stands in itself.
-#[derive(Debug, Clone)]
-pub struct Taker(Arc<Standin>);
+#[derive(Debug)]
+pub struct Taker {
+    standin: Arc<Standin>,
+    /// Held while questions are answered, one after the other.
+    taken: Mutex<Taken>,
+}
 
 impl Taker {
     /// Into the copy of this stand-in.
     #[must_use]
     pub fn new(standin: Arc<Standin>) -> Self {
-        Self(standin)
+        let taken = Mutex::default();
+        Self { standin, taken }
     }
 
     /// Answers.
@@ -29,39 +44,75 @@ impl Taker {
             let text = format!("{} entries at once, {TELL_AT_MOST} are allowed", question.entries.len());
             return Err(Refused::new(Why::TooLarge, text));
         }
-        if self.0.face() != Face::Copy {
-            return Ok(TellAnswer {
-                store: true,
-                told: Vec::new(),
-            });
-        }
-        match take(&self.0.copy(), &question.entries).await {
-            Ok(told) => Ok(TellAnswer { store: false, told }),
+        let mut taken = self.taken.lock().await;
+        let store = self.standin.face() == Face::Through;
+        let told = match store {
+            true => receipts(&self.standin.outer(), &question.entries, &taken).await,
+            false => take(&self.standin.copy(), &question.entries, &mut taken).await,
+        };
+        match told {
+            Ok(told) => Ok(TellAnswer { store, told }),
             Err(error) => Err(Refused::new(Why::Failed, error.to_string())),
         }
     }
 }
 
-/// Puts entries into the outbox of this copy, for the notifier; what was told of each so far.
-pub(super) async fn take(copy: &Store, items: &[ToTell]) -> Result<Vec<Option<Told>>, StoreError> {
-    let (mut receipts, mut commits) = (Vec::with_capacity(items.len()), Vec::new());
+/// What was told of entries that were taken before this member had the store again.
+async fn receipts(store: &Store, items: &[ToTell], taken: &Taken) -> Result<Vec<Option<Told>>, StoreError> {
+    let mut receipts = Vec::with_capacity(items.len());
     for item in items {
-        let told: Option<At<Told>> = read(copy, &keys::told(&item.alerter, &item.monitor)).await?;
-        let wanted: Option<At<OutboxEntry>> = read(copy, &keys::outbox_entry(&item.alerter, &item.monitor)).await?;
-        let taking = taking(item, value(&told), value(&wanted));
+        let before = taken.get(&(item.alerter.clone(), item.monitor.clone()));
+        if before != Some(&order(&item.entry)) {
+            receipts.push(None);
+            continue;
+        }
+        let (told, wanted) = stand(store, item).await?;
+        receipts.push(taking(item, value(&told), value(&wanted), before.copied()).receipt);
+    }
+    Ok(receipts)
+}
+
+async fn stand(store: &Store, item: &ToTell) -> Result<(Option<At<Told>>, Option<At<OutboxEntry>>), StoreError> {
+    let told = read(store, &keys::told(&item.alerter, &item.monitor)).await?;
+    let wanted = read(store, &keys::outbox_entry(&item.alerter, &item.monitor)).await?;
+    Ok((told, wanted))
+}
+
+/// Puts entries into the outbox of this copy, for the notifier; what was told of each so far.
+pub(super) async fn take(copy: &Store, items: &[ToTell], taken: &mut Taken) -> Result<Vec<Option<Told>>, StoreError> {
+    let (mut receipts, mut commits) = (Vec::with_capacity(items.len()), Vec::new());
+    let mut puts = Vec::new();
+    for item in items {
+        let pair = (item.alerter.clone(), item.monitor.clone());
+        let (told, wanted) = stand(copy, item).await?;
+        let taking = taking(item, value(&told), value(&wanted), taken.get(&pair).copied());
         let commit = commit(item, taking.told, taking.puts, (rev(&told), rev(&wanted)));
-        commits.extend(commit.filter(|commit| !commit.ops.is_empty()));
+        if let Some(commit) = commit.filter(|commit| !commit.ops.is_empty()) {
+            puts.push(taking.puts.then(|| (pair, order(&item.entry))));
+            commits.push(commit);
+        }
         receipts.push(taking.receipt);
     }
     if !commits.is_empty() {
         // What is refused has changed in this moment; it is brought again.
-        for outcome in copy.commit_all(&[], commits).await {
-            if let Outcome::Unknown(error) | Outcome::Failed(error) = outcome {
-                return Err(error);
+        for (outcome, put) in copy.commit_all(&[], commits).await.into_iter().zip(puts) {
+            match outcome {
+                Outcome::Done(_) => remember(taken, put),
+                Outcome::Refused(_) => {}
+                Outcome::Unknown(error) | Outcome::Failed(error) => return Err(error),
             }
         }
     }
     Ok(receipts)
+}
+
+fn remember(taken: &mut Taken, put: Option<((AlerterName, MonitorName), Order)>) {
+    let Some((pair, order)) = put else { return };
+    if taken.len() >= REMEMBERED && !taken.contains_key(&pair) {
+        tracing::warn!(pairs = taken.len(), "more is brought here than is remembered");
+        taken.clear();
+    }
+    taken.insert(pair, order);
 }
 
 /// `None` for one that would not fit, or cannot be written.
