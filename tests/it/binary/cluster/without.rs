@@ -63,6 +63,7 @@ fn one_open(crew: &Crew) -> [String; 2] {
 }
 
 #[test]
+#[ignore = "needs --local-copy, which is on trial"]
 fn while_nobody_has_etcd_everything_is_told_and_nothing_again_when_it_is_back() {
     let mut crew = here(1);
     let [open, fails] = one_open(&crew);
@@ -80,6 +81,7 @@ fn while_nobody_has_etcd_everything_is_told_and_nothing_again_when_it_is_back() 
 }
 
 #[test]
+#[ignore = "needs --local-copy, which is on trial"]
 fn a_member_that_restarts_while_nobody_has_etcd_runs_what_it_ran_and_knows_what_it_told() {
     let mut crew = here(1);
     let [open, fails] = one_open(&crew);
@@ -106,6 +108,7 @@ fn a_member_that_restarts_while_nobody_has_etcd_runs_what_it_ran_and_knows_what_
 }
 
 #[test]
+#[ignore = "needs --local-copy, which is on trial"]
 fn while_etcd_is_frozen_everything_is_told_and_nothing_moves_when_it_wakes() {
     let crew = here(3);
     let [open, fails] = one_open(&crew);
@@ -118,6 +121,7 @@ fn while_etcd_is_frozen_everything_is_told_and_nothing_moves_when_it_wakes() {
 }
 
 #[test]
+#[ignore = "needs --local-copy, which is on trial"]
 fn while_etcd_is_full_everything_is_told_and_nothing_moves() {
     let small = |dir: &Path| Etcd::start_at("127.0.0.1", dir, 1, &["--quota-backend-bytes=4000000"]);
     let crew = Crew::gather(with_self_test(Scene::of(&IDS, small)), 9, SECOND);
@@ -131,6 +135,7 @@ fn while_etcd_is_full_everything_is_told_and_nothing_moves() {
 }
 
 #[test]
+#[ignore = "needs --local-copy, which is on trial"]
 fn while_writes_of_one_member_hang_and_its_keep_alives_pass_what_it_finds_is_told() {
     let (crew, lines) = on_lines_of(with_self_test(Scene::here(1)), 9);
     let bad = IDS.into_iter().find(|id| *id != crew.director()).unwrap();
@@ -150,6 +155,7 @@ fn while_writes_of_one_member_hang_and_its_keep_alives_pass_what_it_finds_is_tol
 }
 
 #[test]
+#[ignore = "needs --local-copy, which is on trial"]
 fn an_etcd_that_lost_everything_is_touched_by_nobody_until_an_operator_writes_it_back() {
     let mut crew = here(1);
     let [open, fails] = one_open(&crew);
@@ -166,6 +172,7 @@ fn an_etcd_that_lost_everything_is_touched_by_nobody_until_an_operator_writes_it
 }
 
 #[test]
+#[ignore = "needs --local-copy, which is on trial"]
 fn an_etcd_that_lost_everything_is_taken_as_it_is_when_an_operator_says_so() {
     let mut crew = here(1);
     let [open, _] = one_open(&crew);
@@ -188,6 +195,7 @@ fn an_etcd_that_lost_everything_is_taken_as_it_is_when_an_operator_says_so() {
 }
 
 #[test]
+#[ignore = "needs --local-copy, which is on trial"]
 fn what_was_told_after_the_snapshot_that_etcd_is_restored_from_is_not_told_again() {
     let mut crew = here(1);
     let [open, fails] = one_open(&crew);
@@ -244,6 +252,7 @@ fn cut_off(flags: &[&str], also_from_members: bool, then: impl FnOnce(&Crew, &Ne
 }
 
 #[test]
+#[ignore = "needs --local-copy, which is on trial"]
 fn a_member_that_hears_that_others_have_etcd_leaves_to_them_what_they_judge() {
     in_a_network_of_its_own(|| {
         cut_off(&[], false, |crew, network, cut, [open, fails]| {
@@ -268,6 +277,7 @@ fn a_member_that_hears_that_others_have_etcd_leaves_to_them_what_they_judge() {
 }
 
 #[test]
+#[ignore = "needs --local-copy, which is on trial"]
 fn a_member_that_hears_nobody_runs_on_and_is_silent() {
     in_a_network_of_its_own(|| {
         cut_off(
@@ -297,6 +307,7 @@ fn a_member_that_hears_nobody_runs_on_and_is_silent() {
 }
 
 #[test]
+#[ignore = "needs --local-copy, which is on trial"]
 fn a_member_that_hears_nobody_for_long_tells_and_what_it_opened_is_closed_once() {
     in_a_network_of_its_own(|| {
         cut_off(
@@ -334,6 +345,7 @@ fn a_member_that_hears_nobody_for_long_tells_and_what_it_opened_is_closed_once()
 }
 
 #[test]
+#[ignore = "needs --local-copy, which is on trial"]
 fn a_site_that_is_cut_off_tells_of_its_own_monitors_after_a_while() {
     in_a_network_of_its_own(|| {
         let (near, far) = (["m1", "m2"], ["m3", "m4"]);
@@ -374,6 +386,7 @@ fn a_site_that_is_cut_off_tells_of_its_own_monitors_after_a_while() {
 
 /// The thread that runs the checks hangs, the one that keeps the lease does not.
 #[test]
+#[ignore = "needs --local-copy, which is on trial"]
 fn a_member_whose_schedule_hangs_gives_its_lease_up_and_then_ends() {
     let mut crew = Crew::start(1, 9, SECOND);
     let id = IDS.into_iter().find(|id| *id != crew.director()).unwrap();
