@@ -31,7 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("catalog", &["config", "feed", "model", "results", "schedule", "state", "store"]),
     ("peers", &["catalog", "model", "schedule", "store", "tasks"]),
     ("cluster", &["events", "model", "store"]),
-    ("cutoff", &["cluster", "model", "peers", "store"]),
+    ("cutoff", &["catalog", "cluster", "events", "model", "notifications", "peers", "store", "tasks"]),
     ("director", &["catalog", "cluster", "events", "model", "store"]),
     ("manager", &["catalog", "cluster", "config", "events", "feed", "model", "monitors", "results", "schedule", "state", "store", "tasks"]),
     ("notifications", &["alerters", "cluster", "config", "model", "silences", "store", "tasks"]),
