@@ -87,6 +87,8 @@ pub struct ServerOptions {
     pub peer_listen: Option<String>,
     /// The address that they are told, where they cannot reach that one.
     pub advertise: Option<String>,
+    /// Keep a copy of a shared store in the data directory, and go on from it while that is away.
+    pub local_copy: bool,
     /// Places (`host:port`) one of which can be reached where this member is not cut off from everything; empty: those of the alerters.
     pub self_test: Vec<String>,
     /// How long a member that cannot know who has the store tells nobody; none: for ever.
@@ -575,6 +577,8 @@ impl App {
             let token = tasks.stop().clone();
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             tasks.spawn_blocking(move || {
+                // For who looks at threads: `top -H`. Nothing depends on it.
+                let _ = nix::sys::prctl::set_name(c"lane");
                 runtime.block_on(async move { lane.run(Alarm::sharp(), commands, token, GRACE).await });
                 tracing::debug!(number, "lane ended");
                 Ended::Quietly("lane")

@@ -9,7 +9,7 @@ use super::peering::Peering;
 use super::{ServerOptions, StartError};
 use crate::cluster::{Cluster, Footing};
 use crate::cutoff;
-use crate::store::records::{ClusterSettings, MemberRecord};
+use crate::store::records::{ClusterSettings, MemberRecord, StoreRecord};
 use crate::store::{Claim, EndpointStatus, Face, SessionError, Standin, Store, StoreError, keys};
 
 /// The oldest etcd that has what is needed: major and minor version.
@@ -47,6 +47,14 @@ pub(super) async fn open(options: &ServerOptions) -> Result<Opened, StartError> 
     // This member's identity is there: two processes with one would take it from one another again and again.
     let claim = crate::store::claim(&options.data_dir)?;
     let home = crate::store::open_etcd(etcd)?;
+    if !options.local_copy {
+        return Ok(Opened {
+            store: home.clone(),
+            home,
+            standin: None,
+            claim: Some(claim),
+        });
+    }
     let (store, standin) = crate::store::open_standin(&home, &options.data_dir.join(COPY)).await?;
     Ok(Opened {
         store,
@@ -67,6 +75,10 @@ pub(super) fn described(options: &ServerOptions) -> (&'static str, String) {
 /// The settings of the cluster, from a store that this version can read; if that does not answer, from the copy of it.
 pub(super) async fn reach(opened: &Opened, options: &ServerOptions) -> Result<ClusterSettings, StartError> {
     let store = &opened.store;
+    let may_copy = opened.standin.as_ref().filter(|standin| {
+        let copy = standin.stands();
+        copy.complete && !options.require_store
+    });
     let settings = async || {
         if opened
             .standin
@@ -74,14 +86,16 @@ pub(super) async fn reach(opened: &Opened, options: &ServerOptions) -> Result<Cl
             .is_none_or(|standin| standin.face() == Face::Through)
         {
             new_enough(&store.status().await?.endpoints)?;
+            if let Some(standin) = may_copy
+                && another(standin).await?
+            {
+                tracing::error!("this is not the store that was here before; beginning with the copy of that one");
+                standin.stand_in().await?;
+            }
         }
         store.identity().await?;
         Ok(store.settings().await?.value)
     };
-    let may_copy = opened.standin.as_ref().filter(|standin| {
-        let copy = standin.stands();
-        copy.complete && !options.require_store
-    });
     let begun = Instant::now();
     let attempt = async || match settings().await {
         Err(error) if passes(&error) && begun.elapsed() >= COPY_AFTER => match may_copy {
@@ -97,6 +111,12 @@ pub(super) async fn reach(opened: &Opened, options: &ServerOptions) -> Result<Cl
     waiting(options, attempt, |error: &StoreError| Some(error.clone()))
         .await
         .map_err(Into::into)
+}
+
+/// Whether the store is not the one that the copy is of: wiped, or another one.
+async fn another(standin: &Standin) -> Result<bool, StoreError> {
+    let there = standin.outer().read::<StoreRecord>(&keys::store()).await?;
+    Ok(there.map(|there| there.value.id) != standin.stands().store)
 }
 
 /// Whether each server of the store that says its version is one that 9volt can work with.

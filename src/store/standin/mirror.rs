@@ -75,13 +75,13 @@ impl Standin {
         let page = self.outer.backend.list(&keys::store(), None).await?;
         let id = page.entries.first().and_then(store_id);
         let mark = self.mark.lock().clone();
-        if mark.store.is_some() && id.is_none() {
-            // Wiped, and not yet written back: what the copy holds may be all there is.
+        if mark.complete && mark.store != id {
+            // Wiped, or another one: what the copy holds may be all there is.
             return Err(StoreError::Unavailable(
-                "the store that was copied has no id any more".to_owned(),
+                "it is not the store that was copied before".to_owned(),
             ));
         }
-        if mark.exact && mark.store == id && page.at >= mark.at {
+        if mark.exact && page.at >= mark.at {
             match Watching::open(&self.outer, &keys::all(), mark.at).await {
                 Err(StoreError::Compacted(_)) => debug!(at = %mark.at, "the history since the copy is gone"),
                 opened => return opened,

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 
 use super::world::{Target, World, binary, server, wait_for, web};
 
+const LARGE: &str = "other/large";
+
 /// One etcd, gone when dropped, or with the thread of the test.
 pub(super) struct Etcd {
     pub(super) endpoint: String,
@@ -95,9 +97,34 @@ impl Etcd {
         wait_for("etcd to compact", || self.ask("/v3/kv/compaction", &body));
     }
 
+    /// Takes all room that there is, below a key that is nobody's.
+    pub(super) fn fill(&self) {
+        let (key, value) = (BASE64_STANDARD.encode(LARGE), BASE64_STANDARD.encode([b'x'; 200_000]));
+        wait_for("etcd to be full", || {
+            let put = self.ask("/v3/kv/put", &json!({"key": key, "value": value}));
+            put.is_none().then_some(())
+        });
+        assert!(self.control(&["alarm", "list"]).contains("NOSPACE"));
+    }
+
+    /// What an operator does about it.
+    pub(super) fn make_room(&self) {
+        self.control(&["del", LARGE]);
+        self.compact();
+        self.control(&["defrag"]);
+        self.control(&["alarm", "disarm"]);
+    }
+
     /// All that it has, in a file.
     pub(super) fn save(&self, file: &Path) {
         self.control(&["snapshot", "save", file.to_str().unwrap()]);
+    }
+
+    /// Stops it, takes all away that it has, and starts it as one that was never there.
+    pub(super) fn wipe(&mut self) {
+        self.stop();
+        std::fs::remove_dir_all(&self.data).unwrap();
+        self.again();
     }
 
     /// Stops it and starts it with what a file has.

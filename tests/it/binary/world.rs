@@ -9,7 +9,10 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use nix::sys::ptrace;
 use nix::sys::signal::Signal;
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 /// Nothing that is waited for takes this long, on a machine that does other things too.
@@ -181,13 +184,31 @@ impl Server {
     }
 
     pub(super) fn signal(&self, signal: Signal) {
-        let pid = nix::unistd::Pid::from_raw(self.child.id().try_into().unwrap());
+        let pid = Pid::from_raw(self.child.id().try_into().unwrap());
         nix::sys::signal::kill(pid, signal).unwrap();
     }
 
     /// How it ended by itself.
     pub(super) fn ended(mut self) -> ExitStatus {
         wait_for("the server to end", || self.child.try_wait().unwrap())
+    }
+
+    /// Stops the threads of this name, and no others.
+    pub(super) fn hang(self, name: &str) -> Hung {
+        let of = |entry: std::io::Result<std::fs::DirEntry>| {
+            let path = entry.unwrap().path();
+            let its = std::fs::read_to_string(path.join("comm")).unwrap();
+            let id = path.file_name().unwrap().to_str().unwrap().parse().unwrap();
+            (its.trim_end() == name).then(|| Pid::from_raw(id))
+        };
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();
+        let threads: Vec<Pid> = tasks.filter_map(of).collect();
+        assert!(!threads.is_empty(), "no thread is called {name}");
+        for thread in &threads {
+            ptrace::seize(*thread, ptrace::Options::empty()).unwrap();
+            ptrace::interrupt(*thread).unwrap();
+        }
+        Hung { server: self, threads }
     }
 
     pub(super) fn pid(&self) -> u32 {
@@ -238,6 +259,25 @@ impl Server {
                 .all(|n| n["items"].as_array().unwrap().is_empty())
                 .then_some(())
         });
+    }
+}
+
+/// A server some of whose threads are stopped, for as long as the thread of the test lives.
+pub(super) struct Hung {
+    server: Server,
+    threads: Vec<Pid>,
+}
+
+impl Hung {
+    /// How it ended by itself.
+    pub(super) fn ended(mut self) -> ExitStatus {
+        wait_for("the server to end", || {
+            // Before its stopped threads are taken leave of it has not ended.
+            for thread in &self.threads {
+                let _ = waitpid(*thread, Some(WaitPidFlag::__WALL | WaitPidFlag::WNOHANG));
+            }
+            self.server.child.try_wait().unwrap()
+        })
     }
 }
 

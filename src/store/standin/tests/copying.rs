@@ -91,7 +91,7 @@ async fn a_copy_that_is_exact_goes_on_with_a_watch_and_a_list_is_taken_only_wher
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_store_is_listed_and_one_without_an_id_is_not_copied() {
+async fn neither_another_store_nor_one_without_an_id_is_copied_over_the_one_that_was() {
     let mut bed = Bed::new().await;
     put(&bed.shared, "a", "1").await;
     bed.quiet().await;
@@ -107,10 +107,11 @@ async fn another_store_is_listed_and_one_without_an_id_is_not_copied() {
         Some("1"),
         "what may be all there is stays"
     );
-    let id = bed.shared.identity().await.unwrap().id;
+    bed.shared.identity().await.unwrap();
     put(&bed.shared, "b", "1").await;
-    bed.quiet().await;
-    assert_eq!(bed.standin.stands().store, Some(id));
+    sleep(QUIET).await;
+    assert_eq!(bed.standin.stands().store, Some(known));
+    assert_eq!(text_of(&bed.standin.copy(), "b").await, None);
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use base64::prelude::*;
 use nix::sys::signal::Signal;
 use serde_json::json;
 
@@ -160,21 +159,12 @@ fn a_full_etcd_ends_no_session_and_stops_no_check_and_with_room_again_nothing_is
     crew.wait_told(&open, &["critical"]);
     crew.told().nothing_twice();
     let before = crew.judges();
-    let etcd = &crew.etcd[0];
-    wait_for("etcd to be full", || {
-        let large =
-            json!({"key": BASE64_STANDARD.encode("other/large"), "value": BASE64_STANDARD.encode([b'x'; 200_000])});
-        etcd.ask("/v3/kv/put", &large).is_none().then_some(())
-    });
-    assert!(etcd.control(&["alarm", "list"]).contains("NOSPACE"));
+    crew.etcd[0].fill();
     crew.target.fail(&fails);
     // Several lease times.
     crew.run_again(10);
     assert_eq!(crew.judges(), before);
-    etcd.control(&["del", "other/large"]);
-    etcd.compact();
-    etcd.control(&["defrag"]);
-    etcd.control(&["alarm", "disarm"]);
+    crew.etcd[0].make_room();
     crew.wait_told(&fails, &["critical"]);
     crew.target.mend(&open);
     crew.target.mend(&fails);

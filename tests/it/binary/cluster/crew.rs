@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Map, Value, json};
 
 use super::super::etcd::Etcd;
-use super::super::world::{Place, Server, World, now, try_ask, wait_for};
+use super::super::world::{Place, Server, World, binary, now, try_ask, wait_for};
 use super::told::Told;
 use super::watched::Watched;
 
@@ -138,6 +138,14 @@ impl Crew {
         crew.run_again(2);
         crew.since = now();
         crew
+    }
+
+    /// `9volt store COMMAND`, through any member.
+    pub(super) fn store(&self, command: &str) {
+        let url = format!("http://{}", self.members.values().next().unwrap().address);
+        let output = binary().args(["store", command, "--server", &url]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{command}: {said}");
     }
 
     /// Monitors that only members with a tag run; their names, as soon as all have run.

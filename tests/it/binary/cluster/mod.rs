@@ -17,3 +17,4 @@ mod slow;
 mod told;
 mod twins;
 mod watched;
+mod without;

@@ -1,6 +1,7 @@
 //! Hosts of their own: network namespaces with a packet filter between them. What is cut hears nothing more, and nobody says so.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::process::{Child, Command, Stdio};
 
 use nix::sched::{CloneFlags, unshare};
@@ -87,6 +88,10 @@ impl Network {
         for other in self.hosts.keys().filter(|other| **other != id) {
             self.cut(id, other);
         }
+    }
+
+    pub(super) fn address(&self, id: &str) -> IpAddr {
+        self.hosts[id].address.parse().unwrap()
     }
 
     /// Everybody hears everybody again.

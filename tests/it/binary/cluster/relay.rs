@@ -104,7 +104,10 @@ impl Relay {
 
 /// Three members, each with a line to etcd of its own.
 pub(super) fn on_lines(monitors: usize) -> (Crew, BTreeMap<&'static str, Relay>) {
-    let mut scene = Scene::here(1);
+    on_lines_of(Scene::here(1), monitors)
+}
+
+pub(super) fn on_lines_of(mut scene: Scene, monitors: usize) -> (Crew, BTreeMap<&'static str, Relay>) {
     let mut lines = BTreeMap::new();
     for (id, station) in &mut scene.stations {
         let line = Relay::to(&scene.etcd[0].endpoint);

@@ -41,6 +41,36 @@ impl Told {
         monitors
     }
 
+    /// Incidents of which an alerter was told, and not yet of their end.
+    pub(super) fn open(&self) -> Vec<String> {
+        let told = self.by_incident().into_iter();
+        told.filter(|(_, told)| !told.last().unwrap().1)
+            .map(|(of, _)| of)
+            .collect()
+    }
+
+    /// Nothing more was said of an incident once its end was told.
+    pub(super) fn each_ends_once(&self) {
+        for (incident, told) in self.by_incident() {
+            let ends = told.iter().filter(|(_, end)| *end).count();
+            let last = told.last().unwrap().1;
+            assert!(ends == usize::from(last), "{incident}: {told:?}");
+        }
+    }
+
+    /// What was said of each incident to each alerter, and whether it was the end.
+    fn by_incident(&self) -> BTreeMap<String, Vec<(&str, bool)>> {
+        let mut incidents: BTreeMap<String, Vec<(&str, bool)>> = BTreeMap::new();
+        for alert in &self.0 {
+            let of = format!("{}/{}/{}", alert["alerter"], alert["monitor"], alert["episode"]);
+            incidents
+                .entry(of)
+                .or_default()
+                .push((what(alert), alert["status"] == "ok"));
+        }
+        incidents
+    }
+
     /// No key came twice. A member that dies between telling and recording is the one reason to tell again, and it is said in the message; nobody is
     /// killed there in these tests.
     pub(super) fn nothing_twice(&self) {

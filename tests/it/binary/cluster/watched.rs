@@ -40,6 +40,10 @@ impl Watched {
         Self { at, seen }
     }
 
+    pub(super) fn address(&self) -> String {
+        self.at.to_string()
+    }
+
     /// The definition of a monitor that is critical after two failed runs.
     pub(super) fn monitor(&self, name: &str, interval: Duration) -> Value {
         json!({
