@@ -8,6 +8,7 @@ mod chaos;
 mod check;
 mod crew;
 mod edits;
+mod errands;
 mod faults;
 mod hand_over;
 mod hub;

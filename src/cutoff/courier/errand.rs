@@ -79,11 +79,11 @@ impl Errand {
         patience.map_or(again, |end| end.min(again))
     }
 
-    /// Who is to tell it now. `alone`: no other member works the alerter. `begun`: this member is about to tell what it was asked to before; two
-    /// that do would be heard twice.
+    /// Who is to tell it now. `alone`: no other member works the alerter. `begun`: this member is about to tell something of it; two that do would
+    /// be heard twice.
     pub(super) fn whom(&self, alone: bool, begun: bool, now: Duration) -> Whom {
         match self.silent {
-            _ if alone || begun => Whom::Here,
+            _ if alone || begun || self.here == Here::Begun => Whom::Here,
             Some(since) if now >= since + SILENCE => Whom::Both,
             _ => Whom::There,
         }
@@ -181,6 +181,7 @@ mod tests {
         assert!(!errand.ended_here(), "nothing was open");
         errand.told_here(false);
         assert!(!errand.ended_here());
+        assert_eq!(errand.whom(false, false, S(0)), Whom::Here, "until it is known what became of it");
         errand.told_here(true);
         assert!(errand.ended_here());
         errand.changed(entry(2));
