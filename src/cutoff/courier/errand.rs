@@ -181,7 +181,11 @@ mod tests {
         assert!(!errand.ended_here(), "nothing was open");
         errand.told_here(false);
         assert!(!errand.ended_here());
-        assert_eq!(errand.whom(false, false, S(0)), Whom::Here, "until it is known what became of it");
+        assert_eq!(
+            errand.whom(false, false, S(0)),
+            Whom::Here,
+            "until it is known what became of it"
+        );
         errand.told_here(true);
         assert!(errand.ended_here());
         errand.changed(entry(2));
