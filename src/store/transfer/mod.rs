@@ -24,12 +24,13 @@ pub struct Record {
 }
 
 /// Keys that belong to one store.
-const STAYS: [&str; 5] = [
+const STAYS: [&str; 6] = [
     "cluster/store",
     "cluster/director",
     "cluster/members/",
     "plan/",
     "event/",
+    "standin/",
 ];
 /// Longest key that is taken from a file.
 const MAX_KEY: usize = 2 * 1024;
@@ -38,6 +39,15 @@ const MAX_KEY: usize = 2 * 1024;
 fn travels(key: &Key) -> bool {
     let stays = |prefix: &str| Key::new(prefix).covers(key);
     !STAYS.iter().any(|prefix| stays(prefix))
+}
+
+/// Where it belongs in a store that all have: in the copy of one member, what is for another member's alerter is set aside.
+fn shared(key: Key) -> Key {
+    let sent = keys::sent()
+        .covers(&key)
+        .then(|| keys::alerter_and_monitor(&key))
+        .flatten();
+    sent.map_or(key, |(alerter, monitor)| keys::outbox_entry(&alerter, &monitor))
 }
 
 /// The key of that text, if it could be one that is carried over.
@@ -81,7 +91,7 @@ impl Export {
         };
         let mine = |entry: &Entry| entry.lease.is_none() && travels(&entry.key);
         let records = page.entries.into_iter().filter(mine).map(|entry| Record {
-            key: entry.key,
+            key: shared(entry.key),
             value: entry.value,
         });
         Ok(Some(Part {

@@ -32,6 +32,7 @@ async fn fill(store: &Store) {
     commits.push(put("plan/untagged/table", "{}", None));
     commits.push(put("plan/untagged/seat/m1", "1-1", None));
     commits.push(put("event/1-m1-1", "{}", Some(lease)));
+    commits.push(put("standin/copy", "{}", None));
     commits.push(put("cluster/members/m1", "{}", Some(lease)));
     commits.push(put("cluster/director", "m1", Some(lease)));
     for outcome in store.bulk(commits, |_| {}).await {
@@ -225,4 +226,13 @@ proptest::proptest! {
         write_trailer(&mut file, 1).unwrap();
         proptest::prop_assert_eq!(from_file(&file), vec![record]);
     }
+}
+
+#[tokio::test]
+async fn what_a_copy_has_set_aside_for_other_members_alerters_is_in_the_outbox_of_the_store_it_is_brought_to() {
+    let (copy, _) = in_memory();
+    let outcome = copy.commit(put("sent/ops/web", r#"{"v":1,"seq":2}"#, None)).await;
+    assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
+    let held = held(&copy).await;
+    assert_eq!(held, [("outbox/ops/web".to_owned(), r#"{"v":1,"seq":2}"#.to_owned())]);
 }
