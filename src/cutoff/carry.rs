@@ -34,22 +34,24 @@ static NOTHING: Held = Held {
 };
 
 /// What tells our own changes on the copy from those of others in the store.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Since {
     /// The newest revision of the store that the copy is of.
     pub(super) at: Revision,
+    /// Our own commits beyond that which it has, too.
+    pub(super) beyond: BTreeSet<Revision>,
     /// What was changed here this time has revisions beyond this one.
     pub(super) own: Revision,
 }
 
 impl Since {
-    fn changed_here(self, entry: &Entry) -> bool {
+    fn changed_here(&self, entry: &Entry) -> bool {
         entry.rev > self.own
     }
 
     /// What we knew, and what is not here any more, was removed here.
-    fn known(self, there: &Entry) -> bool {
-        there.rev <= self.at
+    fn known(&self, there: &Entry) -> bool {
+        there.rev <= self.at || self.beyond.contains(&there.rev)
     }
 }
 
@@ -110,7 +112,7 @@ impl Picture {
     }
 
     /// Whether anything of a monitor was changed here.
-    pub(super) fn is_changed(&self, monitor: &MonitorName, since: Since) -> bool {
+    pub(super) fn is_changed(&self, monitor: &MonitorName, since: &Since) -> bool {
         let held = self.held(monitor);
         let told = held.outbox.values().chain(held.told.values());
         held.checkpoint
@@ -149,7 +151,7 @@ pub(super) fn kept(
     monitor: &MonitorName,
     here: &Picture,
     there: &Picture,
-    since: Since,
+    since: &Since,
     now: WallMs,
 ) -> Option<Commit> {
     let (here, there) = (here.held(monitor), there.held(monitor));
@@ -182,7 +184,7 @@ pub(super) fn lost(
     monitor: &MonitorName,
     here: &Picture,
     there: &Picture,
-    since: Since,
+    since: &Since,
     now: WallMs,
 ) -> Option<Commit> {
     let (here, there) = (here.held(monitor), there.held(monitor));
@@ -214,7 +216,7 @@ pub(super) fn told(
     monitor: &MonitorName,
     here: &Picture,
     there: &Picture,
-    since: Since,
+    since: &Since,
 ) -> Option<Commit> {
     let mut commit = Commit::default();
     add_told(
@@ -233,7 +235,7 @@ fn add_told(
     alerter: &AlerterName,
     monitor: &MonitorName,
     (here, there): (&Held, &Held),
-    since: Since,
+    since: &Since,
 ) -> Option<Told> {
     let key = keys::told(alerter, monitor);
     let (mine, known) = (here.told.get(alerter), there.told.get(alerter));
@@ -280,7 +282,7 @@ impl Held {
     }
 
     /// An episode that was opened here, and that whoever judges the monitor now knows nothing of.
-    fn given_up(&self, monitor: &MonitorName, there: &Self, since: Since, now: WallMs) -> Option<Op> {
+    fn given_up(&self, monitor: &MonitorName, there: &Self, since: &Since, now: WallMs) -> Option<Op> {
         let mine = self.checkpoint.as_ref().filter(|mine| since.changed_here(mine))?;
         let episode = |entry: &Entry| decode::<Checkpoint>(entry).ok().map(|at| at.value);
         let mine = episode(mine)?;
@@ -300,24 +302,22 @@ impl Held {
         moved(monitor, mine, now)
     }
 
-    /// An episode in the store that we opened and do not know of.
-    fn unseen(&self, here: &Self, monitor: &MonitorName, since: Since, now: WallMs) -> Option<Op> {
+    /// An episode in the store that we opened, and know neither to be open nor how it ended.
+    fn unseen(&self, here: &Self, monitor: &MonitorName, since: &Since, now: WallMs) -> Option<Op> {
         let theirs = self.checkpoint.as_ref().filter(|theirs| !since.known(theirs))?;
         let episode = |entry: &Entry| decode::<Checkpoint>(entry).ok().map(|at| at.value);
         let theirs = episode(theirs)?;
-        if here
-            .checkpoint
-            .as_ref()
-            .and_then(episode)
-            .is_some_and(|mine| mine.episode == theirs.episode)
-        {
+        let past = keys::past(monitor, theirs.episode);
+        let ended = here.past.iter().any(|known| known.key == past);
+        let open = here.checkpoint.as_ref().and_then(episode);
+        if ended || open.is_some_and(|mine| mine.episode == theirs.episode) {
             return None;
         }
         moved(monitor, theirs, now)
     }
 
     /// What an alerter was told by a process of ours that is dead, and that nobody here knows of.
-    fn told_unseen(&self, here: &Self, alerter: &AlerterName, since: Since) -> Option<Told> {
+    fn told_unseen(&self, here: &Self, alerter: &AlerterName, since: &Since) -> Option<Told> {
         let told = self.told.get(alerter).filter(|told| !since.known(told))?;
         let told = decode::<Told>(told).ok()?.value;
         (told.status.is_bad() && !here.told.contains_key(alerter)).then_some(told)

@@ -8,8 +8,9 @@ use crate::store::LOCAL;
 use crate::store::records::{SLOTS, SlotRun, ToldState};
 
 /// The copy is of the store's revision 100.
-const AT: Since = Since {
+static AT: &Since = &Since {
     at: Revision(100),
+    beyond: BTreeSet::new(),
     own: LOCAL,
 };
 const NOW: WallMs = WallMs(5_000);

@@ -88,6 +88,7 @@ impl Returning {
             standin: &self.standin,
             since: Since {
                 at: copy.at,
+                beyond: copy.beyond,
                 own: copy.own,
             },
             tables_here: tables(&here).await?,
@@ -204,7 +205,7 @@ impl Carrying<'_> {
             }
         }
         let mut carried = Carried::default();
-        let (since, notify) = (self.since, Group::notify());
+        let (since, notify) = (&self.since, Group::notify());
         let mut kept: BTreeMap<Group, Vec<Change>> = BTreeMap::new();
         let (mut orphans, mut told, mut lost) = (Vec::new(), Vec::new(), Vec::new());
         for monitor in carry::monitors(&here, &there) {

@@ -9,8 +9,6 @@ mod errand;
 mod round;
 mod taker;
 mod taking;
-#[cfg(test)]
-mod tests;
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -16,7 +16,7 @@ use crate::peers::calls::{TELL_AT_MOST, TELL_BYTES, TellAnswer, TellQuestion, To
 use crate::peers::weight;
 use crate::store::records::{MAX_STATE, OutboxEntry, Told};
 use crate::store::{
-    At, Change, Commit, Entry, Followed, Guard, Op, Outcome, Revision, Store, StoreError, decode, encode, keys,
+    At, Change, Commit, Entry, Followed, Guard, Key, Op, Outcome, Revision, Store, StoreError, decode, encode, keys,
 };
 use crate::tasks::Tasks;
 
@@ -167,7 +167,11 @@ impl<'a> Round<'a> {
             return;
         }
         let items: Vec<ToTell> = asked.iter().map(|asked| to_tell(asked, None)).collect();
-        let told = match taker::take(&self.copy, &items, &mut HashMap::new()).await {
+        // The judge may say something else at this moment.
+        let still = asked
+            .iter()
+            .map(|asked| Guard::Rev(sent_of(&asked.pair), asked.entry.rev));
+        let told = match taker::take(&self.copy, &items, &mut HashMap::new(), &still.collect::<Vec<_>>()).await {
             Ok(told) => told,
             Err(error) => {
                 tracing::warn!(%error, "cannot note what is to be told");
@@ -298,6 +302,10 @@ async fn stands(copy: &Store, (alerter, monitor): &Pair) -> Result<Stands, Store
     Ok(Stands { told, begun })
 }
 
+fn sent_of((alerter, monitor): &Pair) -> Key {
+    keys::sent_entry(alerter, monitor)
+}
+
 fn to_tell(asked: &Asked, told: Option<Told>) -> ToTell {
     let (alerter, monitor) = asked.pair.clone();
     ToTell {
@@ -311,7 +319,7 @@ fn to_tell(asked: &Asked, told: Option<Told>) -> ToTell {
 /// The commit that notes what was told of an entry.
 fn noted(asked: &Asked, told: &Told) -> Option<Commit> {
     let (alerter, monitor) = &asked.pair;
-    let (told_key, sent_key) = (keys::told(alerter, monitor), keys::sent_entry(alerter, monitor));
+    let (told_key, sent_key) = (keys::told(alerter, monitor), sent_of(&asked.pair));
     let known = asked.told.as_ref();
     let mut commit = Commit::default();
     match learn(known.map(|known| &known.value), told) {

@@ -48,7 +48,7 @@ impl Taker {
         let store = self.standin.face() == Face::Through;
         let told = match store {
             true => receipts(&self.standin.outer(), &question.entries, &taken).await,
-            false => take(&self.standin.copy(), &question.entries, &mut taken).await,
+            false => take(&self.standin.copy(), &question.entries, &mut taken, &[]).await,
         };
         match told {
             Ok(told) => Ok(TellAnswer { store, told }),
@@ -78,16 +78,22 @@ async fn stand(store: &Store, item: &ToTell) -> Result<(Option<At<Told>>, Option
     Ok((told, wanted))
 }
 
-/// Puts entries into the outbox of this copy, for the notifier; what was told of each so far.
-pub(super) async fn take(copy: &Store, items: &[ToTell], taken: &mut Taken) -> Result<Vec<Option<Told>>, StoreError> {
+/// Puts entries into the outbox of this copy, for the notifier; what was told of each so far. `still`: what must hold of each besides, if it is said.
+pub(super) async fn take(
+    copy: &Store,
+    items: &[ToTell],
+    taken: &mut Taken,
+    still: &[Guard],
+) -> Result<Vec<Option<Told>>, StoreError> {
     let (mut receipts, mut commits) = (Vec::with_capacity(items.len()), Vec::new());
     let mut puts = Vec::new();
-    for item in items {
+    for (n, item) in items.iter().enumerate() {
         let pair = (item.alerter.clone(), item.monitor.clone());
         let (told, wanted) = stand(copy, item).await?;
         let taking = taking(item, value(&told), value(&wanted), taken.get(&pair).copied());
         let commit = commit(item, taking.told, taking.puts, (rev(&told), rev(&wanted)));
-        if let Some(commit) = commit.filter(|commit| !commit.ops.is_empty()) {
+        if let Some(mut commit) = commit.filter(|commit| !commit.ops.is_empty()) {
+            commit.guards.extend(still.get(n).cloned());
             puts.push(taking.puts.then(|| (pair, order(&item.entry))));
             commits.push(commit);
         }

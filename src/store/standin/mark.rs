@@ -1,5 +1,7 @@
 //! What a copy says of itself.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::store::backend::{Change, Entry, Revision};
@@ -18,6 +20,8 @@ pub(super) struct Mark {
     pub(super) complete: bool,
     /// All of that store up to this revision is in the copy.
     pub(super) at: Revision,
+    /// Of this member's own commits beyond that, those that are in the copy, too, since it last stood in.
+    pub(super) beyond: BTreeSet<Revision>,
     /// It is that store at that revision, no more and no less: a watch may go on from there.
     pub(super) exact: bool,
     /// It holds changes of its own.
@@ -33,6 +37,7 @@ impl Default for Mark {
             store: None,
             complete: false,
             at: Revision(0),
+            beyond: BTreeSet::new(),
             exact: false,
             dirty: false,
             own: Revision(0),

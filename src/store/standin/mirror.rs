@@ -1,6 +1,7 @@
 //! Keeps the copy as the shared store is, while that is what is shown: a list that is compared page by page, then what the watch brings.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -165,6 +166,7 @@ impl Standin {
                 if at < mark.at {
                     // It was restored: what was known of those revisions is not true of these.
                     mark.at = Revision(0);
+                    mark.beyond.clear();
                 }
             }
             from = self.compare_page(page, from, id.as_ref(), standing).await?;
@@ -219,6 +221,7 @@ impl Standin {
                 complete: true,
                 exact: true,
                 at,
+                beyond: BTreeSet::new(),
                 ..mark
             };
             self.write(at, changes, mark).await?;

@@ -16,7 +16,7 @@ mod sorting;
 mod tests;
 mod turn;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -45,8 +45,10 @@ pub struct CopyFacts {
     pub complete: bool,
     /// It holds changes of its own.
     pub dirty: bool,
-    /// The revision of that store up to which everything is in it. Own commits may be in it beyond that, and local changes.
+    /// The revision of that store up to which everything is in it.
     pub at: Revision,
+    /// This member's own commits beyond that which are in it, too.
+    pub beyond: BTreeSet<Revision>,
     /// The id of that store.
     pub store: Option<String>,
     /// What was changed here since it stands in has revisions beyond this one; what is left of an earlier time has not.
@@ -158,6 +160,7 @@ impl Standin {
             complete: mark.complete,
             dirty: mark.dirty,
             at: mark.at,
+            beyond: mark.beyond.clone(),
             store: mark.store.clone(),
             own: mark.own.max(LOCAL),
             forgotten,
@@ -178,11 +181,13 @@ impl Standin {
         // Begins beyond all that it has ever given out: nothing that was built on a revision of an earlier outage holds in this one.
         let mark = self.mark.lock().clone();
         let own = mark.own.max(LOCAL);
-        let (seen, mut changes) = self.all_known().await?;
+        let (seen, ahead, mut changes) = self.all_known().await?;
         self.set_aside(&mut changes).await?;
         self.replica.raise(own).await?;
+        let at = mark.at.max(seen);
         let mark = Mark {
-            at: mark.at.max(seen),
+            at,
+            beyond: mark.beyond.union(&ahead).copied().filter(|rev| *rev > at).collect(),
             exact: false,
             dirty: true,
             own,
@@ -220,8 +225,9 @@ impl Standin {
         turning.done(Face::Through);
     }
 
-    /// What waits, with the revision up to which that is everything, and on it this member's own commits that the watch has not brought yet.
-    async fn all_known(&self) -> Result<(Revision, BTreeMap<Key, Change>), StoreError> {
+    /// What waits, with the revision up to which that is everything, and on it this member's own commits that the watch has not brought yet, with
+    /// their revisions.
+    async fn all_known(&self) -> Result<(Revision, BTreeSet<Revision>, BTreeMap<Key, Change>), StoreError> {
         let (seen, waiting, ahead) = {
             let known = self.known.lock();
             (known.seen(), known.waiting(), known.ahead())
@@ -230,6 +236,7 @@ impl Standin {
             .into_iter()
             .map(|change| (change.key().clone(), change))
             .collect();
+        let revs = ahead.iter().map(|(rev, _)| *rev).collect();
         for (rev, op) in ahead {
             let change = match op {
                 Op::Delete(key) => Change::Deleted(key),
@@ -250,7 +257,7 @@ impl Standin {
             };
             all.insert(change.key().clone(), change);
         }
-        Ok((seen, all))
+        Ok((seen, revs, all))
     }
 
     /// Makes of the outbox, as it will be with these changes, what it is in a copy.

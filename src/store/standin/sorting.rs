@@ -13,18 +13,27 @@ use crate::store::keys;
 /// Whether this member works an alerter, as far as it knows.
 pub type Works = Arc<dyn Fn(&AlerterName) -> bool + Send + Sync>;
 
-/// A commit, as the copy takes it.
+/// A commit, as the copy takes it. Of a pair, what a judge puts last is all that there is to tell, wherever the one before was put: whose an alerter is may have become known
+/// between the two.
 pub(super) fn sorted(mut commit: Commit, works: &Works) -> Commit {
-    let guards = &commit.guards;
+    let mut left = Vec::new();
     for op in &mut commit.ops {
         // A judge puts what an alerter should know, whatever is there. Whoever looks at what is there works the alerter.
-        if let Op::Put(key, ..) = op
-            && !guards.iter().any(|guard| guard.key() == key)
-            && let Some((alerter, monitor)) = for_others(key, works)
-        {
-            *key = keys::sent_entry(&alerter, &monitor);
+        let Op::Put(key, ..) = op else { continue };
+        if commit.guards.iter().any(|guard| guard.key() == key) {
+            continue;
+        }
+        let Some((alerter, monitor)) = of_outbox(key) else {
+            continue;
+        };
+        let sent = keys::sent_entry(&alerter, &monitor);
+        if works(&alerter) {
+            left.push(Op::Delete(sent));
+        } else {
+            *key = sent;
         }
     }
+    commit.ops.extend(left);
     commit
 }
 
@@ -37,7 +46,7 @@ pub(super) fn set_aside(
     let left = left.into_iter().map(|old| (old.key.clone(), Change::Deleted(old.key)));
     let mut aside: BTreeMap<Key, Change> = left.collect();
     for entry in outbox {
-        if let Some((alerter, monitor)) = for_others(&entry.key, works) {
+        if let Some((alerter, monitor)) = of_outbox(&entry.key).filter(|(alerter, _)| !works(alerter)) {
             let key = keys::sent_entry(&alerter, &monitor);
             aside.insert(entry.key.clone(), Change::Deleted(entry.key.clone()));
             aside.insert(key.clone(), Change::Put(Entry { key, ..entry }));
@@ -46,9 +55,8 @@ pub(super) fn set_aside(
     aside.into_values().collect()
 }
 
-fn for_others(key: &Key, works: &Works) -> Option<(AlerterName, MonitorName)> {
-    let of_outbox = keys::outbox().covers(key).then(|| keys::alerter_and_monitor(key))?;
-    of_outbox.filter(|(alerter, _)| !works(alerter))
+fn of_outbox(key: &Key) -> Option<(AlerterName, MonitorName)> {
+    keys::outbox().covers(key).then(|| keys::alerter_and_monitor(key))?
 }
 
 #[cfg(test)]
@@ -75,7 +83,7 @@ mod tests {
 
     #[test]
     fn what_a_judge_puts_for_another_members_alerter_is_set_aside_and_nothing_else_is() {
-        let (own, _) = keys_of("mine", "web");
+        let (own, aside) = keys_of("mine", "web");
         let (others, sent) = keys_of("others", "web");
         let put = |key: &Key| Op::Put(key.clone(), Bytes::new(), None);
         let commit = |guards, ops| Commit { guards, ops };
@@ -85,7 +93,13 @@ mod tests {
             put(&keys::config()),
             Op::Delete(others.clone()),
         ];
-        let expected = vec![put(&own), put(&sent), put(&keys::config()), Op::Delete(others.clone())];
+        let expected = vec![
+            put(&own),
+            put(&sent),
+            put(&keys::config()),
+            Op::Delete(others.clone()),
+            Op::Delete(aside),
+        ];
         assert_eq!(sorted(commit(Vec::new(), ops), &mine()), commit(Vec::new(), expected));
         // The notifier, that tells it here after all.
         let told = commit(vec![Guard::Rev(others.clone(), Revision(7))], vec![put(&others)]);
