@@ -13,11 +13,11 @@ use crate::store::records::{Checkpoint, FORMAT, OutboxEntry, Past, Table, Told};
 use crate::store::{Commit, Entry, Guard, Key, Op, Revision, decode, encode, keys};
 
 /// What one side holds of monitors that fail or failed.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Picture(BTreeMap<MonitorName, Held>);
 
 /// What it holds of one of them.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Held {
     checkpoint: Option<Entry>,
     outbox: BTreeMap<AlerterName, Entry>,

@@ -83,14 +83,8 @@ impl Returning {
         self.courier.settle().await;
         // Definitions say in which slot a monitor is.
         self.catalog.loaded().await;
-        let copy = self.standin.stands();
         let carrying = Carrying {
             standin: &self.standin,
-            since: Since {
-                at: copy.at,
-                beyond: copy.beyond,
-                own: copy.own,
-            },
             tables_here: tables(&here).await?,
             tables_there: tables(&there).await?,
             here,
@@ -98,7 +92,18 @@ impl Returning {
             session,
             catalog: &self.catalog,
         };
-        let carried = carrying.carry().await?;
+        let here = carrying.here().await?;
+        let mut carried = carrying.carry(&here).await?;
+        // Checks went on meanwhile. What they changed is written while nothing else can change.
+        let turn = self.standin.turn_back().await;
+        let last = carrying.here().await?;
+        if last != here {
+            carried = carried.and(carrying.carry(&last).await?);
+        }
+        carrying.events().await?;
+        if let Some(turn) = turn {
+            turn.done().await;
+        }
         Ok(Back {
             session: carrying.session,
             same,
@@ -178,7 +183,6 @@ impl Returning {
 /// What is written.
 struct Carrying<'a> {
     standin: &'a Standin,
-    since: Since,
     here: Store,
     there: Store,
     tables_here: BTreeMap<Group, Table>,
@@ -193,11 +197,25 @@ struct Carried {
     lost: usize,
 }
 
+impl Carried {
+    fn and(self, other: Self) -> Self {
+        Self {
+            written: self.written + other.written,
+            lost: self.lost + other.lost,
+        }
+    }
+}
+
 impl Carrying<'_> {
-    async fn carry(&self) -> Result<Carried, NotBack> {
+    /// What the copy holds now.
+    async fn here(&self) -> Result<Picture, NotBack> {
         let mut here = picture(&self.here).await?;
-        let mut there = picture(&self.there).await?;
         each(&self.here, &keys::pasts(), |entry| here.add(entry)).await?;
+        Ok(here)
+    }
+
+    async fn carry(&self, here: &Picture) -> Result<Carried, NotBack> {
+        let mut there = picture(&self.there).await?;
         // Closed episodes are looked up one by one: there may be twenty thousand in the store, and some of ours may have come to be there late.
         for key in here.pasts() {
             if let Some(entry) = self.there.get(&key).await? {
@@ -205,17 +223,23 @@ impl Carrying<'_> {
             }
         }
         let mut carried = Carried::default();
-        let (since, notify) = (&self.since, Group::notify());
+        let copy = self.standin.stands();
+        let since = &Since {
+            at: copy.at,
+            beyond: copy.beyond,
+            own: copy.own,
+        };
+        let notify = Group::notify();
         let mut kept: BTreeMap<Group, Vec<Change>> = BTreeMap::new();
         let (mut orphans, mut told, mut lost) = (Vec::new(), Vec::new(), Vec::new());
-        for monitor in carry::monitors(&here, &there) {
+        for monitor in carry::monitors(here, &there) {
             let kept_change = || {
-                carry::kept(monitor, &here, &there, since, WallMs::now()).map(|commit| Change {
+                carry::kept(monitor, here, &there, since, WallMs::now()).map(|commit| Change {
                     monitor: monitor.clone(),
                     commit,
                 })
             };
-            let Some(group) = self.group(monitor, &here, &there) else {
+            let Some(group) = self.group(monitor, here, &there) else {
                 // Nothing tells any more where it belonged: nobody else can know of it.
                 orphans.extend(kept_change().filter(|_| here.is_changed(monitor, since)));
                 continue;
@@ -223,7 +247,7 @@ impl Carrying<'_> {
             if self.kept(&group, monitor.as_str()) {
                 kept.entry(group).or_default().extend(kept_change());
             } else if self.has_moved(&group, monitor.as_str()) {
-                let commit = carry::lost(monitor, &here, &there, since, WallMs::now());
+                let commit = carry::lost(monitor, here, &there, since, WallMs::now());
                 carried.lost += usize::from(here.is_changed(monitor, since));
                 lost.extend(commit);
             } else {
@@ -233,7 +257,7 @@ impl Carrying<'_> {
                     .chain(there.told_of(monitor))
                     .collect::<BTreeSet<_>>();
                 let ours = ours.into_iter().filter(|alerter| self.kept(&notify, alerter.as_str()));
-                told.extend(ours.filter_map(|alerter| carry::told(alerter, monitor, &here, &there, since)));
+                told.extend(ours.filter_map(|alerter| carry::told(alerter, monitor, here, &there, since)));
             }
         }
         for (group, changes) in kept {
@@ -247,7 +271,6 @@ impl Carrying<'_> {
         let session = || vec![self.session.guard()];
         self.write(session(), lost).await?;
         self.write(session(), self.with_definitions(orphans).await?).await?;
-        self.events().await?;
         Ok(carried)
     }
 

@@ -178,6 +178,7 @@ impl CutOff {
                     Ok(found) => self.found(&mut known, found).await?,
                     Err(panic) => {
                         tracing::error!(%panic, "an attempt to reach the store ended badly");
+                        known.returning = false;
                         known.returned = Return::Failed;
                     }
                 },
@@ -197,7 +198,8 @@ impl CutOff {
             seen = self.seen(known);
         }
         let state = known.course.state();
-        if state.records() == Records::Here && self.standin.face() == Face::Through {
+        // An attempt to return turns back at its end, and is heard of in a moment.
+        if state.records() == Records::Here && self.standin.face() == Face::Through && !known.returning {
             self.stand_in(known).await;
         }
         if state == State::CutOff {
@@ -413,7 +415,7 @@ impl CutOff {
             Found::Put(made) => known.puts = if made { Puts::Taken } else { Puts::Refused },
             Found::Returned(Ok(back)) => {
                 known.returning = false;
-                self.back(known, back).await;
+                self.back(known, back);
             }
             Found::Returned(Err(why)) => {
                 known.returning = false;
@@ -441,7 +443,7 @@ impl CutOff {
     }
 
     /// All that was done is in the store: from here on it is what everybody sees.
-    async fn back(&mut self, known: &mut Known, back: Back) {
+    fn back(&mut self, known: &mut Known, back: Back) {
         tracing::info!(
             same_session = back.same,
             written = back.written,
@@ -455,7 +457,6 @@ impl CutOff {
             back.lost
         );
         self.events.record(EventKind::Member, WallMs::now(), None, text);
-        self.standin.step_back().await;
         known.new = Some(back.session.clone());
         self.footing.send_replace(Footing::Shared(back.session));
         known.before = None;

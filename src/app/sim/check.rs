@@ -6,7 +6,7 @@ use super::crew::Crew;
 use super::stage::{Attempt, FarEnd, Stage, Target, stage};
 use super::world::World;
 use crate::catalog::MonitorEntry;
-use crate::model::{Closed, EpisodeId, Group, Status};
+use crate::model::{Closed, EpisodeId, Group, Status, WallMs};
 use crate::store::records::SoftRecord;
 use crate::store::{decode, keys};
 
@@ -218,7 +218,7 @@ fn heard_well(
     far: &FarEnd,
     episodes: &BTreeMap<(String, EpisodeId), Closed>,
 ) -> Result<(), String> {
-    let mut last: BTreeMap<&str, (EpisodeId, u32, Status)> = BTreeMap::new();
+    let mut last: BTreeMap<&str, ((EpisodeId, u32, Status), WallMs)> = BTreeMap::new();
     // Which attempt told the end of an episode.
     let mut ended: BTreeMap<(&str, EpisodeId), usize> = BTreeMap::new();
     for heard in &far.heard {
@@ -232,9 +232,13 @@ fn heard_well(
             return Err(format!("{here}: that episode is not in the past"));
         }
         let ended_by = (!note.status.is_bad()).then(|| ended.insert((monitor, episode), heard.attempt));
-        let before = last.insert(monitor, (episode, note.seq, note.status));
+        let before = last.insert(monitor, ((episode, note.seq, note.status), heard.at));
+        // A process that begins without the store knows what its copy held, up to a second before the one before it was killed. The text says that it has no store.
+        let behind = before.is_some_and(|(_, told)| stage.begun.iter().any(|at| *at > told && *at <= heard.at));
+        let before = before.map(|(change, _)| change);
         // Who has no key is told that it may be a repetition; who has one knows.
         if note.possibly_repeated
+            || (note.without_store && behind)
             || KEYED.contains(&name)
             || stage.without_store.contains(&(name.to_owned(), monitor.to_owned()))
         {

@@ -4,7 +4,7 @@
 //! different ranges of keys. What the watch brought since *waits* to be written. What this member's own commits were answered, and the watch has
 //! not brought yet, is *ahead*.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::store::backend::{Batch, Change, Key, Op, Revision};
 
@@ -159,6 +159,11 @@ impl Known {
         all.filter(|(at, op)| *at > self.reached(op.key()))
             .map(|(at, op)| (at, op.clone()))
             .collect()
+    }
+
+    /// The revisions of own commits that the watch has not brought.
+    pub(super) fn revisions_ahead(&self) -> BTreeSet<Revision> {
+        self.ahead.keys().copied().collect()
     }
 
     /// Operations of own commits that were dropped because the watch was too far behind.

@@ -28,8 +28,8 @@ use tracing::warn;
 use self::known::Known;
 use self::mark::{Mark, store_id};
 pub use self::sorting::Works;
-use self::turn::Turns;
 pub use self::turn::{Face, LOCAL};
+use self::turn::{Turning, Turns};
 use super::backend::{Change, Entry, Key, Op, Revision, StoreError};
 use super::embedded::{Embedded, OpenError};
 #[cfg(test)]
@@ -47,7 +47,7 @@ pub struct CopyFacts {
     pub dirty: bool,
     /// The revision of that store up to which everything is in it.
     pub at: Revision,
-    /// This member's own commits beyond that which are in it, too.
+    /// This member's own commits beyond that which are in it, too, or were made of what is in it.
     pub beyond: BTreeSet<Revision>,
     /// The id of that store.
     pub store: Option<String>,
@@ -119,6 +119,34 @@ fn over(outer: &Store, replica: Arc<impl Replica>, mark: Mark) -> (Store, Arc<St
     (Store::new(standin.clone()), standin)
 }
 
+/// A turn back to the shared store that is not done yet: the copy rests, and what it holds last can be looked at.
+#[derive(Debug)]
+pub struct TurnBack<'s> {
+    standin: &'s Standin,
+    turning: Turning<'s>,
+    _writing: tokio::sync::MutexGuard<'s, ()>,
+}
+
+impl TurnBack<'_> {
+    /// Shows the shared store. The copy's own changes are dropped when it is next compared.
+    pub async fn done(self) {
+        let standin = self.standin;
+        let mark = standin.mark.lock().clone();
+        let own = standin.newest().await.map_or(mark.own, |at| at.max(mark.own));
+        let mark = Mark {
+            dirty: false,
+            own,
+            ..mark
+        };
+        if let Err(error) = standin.write(own, Vec::new(), mark.clone()).await {
+            // Then a start before it can be written begins with the copy, and comes back from it as now.
+            warn!(%error, "cannot write that the copy of the store is no longer needed");
+            *standin.mark.lock() = mark;
+        }
+        self.turning.done(Face::Through);
+    }
+}
+
 impl Standin {
     /// Says once, before anything is committed through it, which alerters this member works: in the copy, what is for those of others is kept
     /// below `sent/`.
@@ -154,13 +182,18 @@ impl Standin {
     /// How the copy is.
     #[must_use]
     pub fn stands(&self) -> CopyFacts {
-        let forgotten = self.known.lock().forgotten();
+        let (forgotten, recorded) = {
+            let known = self.known.lock();
+            (known.forgotten(), known.revisions_ahead())
+        };
         let mark = self.mark.lock();
+        let mut beyond = mark.beyond.clone();
+        beyond.extend(recorded);
         CopyFacts {
             complete: mark.complete,
             dirty: mark.dirty,
             at: mark.at,
-            beyond: mark.beyond.clone(),
+            beyond,
             store: mark.store.clone(),
             own: mark.own.max(LOCAL),
             forgotten,
@@ -181,7 +214,8 @@ impl Standin {
         // Begins beyond all that it has ever given out: nothing that was built on a revision of an earlier outage holds in this one.
         let mark = self.mark.lock().clone();
         let own = mark.own.max(LOCAL);
-        let (seen, ahead, mut changes) = self.all_known().await?;
+        let ahead = self.known.lock().revisions_ahead();
+        let (seen, mut changes) = self.all_known().await?;
         self.set_aside(&mut changes).await?;
         self.replica.raise(own).await?;
         let at = mark.at.max(seen);
@@ -199,35 +233,27 @@ impl Standin {
         Ok(())
     }
 
-    /// Shows the shared store again. Calls on their way to the copy are answered as in [`Standin::stand_in`], watches end, and the copy's own changes
-    /// are dropped when it is next compared.
-    pub async fn step_back(&self) {
-        let _writing = self.writing.lock().await;
-        if self.face() == Face::Through {
-            return;
-        }
-        let turning = self.turns.begin();
-        let mark = self.mark.lock().clone();
-        let own = match self.replica.after(None).await {
-            Ok(page) => page.at.max(mark.own),
-            Err(_) => mark.own,
-        };
-        let mark = Mark {
-            dirty: false,
-            own,
-            ..mark
-        };
-        if let Err(error) = self.write(own, Vec::new(), mark.clone()).await {
-            // Then a start before it can be written begins with the copy, and comes back from it as now.
-            warn!(%error, "cannot write that the copy of the store is no longer needed");
-            *self.mark.lock() = mark;
-        }
-        turning.done(Face::Through);
+    /// Turns back to the shared store: nothing is read or committed by this member until [`TurnBack::done`]. Calls on their way to the copy are answered
+    /// as in [`Standin::stand_in`], watches end. Dropped before it is done: the copy is shown as before. `None`: the shared store is what is shown.
+    pub async fn turn_back(&self) -> Option<TurnBack<'_>> {
+        let writing = self.writing.lock().await;
+        (self.face() == Face::Copy).then(|| TurnBack {
+            turning: self.turns.begin(),
+            standin: self,
+            _writing: writing,
+        })
     }
 
-    /// What waits, with the revision up to which that is everything, and on it this member's own commits that the watch has not brought yet, with
-    /// their revisions.
-    async fn all_known(&self) -> Result<(Revision, BTreeSet<Revision>, BTreeMap<Key, Change>), StoreError> {
+    /// The revision of the newest change in the copy.
+    ///
+    /// # Errors
+    /// The copy cannot be read.
+    pub async fn newest(&self) -> Result<Revision, StoreError> {
+        Ok(self.replica.after(None).await?.at)
+    }
+
+    /// What waits, with the revision up to which that is everything, and on it this member's own commits that the watch has not brought yet.
+    async fn all_known(&self) -> Result<(Revision, BTreeMap<Key, Change>), StoreError> {
         let (seen, waiting, ahead) = {
             let known = self.known.lock();
             (known.seen(), known.waiting(), known.ahead())
@@ -236,7 +262,6 @@ impl Standin {
             .into_iter()
             .map(|change| (change.key().clone(), change))
             .collect();
-        let revs = ahead.iter().map(|(rev, _)| *rev).collect();
         for (rev, op) in ahead {
             let change = match op {
                 Op::Delete(key) => Change::Deleted(key),
@@ -257,7 +282,7 @@ impl Standin {
             };
             all.insert(change.key().clone(), change);
         }
-        Ok((seen, revs, all))
+        Ok((seen, all))
     }
 
     /// Makes of the outbox, as it will be with these changes, what it is in a copy.

@@ -108,6 +108,7 @@ impl Turns {
 }
 
 /// A turn on its way. Dropped before it is done: the face stays.
+#[derive(Debug)]
 pub(super) struct Turning<'t> {
     turns: &'t Turns,
     to: Face,

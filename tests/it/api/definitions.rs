@@ -289,6 +289,6 @@ async fn a_member_that_is_cut_off_shows_its_definitions_and_takes_none() {
         assert_eq!(refused.header("retry-after"), "5");
     }
     bed.faults.start();
-    standin.step_back().await;
+    standin.turn_back().await.unwrap().done().await;
     bed.put("/api/v1/monitor/web", tcp(2)).await.is(200);
 }

@@ -71,7 +71,7 @@ async fn a_member_goes_on_from_its_copy_of_etcd_and_back() {
     // And comes back.
     servers.nodes[0].start();
     assert!(servers.ready().await);
-    standin.step_back().await;
+    standin.turn_back().await.unwrap().done().await;
     assert_eq!(standin.face(), Face::Through);
     made(&store, "d").await;
     until_it_holds(&standin.copy(), &rows(&shared).await).await;

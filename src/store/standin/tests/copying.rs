@@ -162,7 +162,7 @@ async fn a_dirty_copy_survives_restarts_stands_in_at_once_and_is_not_written_ove
     assert_eq!(bed.store.get(&key("local")).await.unwrap().unwrap().rev, rev);
     assert_eq!(text_of(&bed.store, "shared").await, None);
     assert!(put(&bed.store, "more", "1").await > rev);
-    bed.standin.step_back().await;
+    bed.standin.turn_back().await.unwrap().done().await;
     assert!(!bed.standin.stands().dirty);
     bed.quiet().await;
     bed.restart().await;
@@ -199,7 +199,7 @@ async fn a_store_that_goes_again_before_the_copy_was_compared_still_leaves_what_
     bed.cut_off().await;
     put(&bed.store, "a", "local").await;
     bed.faults.set_unavailable(false);
-    bed.standin.step_back().await;
+    bed.standin.turn_back().await.unwrap().done().await;
     let rev = put(&bed.store, "a", "3").await;
     bed.cut_off().await;
     assert!(bed.standin.stands().complete);
@@ -292,7 +292,7 @@ async fn a_power_loss_leaves_a_copy_that_is_true_of_some_moment_and_becomes_exac
                     "seed {seed}"
                 );
             }
-            standin.step_back().await;
+            standin.turn_back().await.unwrap().done().await;
         } else if rng.bool() {
             faults.compact();
         }

@@ -85,7 +85,7 @@ impl Bed {
     /// And back.
     async fn reconnect(&self) {
         self.faults.set_unavailable(false);
-        self.standin.step_back().await;
+        self.standin.turn_back().await.unwrap().done().await;
     }
 
     /// What the shared store has that is copied, and its revision.

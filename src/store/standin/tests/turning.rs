@@ -299,7 +299,7 @@ async fn turning_twice_is_turning_once() {
     assert_eq!(text_of(&bed.store, "a").await.as_deref(), Some("1"));
     assert_eq!(*faces.borrow_and_update(), Face::Copy);
     bed.reconnect().await;
-    bed.standin.step_back().await;
+    bed.standin.turn_back().await.unwrap().done().await;
     assert_eq!(*faces.borrow_and_update(), Face::Through);
     bed.quiet().await;
 }
@@ -316,7 +316,7 @@ async fn the_way_back_does_not_need_room_on_the_disk() {
     bed.restart().await;
     assert_eq!(bed.standin.face(), Face::Copy, "the mark could not be taken back");
     bed.disk.set_full(false);
-    bed.standin.step_back().await;
+    bed.standin.turn_back().await.unwrap().done().await;
     bed.quiet().await;
 }
 
