@@ -111,6 +111,13 @@ impl Picture {
         Some(Group::named(&decode::<Checkpoint>(checkpoint).ok()?.value.group))
     }
 
+    /// Whether it was judged here, for a while at least: what was opened here has to be ended, by whatever table it was given up.
+    pub(super) fn was_judged(&self, monitor: &MonitorName, since: &Since) -> bool {
+        let held = self.held(monitor);
+        let changed = |entry: &Entry| since.changed_here(entry);
+        held.checkpoint.iter().chain(&held.past).any(changed)
+    }
+
     /// Whether anything of a monitor was changed here.
     pub(super) fn is_changed(&self, monitor: &MonitorName, since: &Since) -> bool {
         let held = self.held(monitor);

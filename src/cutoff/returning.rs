@@ -246,7 +246,7 @@ impl Carrying<'_> {
             };
             if self.kept(&group, monitor.as_str()) {
                 kept.entry(group).or_default().extend(kept_change());
-            } else if self.has_moved(&group, monitor.as_str()) {
+            } else if self.has_moved(&group, monitor.as_str()) || here.was_judged(monitor, since) {
                 let commit = carry::lost(monitor, here, &there, since, WallMs::now());
                 carried.lost += usize::from(here.is_changed(monitor, since));
                 lost.extend(commit);

@@ -266,11 +266,12 @@ fn heard_well(
         }
         if let Some(by) = ended_by {
             // There was something to end: an attempt at least, and since the last end; or an incident that it has joined. A process that was
-            // begun meanwhile knows only that there may have been an attempt.
+            // begun meanwhile knows only that there may have been an attempt; and likewise who hears of one from a member that came back.
             let since = by.map_or(0, |by| by + 1);
             let told = |attempt: &&Attempt| attempt.bad && attempt.monitor == monitor && attempt.episode == episode;
             let open = before.is_some_and(|(_, _, status)| status.is_bad());
-            let anew = stage.begun.iter().any(|at| at.0 >= episode.0 && *at <= heard.at);
+            let mut begun = stage.begun.iter().chain(&stage.turned_back);
+            let anew = begun.any(|at| at.0 >= episode.0 && *at <= heard.at);
             if !open && !anew && !far.attempts[since..heard.attempt].iter().any(|attempt| told(&attempt)) {
                 return Err(format!("{here}: the end of nothing, after {before:?}"));
             }

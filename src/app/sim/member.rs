@@ -244,6 +244,18 @@ impl Member {
                 work.run(stop).await;
                 ("courier", Ok(()))
             });
+            let (stop, mut faces) = (belonging.stop().clone(), standin.faces());
+            belonging.spawn(async move {
+                let notes = async {
+                    while faces.changed().await.is_ok() {
+                        if *faces.borrow() == Face::Through {
+                            stage(|stage| stage.turned_back.push(WallMs::now()));
+                        }
+                    }
+                };
+                stop.run_until_cancelled(notes).await;
+                ("turns", Ok(()))
+            });
             let rounds = Rounds::new(Arc::new(line), tables.clone());
             standing = Standing::new(Some(rounds.clone()));
             let answers = Answering {

@@ -82,6 +82,8 @@ pub(super) struct Stage {
     pub(super) without_store: BTreeSet<(String, String)>,
     /// When processes were begun, or lost their session.
     pub(super) begun: Vec<WallMs>,
+    /// When members were back in the store, after a time on their copy of it.
+    pub(super) turned_back: Vec<WallMs>,
     /// Alerter and monitor of ends that were given up.
     pub(super) ends_given_up: BTreeSet<(String, String)>,
 }
