@@ -81,7 +81,8 @@ impl std::fmt::Debug for Standin {
     }
 }
 
-/// A stand-in whose copy is an embedded store in a directory of its own. One that holds changes of its own stands in from the beginning.
+/// A stand-in whose copy is an embedded store in a directory of its own. One that holds changes of its own stands in from the beginning, unless it never was a whole copy: then
+/// nothing can begin with it, and what is in it is dropped by the first list.
 ///
 /// # Errors
 /// [`OpenError`], one clear line each.
@@ -102,7 +103,8 @@ pub(crate) fn standin_in_memory(outer: &Store, copy: &Arc<Memory>) -> (Store, Ar
     over(outer, copy.clone(), mark)
 }
 
-fn over(outer: &Store, replica: Arc<impl Replica>, mark: Mark) -> (Store, Arc<Standin>) {
+fn over(outer: &Store, replica: Arc<impl Replica>, mut mark: Mark) -> (Store, Arc<Standin>) {
+    mark.dirty &= mark.complete;
     let face = if mark.dirty { Face::Copy } else { Face::Through };
     let seen = if mark.exact { mark.at } else { Revision(0) };
     let standin = Arc::new(Standin {
@@ -213,7 +215,7 @@ impl Standin {
         let turning = self.turns.begin();
         // Begins beyond all that it has ever given out: nothing that was built on a revision of an earlier outage holds in this one.
         let mark = self.mark.lock().clone();
-        let own = mark.own.max(LOCAL);
+        let own = mark.own.max(LOCAL).max(self.newest().await?);
         let ahead = self.known.lock().revisions_ahead();
         let (seen, mut changes) = self.all_known().await?;
         self.set_aside(&mut changes).await?;

@@ -170,6 +170,26 @@ async fn a_dirty_copy_survives_restarts_stands_in_at_once_and_is_not_written_ove
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_copy_that_never_was_whole_is_not_begun_with_and_is_written_over() {
+    let mut bed = Bed::new().await;
+    bed.cut_off().await;
+    let rev = put(&bed.store, "local", "1").await;
+    assert!(!bed.standin.stands().complete);
+    bed.restart().await;
+    assert_eq!(bed.standin.face(), Face::Through);
+    bed.faults.set_unavailable(false);
+    bed.quiet().await;
+    let stands = bed.standin.stands();
+    assert!(stands.complete && !stands.dirty);
+    bed.cut_off().await;
+    assert_eq!(text_of(&bed.store, "local").await, None);
+    assert!(
+        put(&bed.store, "local", "2").await > rev,
+        "no revision means two things"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn local_changes_are_dropped_whole() {
     let bed = Bed::new().await;
     put(&bed.shared, "changed", "1").await;
