@@ -198,9 +198,10 @@ pub(super) fn lost(
     let mut commit = Commit::default();
     for alerter in here.alerters(there) {
         let told = add_told(&mut commit, alerter, monitor, (here, there), since);
-        // Nothing else would bring it to anybody's mind.
+        // Nothing else would bring it to anybody's mind, unless whoever judges it says so at the end of what it knows of.
         if let Some(told) = told.filter(|told| told.status.is_bad())
             && !there.outbox.contains_key(alerter)
+            && !there.addresses(alerter)
         {
             let key = keys::outbox_entry(alerter, monitor);
             if let Some(end) = end_of(&told, now) {
@@ -277,6 +278,12 @@ impl Held {
     fn alerters<'a>(&'a self, there: &'a Self) -> BTreeSet<&'a AlerterName> {
         let sets = [&self.outbox, &there.outbox, &self.told, &there.told];
         sets.into_iter().flat_map(BTreeMap::keys).collect()
+    }
+
+    /// Whether an alerter is told of the open episode, and will be of its end.
+    fn addresses(&self, alerter: &AlerterName) -> bool {
+        let open = self.checkpoint.as_ref().and_then(|entry| decode::<Checkpoint>(entry).ok());
+        open.is_some_and(|open| open.value.alerters.contains(alerter))
     }
 
     /// Episodes that were closed here, and are not in the past there: a commit without answer may have come through.

@@ -262,6 +262,12 @@ impl Memory {
         (memory, Faults::new(inner))
     }
 
+    /// The newest revision, whatever the faults.
+    #[cfg(test)]
+    pub(super) fn newest(&self) -> Revision {
+        self.inner.state.lock().newest
+    }
+
     /// A key as it stands, whatever the faults.
     #[cfg(test)]
     pub(super) fn peek(&self, key: &Key) -> Option<Entry> {

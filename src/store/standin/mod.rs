@@ -93,18 +93,20 @@ pub async fn open_standin(outer: &Store, dir: &Path) -> Result<(Store, Arc<Stand
         file: dir.to_owned(),
         why,
     })?;
-    Ok(over(outer, copy, Mark::read(mark.entries.first())))
+    Ok(over(outer, copy, Mark::read(mark.entries.first()), mark.at))
 }
 
 /// A stand-in whose copy is in memory, where it is kept over the restarts of a simulated member.
 #[cfg(test)]
 pub(crate) fn standin_in_memory(outer: &Store, copy: &Arc<Memory>) -> (Store, Arc<Standin>) {
     let mark = Mark::read(copy.peek(&keys::standin()).as_ref());
-    over(outer, copy.clone(), mark)
+    over(outer, copy.clone(), mark, copy.newest())
 }
 
-fn over(outer: &Store, replica: Arc<impl Replica>, mut mark: Mark) -> (Store, Arc<Standin>) {
-    mark.dirty &= mark.complete;
+fn over(outer: &Store, replica: Arc<impl Replica>, mut mark: Mark, newest: Revision) -> (Store, Arc<Standin>) {
+    if mark.dirty && !mark.complete {
+        (mark.dirty, mark.own) = (false, newest.max(mark.own));
+    }
     let face = if mark.dirty { Face::Copy } else { Face::Through };
     let seen = if mark.exact { mark.at } else { Revision(0) };
     let standin = Arc::new(Standin {
@@ -215,7 +217,7 @@ impl Standin {
         let turning = self.turns.begin();
         // Begins beyond all that it has ever given out: nothing that was built on a revision of an earlier outage holds in this one.
         let mark = self.mark.lock().clone();
-        let own = mark.own.max(LOCAL).max(self.newest().await?);
+        let own = mark.own.max(LOCAL);
         let ahead = self.known.lock().revisions_ahead();
         let (seen, mut changes) = self.all_known().await?;
         self.set_aside(&mut changes).await?;

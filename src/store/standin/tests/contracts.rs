@@ -50,6 +50,7 @@ struct Copied(Bed);
 impl World for Copied {
     async fn new() -> Self {
         let bed = Bed::on_an_empty_store();
+        bed.quiet().await;
         bed.cut_off().await;
         Self(bed)
     }

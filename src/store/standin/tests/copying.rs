@@ -256,7 +256,7 @@ async fn a_storm_of_changes_costs_a_sync_a_second_and_a_quiet_store_none() {
     let (shared, _faults) = in_memory();
     shared.identity().await.unwrap();
     let disk = TestDisk::new(Vec::new());
-    let (_store, standin) = over(&shared, on_test_disk(&disk), Mark::default());
+    let (_store, standin) = over(&shared, on_test_disk(&disk), Mark::default(), Revision(0));
     let mut tasks: Tasks = Tasks::child_of(&CancellationToken::new());
     tasks.spawn(standin.clone().mirror(tasks.stop().clone()));
     sleep(Duration::from_secs(10)).await;
@@ -280,7 +280,7 @@ async fn a_power_loss_leaves_a_copy_that_is_true_of_some_moment_and_becomes_exac
         let (shared, faults) = in_memory();
         shared.identity().await.unwrap();
         let disk = TestDisk::new(Vec::new());
-        let (store, standin) = over(&shared, on_test_disk(&disk), Mark::default());
+        let (store, standin) = over(&shared, on_test_disk(&disk), Mark::default(), Revision(0));
         let mut tasks: Tasks = Tasks::child_of(&CancellationToken::new());
         tasks.spawn(standin.clone().mirror(tasks.stop().clone()));
         for n in 0..rng.usize(1..200) {
@@ -299,7 +299,7 @@ async fn a_power_loss_leaves_a_copy_that_is_true_of_some_moment_and_becomes_exac
         let copy = on_test_disk(&TestDisk::new(image));
         let mark = Mark::read(copy.list(&keys::standin(), None).await.unwrap().entries.first());
         assert_eq!(mark.dirty, cut_off, "seed {seed}");
-        let (store, standin) = over(&shared, copy, mark);
+        let (store, standin) = over(&shared, copy, mark, Revision(0));
         if let Some(local) = local {
             assert_eq!(
                 store.get(&key("local")).await.unwrap().map(|entry| entry.rev),

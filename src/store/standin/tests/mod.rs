@@ -85,7 +85,9 @@ impl Bed {
     /// And back.
     async fn reconnect(&self) {
         self.faults.set_unavailable(false);
-        self.standin.turn_back().await.unwrap().done().await;
+        if let Some(turn) = self.standin.turn_back().await {
+            turn.done().await;
+        }
     }
 
     /// What the shared store has that is copied, and its revision.
