@@ -32,6 +32,7 @@ pub async fn run(
     let key = keys::soft(&member);
     // Not known until the store is asked.
     let mut rev = None;
+    let mut under = None;
     loop {
         let stopped = tokio::select! {
             () = stop.cancelled() => true,
@@ -39,6 +40,11 @@ pub async fn run(
         };
         // Without a session, and where the store does not take it: another try in five seconds, by how things stand then.
         let session = rights.borrow().session.clone();
+        let lease = session.as_ref().map(|session| session.lease()).or(under);
+        // What was written under another session may stand in another store: in the copy, or in what the copy is of.
+        if std::mem::replace(&mut under, lease) != lease && rev.take().is_some() {
+            recorder.soft_changed();
+        }
         if recorder.take_soft_changed() {
             rev = match session {
                 Some(session) => write(&store, &session, &key, rev, &catalog).await,
