@@ -48,6 +48,7 @@ use crate::store::records::{MemberRecord, slot};
 use crate::store::{Claim, EtcdOptions, Face, Standin, Store};
 use crate::tasks::Tasks;
 use crate::telemetry;
+use crate::watchdog::Watchdog;
 use answering::{Answering, Seen};
 use peering::Peering;
 use store::Opened;
@@ -101,6 +102,8 @@ pub const GRACE: Duration = Duration::from_secs(5);
 pub const HAND_OVER: Duration = Duration::from_secs(2);
 /// And how long it then stays to be asked what it knows of it.
 const ASKED_WITHIN: Duration = Duration::from_millis(400);
+/// Exit status of a process that a part of which hangs: that of an internal error in `sysexits.h`.
+const HUNG: i32 = 70;
 /// How often it is noted that this process lives.
 const ALIVE: Duration = Duration::from_secs(5);
 
@@ -195,6 +198,8 @@ impl App {
             events: events.clone(),
             read_before: AtomicBool::new(false),
             abstain: Abstain::default(),
+            watchdog: Watchdog::new(settings.heartbeat_timeout.0),
+            alone: store.shared_at().is_none(),
         };
         let footing = store::join(&cluster, standin.as_deref(), &options, peering.as_ref()).await?;
         let alive_before = alive.read();
@@ -235,6 +240,7 @@ impl App {
         // Until the end: then the next process may have the data directory.
         let _claim = self.claim.take();
         let (tenures, tables) = (self.cluster.tenures.clone(), self.cluster.tables.clone());
+        let watchdog = self.cluster.watchdog.clone();
         let recorder = Recorder::new();
         // Where the store is shared, whoever watches it says so.
         let (may_tell, may_tell_now) = watch::channel(match self.standin {
@@ -249,7 +255,7 @@ impl App {
         let mut recording: Tasks<Ended> = Tasks::child_of(&never);
         let mut belonging: Tasks<Ended> = Tasks::child_of(&never);
 
-        let lanes = self.start_lanes(&mut running, &recorder)?;
+        let lanes = self.start_lanes(&mut running, &recorder, &watchdog)?;
         let (to_manager, changes) = mpsc::channel(loader::WAITING);
         let manager = Manager {
             catalog: self.catalog.clone(),
@@ -263,9 +269,9 @@ impl App {
             events: self.events.clone(),
             alive: self.alive_before,
         };
-        let token = running.stop().clone();
+        let (token, pulse) = (running.stop().clone(), watchdog.pulse("manager"));
         running.spawn(async move {
-            manager.run(changes, token).await;
+            pulse.over(manager.run(changes, token)).await;
             Ended::Quietly("manager")
         });
         let shell = Shell {
@@ -275,9 +281,9 @@ impl App {
             events: self.events.clone(),
             feed: self.feed.clone(),
         };
-        let (token, work) = (recording.stop().clone(), recorder.clone());
+        let (token, work, pulse) = (recording.stop().clone(), recorder.clone(), watchdog.pulse("recorder"));
         recording.spawn(async move {
-            work.run(shell, token, GRACE).await;
+            pulse.over(work.run(shell, token, GRACE)).await;
             Ended::Quietly("recorder")
         });
         let director = Director {
@@ -349,25 +355,28 @@ impl App {
                 standing: standing.clone(),
                 events: self.events.clone(),
                 courier,
+                watchdog: watchdog.clone(),
             };
-            let token = belonging.stop().clone();
+            let (token, pulse) = (belonging.stop().clone(), watchdog.pulse("watch over the store"));
             belonging.spawn(async move {
-                match cut_off.run(token).await {
+                match pulse.over(cut_off.run(token)).await {
                     Ok(()) => Ended::Quietly("watch over the store"),
                     Err(lost) => Ended::Lost(lost.to_string()),
                 }
             });
         }
+        let pulse = watchdog.pulse("membership");
         belonging.spawn(async move {
-            match cluster.run(stands, token).await {
+            match pulse.over(cluster.run(stands, token)).await {
                 Ok(()) => Ended::Quietly("cluster"),
                 Err(lost) => Ended::Lost(lost.to_string()),
             }
         });
         let (catalog, store, feed) = (self.catalog.clone(), self.store.clone(), self.feed.clone());
-        let token = running.stop().clone();
+        let (token, pulse) = (running.stop().clone(), watchdog.pulse("definitions"));
         running.spawn(async move {
-            loader::run(catalog, Kinds::built_in(), store, feed, to_manager, token).await;
+            let loading = loader::run(catalog, Kinds::built_in(), store, feed, to_manager, token);
+            pulse.over(loading).await;
             Ended::Quietly("definitions")
         });
         let (token, rights_now, catalog, work, store) = (
@@ -405,9 +414,9 @@ impl App {
         });
 
         let mut telling: Tasks<Ended> = Tasks::child_of(&never);
-        let token = telling.stop().clone();
+        let (token, pulse) = (telling.stop().clone(), watchdog.pulse("notifier"));
         telling.spawn(async move {
-            notifier.run(token).await;
+            pulse.over(notifier.run(token)).await;
             Ended::Quietly("notifier")
         });
         if let Some(dir) = self.options.configs.clone() {
@@ -434,6 +443,7 @@ impl App {
             others,
             tables: tables.clone(),
             health: health.clone(),
+            watchdog: watchdog.clone(),
             member: self.member,
             options: api::Options {
                 access_tokens: AccessTokens::new(&self.options.access_tokens),
@@ -475,6 +485,7 @@ impl App {
             Ended::Quietly("API")
         });
 
+        let watching = watch(watchdog, self.events.clone(), &never)?;
         let failed = tokio::select! {
             () = stop.cancelled() => None,
             ended = serving.next() => Some(describe(ended)),
@@ -486,6 +497,8 @@ impl App {
         if let Some(what) = &failed {
             tracing::error!(what, "a part of the program ended by itself; stopping");
         }
+        // What ends from here on no longer turns.
+        watching.shut_down(GRACE).await;
         // Announce, let runs end and be recorded, let deliveries end, close the API, give up the session.
         health.set_ready(false);
         // The session of now: the first one may have been lost meanwhile.
@@ -557,7 +570,7 @@ impl App {
         }))
     }
 
-    fn start_lanes(&self, tasks: &mut Tasks<Ended>, recorder: &Recorder) -> anyhow::Result<Lanes> {
+    fn start_lanes(&self, tasks: &mut Tasks<Ended>, recorder: &Recorder, watchdog: &Watchdog) -> anyhow::Result<Lanes> {
         let n = self
             .options
             .lanes
@@ -574,18 +587,33 @@ impl App {
                 ..CheckOptions::default()
             }));
             let lane = Lane::new(clock.clone(), limits, cx, recorder.clone(), stats, self.feed.clone());
-            let token = tasks.stop().clone();
+            let (token, pulse) = (tasks.stop().clone(), watchdog.pulse(format!("lane {number}")));
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             tasks.spawn_blocking(move || {
                 // For who looks at threads: `top -H`. Nothing depends on it.
                 let _ = nix::sys::prctl::set_name(c"lane");
-                runtime.block_on(async move { lane.run(Alarm::sharp(), commands, token, GRACE).await });
+                runtime.block_on(async move { pulse.over(lane.run(Alarm::sharp(), commands, token, GRACE)).await });
                 tracing::debug!(number, "lane ended");
                 Ended::Quietly("lane")
             });
         }
         Ok(Lanes::new(handles))
     }
+}
+
+/// Watches the loops on a thread of its own: one that hangs may hold the threads of all others. When it comes to the worst the process ends at once, as
+/// if it were killed: to stop in order is to wait for what does not turn.
+fn watch(watchdog: Watchdog, events: Events, never: &CancellationToken) -> anyhow::Result<Tasks> {
+    let mut watching: Tasks = Tasks::child_of(never);
+    let stop = watching.stop().clone();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    watching.spawn_blocking(move || {
+        let _ = nix::sys::prctl::set_name(c"watchdog");
+        if runtime.block_on(watchdog.run(&events, &stop)).is_some() {
+            std::process::exit(HUNG);
+        }
+    });
+    Ok(watching)
 }
 
 /// How a part of the program ended.

@@ -24,6 +24,7 @@ use crate::store::{
     seat_value,
 };
 use crate::tasks::Tasks;
+use crate::watchdog::Watchdog;
 
 /// From one look to the next, where nothing happens between.
 const LOOK: Duration = Duration::from_millis(250);
@@ -72,6 +73,8 @@ pub struct CutOff {
     pub events: Events,
     /// Knows what other members told for this one.
     pub courier: Arc<Courier>,
+    /// Whether what runs here turns. While it does not, this member has no session to stand on, and wants none: others are to take over.
+    pub watchdog: Watchdog,
 }
 
 /// A session on the copy: the right to go on with what was given before.
@@ -223,7 +226,9 @@ impl CutOff {
 
     fn seen(&self, known: &Known) -> Seen {
         let now = Instant::now();
+        let hangs = self.watchdog.hung().is_some();
         let session = match self.standin.face() {
+            _ if hangs => None,
             Face::Through => known.new.clone().or_else(|| self.rights.borrow().session.clone()),
             Face::Copy => known.before.clone(),
         };
@@ -237,7 +242,7 @@ impl CutOff {
             proof: session.as_ref().map(|session| session.proof()),
             ttl: session.as_ref().map_or(self.ttl, |session| session.ttl()),
             failed: trouble.is_some(),
-            read: known.read,
+            read: known.read && !hangs,
             puts: if full { Puts::Refused } else { known.puts },
             strange: known.strange.is_some(),
             round: self.rounds.verdict(),
@@ -353,6 +358,10 @@ impl CutOff {
     /// Begins what is to be tried now. None of it is waited for: that somebody has the store has to be heard meanwhile.
     fn try_things(&self, known: &mut Known, seen: &Seen) {
         let state = known.course.state();
+        if self.watchdog.hung().is_some() {
+            // Each of these would prove the lease, or ask for another one.
+            return;
+        }
         if state == State::Returning {
             if !known.returning && seen.now >= known.return_at {
                 known.returning = true;

@@ -33,6 +33,7 @@ const PURE: &[&str] = &[
     "peers/calls",
     "peers/wire",
     "manager/route",
+    "watchdog/rules",
 ];
 
 /// What a rule does not do.
