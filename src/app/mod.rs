@@ -338,6 +338,7 @@ impl App {
                 test.run(wanted, passed, token).await;
                 Ended::Quietly("self-test")
             });
+            let sent = recorder.clone();
             let cut_off = CutOff {
                 standin,
                 store: self.store.clone(),
@@ -355,6 +356,8 @@ impl App {
                 standing: standing.clone(),
                 events: self.events.clone(),
                 courier,
+                abstain: cluster.abstain.clone(),
+                unanswered: Arc::new(move || sent.unanswered()),
                 watchdog: watchdog.clone(),
             };
             let (token, pulse) = (belonging.stop().clone(), watchdog.pulse("watch over the store"));

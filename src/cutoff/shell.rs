@@ -14,6 +14,7 @@ use super::returning::{Back, NotBack, Returning};
 use super::rules::{Course, Puts, Records, Return, Seen, State, Telling};
 use super::standing::Standing;
 use crate::catalog::Catalog;
+use crate::cluster::abstain::Abstain;
 use crate::cluster::{Footing, Rights, Tables, alone};
 use crate::events::{EventKind, Events};
 use crate::model::{Group, MonitorName, WallMs};
@@ -36,6 +37,8 @@ const PROBED_WITHIN: Duration = Duration::from_secs(2);
 const RETURN_AGAIN: Duration = Duration::from_secs(2);
 /// How long notifiers wait for the other members to have written what they did without the store.
 const SETTLE: Duration = Duration::from_secs(10);
+/// A director that cannot write a plan leaves that to others, and does not stand again before it stands on its copy.
+const STAYS_OUT: Duration = Duration::from_secs(5);
 /// Lease time on the copy: nobody else looks.
 const ALONE: Duration = Duration::from_secs(60);
 
@@ -73,6 +76,10 @@ pub struct CutOff {
     pub events: Events,
     /// Knows what other members told for this one.
     pub courier: Arc<Courier>,
+    /// When the oldest change was sent that the store has not answered.
+    pub unanswered: Arc<dyn Fn() -> Option<Instant> + Send + Sync>,
+    /// For staying out of elections.
+    pub abstain: Abstain,
     /// Whether what runs here turns. While it does not, this member has no session to stand on, and wants none: others are to take over.
     pub watchdog: Watchdog,
 }
@@ -99,6 +106,7 @@ enum Found {
     Read(Result<(), Unproved>),
     Put(bool),
     Returned(Result<Back, NotBack>),
+    Resigned,
 }
 
 /// What is known between two looks.
@@ -236,14 +244,18 @@ impl CutOff {
             Face::Through => self.store.trouble(),
             Face::Copy => None,
         };
-        let full = matches!(trouble, Some(StoreError::Full(_)));
+        let puts = match (&trouble, self.standin.face()) {
+            (Some(StoreError::Full(_) | StoreError::Denied(_)), _) => Puts::Refused,
+            (_, Face::Through) => (self.unanswered)().map_or(known.puts, Puts::Waiting),
+            (_, Face::Copy) => known.puts,
+        };
         Seen {
             now,
             proof: session.as_ref().map(|session| session.proof()),
             ttl: session.as_ref().map_or(self.ttl, |session| session.ttl()),
             failed: trouble.is_some(),
             read: known.read && !hangs,
-            puts: if full { Puts::Refused } else { known.puts },
+            puts,
             strange: known.strange.is_some(),
             round: self.rounds.verdict(),
             self_test: *self.passes.borrow(),
@@ -269,6 +281,7 @@ impl CutOff {
 
     /// To the copy, with a session there.
     async fn stand_in(&mut self, known: &mut Known) {
+        self.resign(known);
         // Of a moment ago, and not yet known to all: what these have is then that of the copy.
         let before = known.new.take().or_else(|| self.rights.borrow().session.clone());
         // What the copy holds is of this moment; a session there, before anybody acts on it.
@@ -292,6 +305,20 @@ impl CutOff {
                 known.said = error;
             }
             Err(_) => {}
+        }
+    }
+
+    /// Whoever directs with a lease that it keeps, and cannot write a plan, is in the way of those who can.
+    fn resign(&self, known: &mut Known) {
+        let Rights { session, term } = self.rights.borrow().clone();
+        if let (Some(session), Some(term), State::StoreFull) = (session, term, known.course.state()) {
+            // First, so that the election does not give it back at once.
+            self.abstain.stay_out(STAYS_OUT);
+            known.trying.spawn(async move {
+                let resigned = session.resign(term).await;
+                tracing::debug!(?resigned, "resigned");
+                Found::Resigned
+            });
         }
     }
 
@@ -408,8 +435,12 @@ impl CutOff {
             let read = read.unwrap_or_else(|_| Err(silent()));
             match &before {
                 Some(session) if full && read.is_ok() => {
-                    let put = timeout(PROBED_WITHIN, session.update(|_| {})).await;
-                    Found::Put(put.is_ok_and(|outcome| outcome.revision().is_some()))
+                    let large = timeout(PROBED_WITHIN, session.try_large()).await;
+                    let put = match large {
+                        Ok(Outcome::Refused(_)) => timeout(PROBED_WITHIN, session.update(|_| {})).await.ok(),
+                        _ => None,
+                    };
+                    Found::Put(put.is_some_and(|outcome| outcome.revision().is_some()))
                 }
                 _ => Found::Read(read),
             }
@@ -422,6 +453,7 @@ impl CutOff {
             Found::Read(Err(Unproved::Lost(lost))) => return Err(lost),
             Found::Read(Err(Unproved::Store(_))) => {}
             Found::Put(made) => known.puts = if made { Puts::Taken } else { Puts::Refused },
+            Found::Resigned => {}
             Found::Returned(Ok(back)) => {
                 known.returning = false;
                 self.back(known, back);
@@ -432,10 +464,6 @@ impl CutOff {
                 match why {
                     NotBack::Lost(lost) => return Err(lost),
                     NotBack::Strange(why) => known.strange = Some(why),
-                    NotBack::Full(why) => {
-                        known.puts = Puts::Refused;
-                        self.not_back(known, why);
-                    }
                     NotBack::Again(why) => self.not_back(known, why),
                 }
             }

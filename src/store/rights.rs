@@ -16,6 +16,8 @@ use crate::model::MemberId;
 
 /// Keep-alives within the time of the lease, at least.
 const BEATS_PER_TTL: u32 = 3;
+/// Larger than a packet, and as large as what is recorded of a monitor may be.
+const LARGE: usize = super::records::MAX_STATE;
 /// Attempts to write the member record while somebody else writes it.
 const OPEN_ATTEMPTS: usize = 3;
 
@@ -267,6 +269,17 @@ impl Session {
     pub async fn touch(&self, store: &Store) -> Outcome {
         let (record, _) = self.record.lock().clone();
         self.put(store, record).await
+    }
+
+    /// Asks the store to take something as large as what a member writes, and to refuse it, because its guards contradict each other. Whatever is
+    /// answered, nothing is written; a way that loses what is large, or a store that is stuck, does not answer.
+    pub async fn try_large(&self) -> Outcome {
+        let key = keys::member(&self.member);
+        let commit = Commit {
+            guards: vec![Guard::Absent(key.clone()), self.guard()],
+            ops: vec![Op::Put(key, Bytes::from_static(&[b' '; LARGE]), None)],
+        };
+        self.store.commit(commit).await
     }
 
     async fn put(&self, store: &Store, record: MemberRecord) -> Outcome {

@@ -283,6 +283,7 @@ impl Member {
                 rounds: rounds.clone(),
             };
             answering = Some(place.hub.answer(&id, Arc::new(answers)));
+            let sent = recorder.clone();
             let cut_off = CutOff {
                 standin,
                 store: store.clone(),
@@ -300,6 +301,8 @@ impl Member {
                 standing: standing.clone(),
                 events: events.clone(),
                 courier,
+                abstain: cluster.abstain.clone(),
+                unanswered: Arc::new(move || sent.unanswered()),
                 watchdog: watchdog.clone(),
             };
             let stop = belonging.stop().clone();
