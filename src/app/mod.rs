@@ -176,6 +176,14 @@ impl App {
         } = opened;
         let feed = Feed::default();
         let (events, to_write) = Events::new(identity.member.clone(), feed.clone());
+        if let Some(aside) = standin.as_ref().and_then(|standin| standin.damaged()) {
+            let text = format!(
+                "member {}: its copy of the store was damaged and is now {}; what it did without the store and had not brought back is lost",
+                identity.member,
+                aside.display()
+            );
+            events.record(EventKind::Error, WallMs::now(), None, text);
+        }
         let alive = LastAlive::of(&options.data_dir);
         let mut record = member_record(&options, &identity, &listener);
         let peering = match store.shared_at() {

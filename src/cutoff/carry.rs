@@ -282,7 +282,10 @@ impl Held {
 
     /// Whether an alerter is told of the open episode, and will be of its end.
     fn addresses(&self, alerter: &AlerterName) -> bool {
-        let open = self.checkpoint.as_ref().and_then(|entry| decode::<Checkpoint>(entry).ok());
+        let open = self
+            .checkpoint
+            .as_ref()
+            .and_then(|entry| decode::<Checkpoint>(entry).ok());
         open.is_some_and(|open| open.value.alerters.contains(alerter))
     }
 

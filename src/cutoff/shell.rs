@@ -116,6 +116,8 @@ struct Known {
     before: Option<Arc<Session>>,
     /// The session that it came back with, until it is said to be that of the member.
     new: Option<Arc<Session>>,
+    /// It was in the store once in the life of this process.
+    joined: bool,
     read: bool,
     puts: Puts,
     strange: Option<String>,
@@ -160,6 +162,7 @@ impl CutOff {
             course: Course::new(begins, now),
             before: None,
             new: None,
+            joined: begins == State::Joined,
             read: false,
             puts: Puts::Unanswered,
             strange: None,
@@ -213,8 +216,8 @@ impl CutOff {
         if state.records() == Records::Here && self.standin.face() == Face::Through && !known.returning {
             self.stand_in(known).await;
         }
-        if state == State::CutOff {
-            self.lose().await;
+        if matches!(state, State::CutOff | State::Outage | State::Isolated) {
+            self.go_by_newest(known.joined).await;
         }
         if known
             .settling
@@ -322,17 +325,19 @@ impl CutOff {
         }
     }
 
-    /// Lets go what others have by newer tables.
-    async fn lose(&self) {
+    /// Goes by newer tables that others know. Lets go what they give to others; a process that began without the store knows nothing that could be newer than its
+    /// copy, which may be of last week, and takes them as they are.
+    async fn go_by_newest(&self, joined: bool) {
         let copy = self.standin.copy();
         let notify = Group::notify();
         let mine = self.tables.all();
         for (group, newest) in self.rounds.newest() {
-            let Some(table) = mine.get(&group).filter(|_| group != notify) else {
-                continue;
+            let left = match mine.get(&group) {
+                _ if !joined => newest,
+                Some(table) if group != notify => lose(table, &newest, &self.record.id),
+                _ => continue,
             };
-            let left = lose(table, &newest, &self.record.id);
-            if left == *table {
+            if mine.get(&group) == Some(&left) {
                 continue;
             }
             let Ok(value) = encode(&left) else { continue };
@@ -497,6 +502,7 @@ impl CutOff {
         known.new = Some(back.session.clone());
         self.footing.send_replace(Footing::Shared(back.session));
         known.before = None;
+        known.joined = true;
         known.said.clear();
         known.returned = Return::Done;
         known.settling = Some(Instant::now() + SETTLE);

@@ -135,6 +135,48 @@ async fn a_member_that_is_killed_without_the_store_goes_on_from_its_copy() {
     assert_eq!(crew.world.pasts().await.len(), 1);
 }
 
+/// Until now it is of last week, and so is its copy.
+#[tokio::test(start_paused = true)]
+async fn a_member_that_begins_without_the_store_runs_nothing_that_others_were_given_since() {
+    let (mut crew, web) = members(&["a", "b", "c"]).await;
+    crew.kill("a");
+    until!(crew.shares().iter().sum::<usize>() == 31);
+    crew.world.faults.stop();
+    sleep(LOST).await;
+    crew.start("a").await;
+    until!(crew.state("a") == State::Outage);
+    until!(crew.member("a").lanes.monitors() == 0);
+    target("t", Target::Down);
+    until!(heard("ops") == lines(&web, &["critical"]));
+    sleep(S * 120).await;
+    assert_eq!(heard("ops").len(), 1, "{:?}", all_heard());
+    crew.world.faults.start();
+    until!(crew.shares().iter().all(|n| *n > 5));
+    target("t", Target::Up);
+    all_is_well(&crew).await;
+    assert_eq!(heard("ops"), lines(&web, &["critical", "ok"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_begins_without_the_store_runs_what_it_was_given_after_its_copy_was_written() {
+    let (mut crew, _) = members(&["a", "b", "c"]).await;
+    let before = crew.member("a").lanes.monitors();
+    crew.kill("b");
+    until!(crew.shares().iter().sum::<usize>() == 31);
+    let after = crew.member("a").lanes.monitors();
+    assert!(after > before);
+    // What the watch brings is written a second later.
+    crew.kill("a");
+    crew.world.faults.stop();
+    sleep(LOST).await;
+    crew.start("a").await;
+    until!(crew.state("a") == State::Isolated || crew.state("a") == State::Outage);
+    until!(crew.member("a").lanes.monitors() == after);
+    crew.world.faults.start();
+    crew.start("b").await;
+    all_is_well(&crew).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn changes_that_were_made_without_the_store_outlive_the_process_that_made_them() {
     let (mut crew, web) = members(&["a", "b"]).await;
