@@ -31,7 +31,7 @@ use crate::cluster::identity::{Identity, LastAlive};
 use crate::cluster::tenures::Tenures;
 use crate::cluster::{Cluster, Footing, Rights, Tables, event_log};
 use crate::config::kinds::Kinds;
-use crate::cutoff::{Courier, CutOff, Rounds, SelfTest, Standing, Taker, courier};
+use crate::cutoff::{Courier, CutOff, Noted, Notices, Rounds, SelfTest, Standing, Taker, courier};
 use crate::director::{Director, plan, prune};
 use crate::events::{EventKind, Events};
 use crate::feed::{Feed, Signal};
@@ -104,6 +104,8 @@ pub const HAND_OVER: Duration = Duration::from_secs(2);
 const ASKED_WITHIN: Duration = Duration::from_millis(400);
 /// Exit status of a process that a part of which hangs: that of an internal error in `sysexits.h`.
 const HUNG: i32 = 70;
+/// Where it is noted, in the data directory, which fallback alerters were told that the store is away.
+const NOTICES: &str = "notices.json";
 /// How often it is noted that this process lives.
 const ALIVE: Duration = Duration::from_secs(5);
 
@@ -345,6 +347,21 @@ impl App {
             belonging.spawn(async move {
                 test.run(wanted, passed, token).await;
                 Ended::Quietly("self-test")
+            });
+            let notices = Notices {
+                standing: standing.clone(),
+                rounds: rounds.clone(),
+                catalog: self.catalog.clone(),
+                tables: tables.clone(),
+                me: self.member.id.clone(),
+                notifier: view.clone(),
+                events: self.events.clone(),
+                noted: Noted::at(self.options.data_dir.join(NOTICES)),
+            };
+            let token = belonging.stop().clone();
+            belonging.spawn(async move {
+                notices.run(token).await;
+                Ended::Quietly("notices")
             });
             let sent = recorder.clone();
             let cut_off = CutOff {

@@ -291,9 +291,15 @@ impl State {
     #[must_use]
     pub const fn asks(self) -> bool {
         match self {
-            Self::Joined | Self::Strange => false,
-            // A return that fails, and notifiers that wait for others to have returned, need to know.
-            Self::Doubtful | Self::Outage | Self::CutOff | Self::Isolated | Self::StoreFull | Self::Returning => true,
+            Self::Joined => false,
+            // A return that fails, notifiers that wait for others to have returned, and whoever tells operators need to know.
+            Self::Doubtful
+            | Self::Outage
+            | Self::CutOff
+            | Self::Isolated
+            | Self::StoreFull
+            | Self::Strange
+            | Self::Returning => true,
         }
     }
 
@@ -313,6 +319,17 @@ impl State {
     #[must_use]
     pub fn directs(self, seen: &Seen) -> bool {
         matches!(self, Self::Joined | Self::Doubtful) && seen.proved_until().is_some_and(|until| seen.now < until)
+    }
+
+    /// Whether operators are to be told of it, of what it lets be told.
+    #[must_use]
+    pub fn is_notable(self, tells: Telling) -> bool {
+        match self {
+            Self::Outage | Self::StoreFull | Self::Strange => true,
+            Self::Isolated => tells == Telling::Yes,
+            // Others have the store and say so; or it passes, or is passing.
+            Self::CutOff | Self::Joined | Self::Doubtful | Self::Returning => false,
+        }
     }
 
     fn tells(self, isolated: Option<Instant>, seen: &Seen) -> Telling {

@@ -232,6 +232,7 @@ impl CutOff {
             self.let_tell(telling);
         }
         self.standing.set(state, known.why());
+        self.standing.set_trouble(state.is_notable(telling).then_some(state));
         self.try_things(known, &seen);
     }
 

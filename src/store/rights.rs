@@ -10,14 +10,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::backend::{Commit, Entry, Guard, LeaseId, Op, Outcome, Revision, StoreError};
-use super::records::{MemberRecord, Table};
+use super::records::{MAX_STATE, MemberRecord, Table};
 use super::{Store, decode, encode, keys};
 use crate::model::MemberId;
 
 /// Keep-alives within the time of the lease, at least.
 const BEATS_PER_TTL: u32 = 3;
-/// Larger than a packet, and as large as what is recorded of a monitor may be.
-const LARGE: usize = super::records::MAX_STATE;
 /// Attempts to write the member record while somebody else writes it.
 const OPEN_ATTEMPTS: usize = 3;
 
@@ -271,15 +269,12 @@ impl Session {
         self.put(store, record).await
     }
 
-    /// Asks the store to take something as large as what a member writes, and to refuse it, because its guards contradict each other. Whatever is
-    /// answered, nothing is written; a way that loses what is large, or a store that is stuck, does not answer.
+    /// Asks the store to take what is as large as a record may be, by guards that contradict each other: it is to be refused, and what is lost on its way is not answered.
     pub async fn try_large(&self) -> Outcome {
         let key = keys::member(&self.member);
-        let commit = Commit {
-            guards: vec![Guard::Absent(key.clone()), self.guard()],
-            ops: vec![Op::Put(key, Bytes::from_static(&[b' '; LARGE]), None)],
-        };
-        self.store.commit(commit).await
+        let guards = vec![Guard::Absent(key.clone()), self.guard()];
+        let ops = vec![Op::Put(key, Bytes::from_static(&[b' '; MAX_STATE]), None)];
+        self.store.commit(Commit { guards, ops }).await
     }
 
     async fn put(&self, store: &Store, record: MemberRecord) -> Outcome {

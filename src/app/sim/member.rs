@@ -16,7 +16,7 @@ use crate::cluster::abstain::Abstain;
 use crate::cluster::tenures::Tenures;
 use crate::cluster::{Cluster, Footing, Rights, Tables, event_log};
 use crate::config::definition::Strictness;
-use crate::cutoff::{self, Courier, CutOff, Rounds, Standing, Taker, courier};
+use crate::cutoff::{self, Courier, CutOff, Noted, Notices, Rounds, Standing, Taker, courier};
 use crate::director::{Director, plan};
 use crate::events::{EventKind, Events};
 use crate::feed::Feed;
@@ -231,6 +231,7 @@ impl Member {
             director.run(stop).await;
             ("director", Ok(()))
         });
+        let notifier = notifier(&id, &store, &tenures, &events, may_tell_now, place.standin.clone());
         let mut answering = None;
         let mut standing = Standing::new(None);
         let (passes, passes_now) = watch::channel(true);
@@ -283,6 +284,21 @@ impl Member {
                 rounds: rounds.clone(),
             };
             answering = Some(place.hub.answer(&id, Arc::new(answers)));
+            let notices = Notices {
+                standing: standing.clone(),
+                rounds: rounds.clone(),
+                catalog: catalog.clone(),
+                tables: tables.clone(),
+                me: id.clone(),
+                notifier: notifier.view(),
+                events: events.clone(),
+                noted: Noted::default(),
+            };
+            let stop = belonging.stop().clone();
+            belonging.spawn(async move {
+                notices.run(stop).await;
+                ("notices", Ok(()))
+            });
             let sent = recorder.clone();
             let cut_off = CutOff {
                 standin,
@@ -335,7 +351,6 @@ impl Member {
             event_log::run(to, log, to_write, stop).await;
             ("events", Ok(()))
         });
-        let notifier = notifier(&id, &store, &tenures, &events, may_tell_now, place.standin.clone());
         let stop = telling.stop().clone();
         let pulse = watchdog.pulse("notifier");
         telling.spawn(async move {

@@ -32,7 +32,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("catalog", &["config", "feed", "model", "results", "schedule", "state", "store"]),
     ("peers", &["catalog", "model", "schedule", "store", "tasks"]),
     ("cluster", &["events", "model", "store", "watchdog"]),
-    ("cutoff", &["catalog", "cluster", "events", "model", "notifications", "peers", "store", "tasks", "watchdog"]),
+    ("cutoff", &["alerters", "catalog", "cluster", "events", "model", "notifications", "peers", "store", "tasks", "watchdog"]),
     ("director", &["catalog", "cluster", "events", "model", "store"]),
     ("manager", &["catalog", "cluster", "config", "events", "feed", "model", "monitors", "results", "schedule", "state", "store", "tasks"]),
     ("notifications", &["alerters", "cluster", "config", "model", "silences", "store", "tasks"]),
