@@ -100,7 +100,11 @@ pub(crate) mod process {
 
     /// What is run by it, and whatever that spawns, stands still while it is paused, as by SIGSTOP: time goes on, and nothing is polled.
     #[derive(Debug, Clone, Default)]
-    pub(crate) struct Process(Arc<Mutex<State>>);
+    pub(crate) struct Process {
+        state: Arc<Mutex<State>>,
+        /// What it is a part of, and stands still with.
+        whole: Option<Box<Process>>,
+    }
 
     #[derive(Debug, Default)]
     struct State {
@@ -110,13 +114,21 @@ pub(crate) mod process {
     }
 
     impl Process {
+        /// A part of the process that is run now, which can be paused by itself: a thread that hangs.
+        pub(crate) fn part() -> Self {
+            Self {
+                whole: PRESENT.with_borrow(Clone::clone).map(Box::new),
+                ..Self::default()
+            }
+        }
+
         pub(crate) fn pause(&self) {
-            self.0.lock().paused = true;
+            self.state.lock().paused = true;
         }
 
         pub(crate) fn go_on(&self) {
             let woken = {
-                let mut state = self.0.lock();
+                let mut state = self.state.lock();
                 state.paused = false;
                 std::mem::take(&mut state.woken)
             };
@@ -124,7 +136,18 @@ pub(crate) mod process {
         }
 
         pub(crate) fn is_paused(&self) -> bool {
-            self.0.lock().paused
+            self.state.lock().paused
+        }
+
+        /// Whether it stands still, alone or with what it is a part of; whatever wakes the task meanwhile is for later.
+        fn holds(&self, task: &Waker) -> bool {
+            let mut state = self.state.lock();
+            if state.paused {
+                state.woken.push(task.clone());
+                return true;
+            }
+            drop(state);
+            self.whole.as_ref().is_some_and(|whole| whole.holds(task))
         }
 
         /// Runs it as a task of this process.
@@ -156,12 +179,9 @@ pub(crate) mod process {
             let Some(process) = self.process.clone() else {
                 return self.task.as_mut().poll(cx);
             };
-            let mut state = process.0.lock();
-            if state.paused {
-                state.woken.push(cx.waker().clone());
+            if process.holds(cx.waker()) {
                 return Poll::Pending;
             }
-            drop(state);
             let before = PRESENT.replace(Some(process));
             let polled = self.task.as_mut().poll(cx);
             PRESENT.set(before);

@@ -46,6 +46,7 @@ pub(super) fn critical() -> Notification {
         reference: None,
         possibly_repeated: false,
         without_store: false,
+        notice: None,
         test: false,
         digest: Vec::new(),
     }

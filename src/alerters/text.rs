@@ -141,6 +141,26 @@ mod tests {
     }
 
     #[test]
+    fn a_notice_says_what_it_has_to_say_and_nothing_of_checks() {
+        let mut note = crate::model::Notification {
+            monitor: crate::model::MonitorName::parse("store").unwrap(),
+            kind: "9volt".to_owned(),
+            notice: Some("No member has the store".to_owned()),
+            without_store: true,
+            ..critical()
+        };
+        assert_eq!(title(&note), "CRITICAL: store (9volt)");
+        assert_eq!(
+            sentence(&note),
+            "No member has the store (without the store, seen from a1b2)."
+        );
+        note.status = crate::model::Status::Ok;
+        note.notice = Some("The store is back".to_owned());
+        note.without_store = false;
+        assert_eq!(sentence(&note), "The store is back. It lasted 20s.");
+    }
+
+    #[test]
     fn a_test_is_marked_in_title_subject_and_remarks() {
         let mut note = critical();
         note.test = true;

@@ -102,6 +102,8 @@ struct AlerterObject {
     name: String,
     r#type: String,
     description: String,
+    /// It is told, too, when members go on without the store.
+    fallback: bool,
     /// Secrets masked.
     #[schema(value_type = Object)]
     options: Value,
@@ -188,6 +190,7 @@ fn object(api: &ApiState, name: &AlerterName, entry: &Entry, facts: &BTreeMap<St
         name: name.to_string(),
         r#type: text("type"),
         description: text("description"),
+        fallback: field("fallback").and_then(Value::as_bool).unwrap_or_default(),
         options: field("options").cloned().unwrap_or_default(),
         invalid: api
             .catalog

@@ -170,6 +170,25 @@ fn own(api: &ApiState, out: &mut Exposition) {
         &[("backend", store.backend)],
         trouble,
     );
+    for turning in api.watchdog.loops() {
+        let labels = [("loop", turning.name.as_str())];
+        let help =
+            "How long each loop has not turned; at a lease time the lease is given up, at three the process ends.";
+        out.one(
+            "ninevolt_loop_silent_seconds",
+            Sort::Gauge,
+            help,
+            &labels,
+            turning.silent.as_secs_f64(),
+        );
+        out.one(
+            "ninevolt_loop_hangs_total",
+            Sort::Counter,
+            "How often each loop was found to hang.",
+            &labels,
+            turning.hangs as f64,
+        );
+    }
     notifications(api, out);
     members(api, out);
     out.one(

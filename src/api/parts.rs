@@ -20,6 +20,7 @@ use crate::manager::recorder::Recorder;
 use crate::model::{MemberId, WallMs};
 use crate::notifications::NotifierView;
 use crate::store::Store;
+use crate::watchdog::Watchdog;
 
 /// The member that judges a monitor; `None`: nobody may (an orphan).
 pub type OwnerView = Arc<dyn Fn(&MonitorEntry) -> Option<MemberId> + Send + Sync>;
@@ -48,6 +49,8 @@ pub struct Parts {
     pub tables: Tables,
     /// How this member is.
     pub health: Health,
+    /// Whether what runs here turns.
+    pub watchdog: Watchdog,
     /// Who this member is.
     pub member: MemberInfo,
     /// Settings.

@@ -99,6 +99,7 @@ impl Answering {
             },
             heard: self.rounds.heard(),
             settling: state.settles(),
+            notifies: self.standing.trouble().is_some(),
         }
     }
 }

@@ -31,7 +31,7 @@ use crate::cluster::identity::{Identity, LastAlive};
 use crate::cluster::tenures::Tenures;
 use crate::cluster::{Cluster, Footing, Rights, Tables, event_log};
 use crate::config::kinds::Kinds;
-use crate::cutoff::{Courier, CutOff, Rounds, SelfTest, Standing, Taker, courier};
+use crate::cutoff::{Courier, CutOff, Noted, Notices, Rounds, SelfTest, Standing, Taker, courier};
 use crate::director::{Director, plan, prune};
 use crate::events::{EventKind, Events};
 use crate::feed::{Feed, Signal};
@@ -48,6 +48,7 @@ use crate::store::records::{MemberRecord, slot};
 use crate::store::{Claim, EtcdOptions, Face, Standin, Store};
 use crate::tasks::Tasks;
 use crate::telemetry;
+use crate::watchdog::Watchdog;
 use answering::{Answering, Seen};
 use peering::Peering;
 use store::Opened;
@@ -101,6 +102,10 @@ pub const GRACE: Duration = Duration::from_secs(5);
 pub const HAND_OVER: Duration = Duration::from_secs(2);
 /// And how long it then stays to be asked what it knows of it.
 const ASKED_WITHIN: Duration = Duration::from_millis(400);
+/// Exit status of a process that a part of which hangs: that of an internal error in `sysexits.h`.
+const HUNG: i32 = 70;
+/// Where it is noted, in the data directory, which fallback alerters were told that the store is away.
+const NOTICES: &str = "notices.json";
 /// How often it is noted that this process lives.
 const ALIVE: Duration = Duration::from_secs(5);
 
@@ -173,6 +178,14 @@ impl App {
         } = opened;
         let feed = Feed::default();
         let (events, to_write) = Events::new(identity.member.clone(), feed.clone());
+        if let Some(aside) = standin.as_ref().and_then(|standin| standin.damaged()) {
+            let text = format!(
+                "member {}: its copy of the store was damaged and is now {}; what it did without the store and had not brought back is lost",
+                identity.member,
+                aside.display()
+            );
+            events.record(EventKind::Error, WallMs::now(), None, text);
+        }
         let alive = LastAlive::of(&options.data_dir);
         let mut record = member_record(&options, &identity, &listener);
         let peering = match store.shared_at() {
@@ -195,6 +208,8 @@ impl App {
             events: events.clone(),
             read_before: AtomicBool::new(false),
             abstain: Abstain::default(),
+            watchdog: Watchdog::new(settings.heartbeat_timeout.0),
+            alone: store.shared_at().is_none(),
         };
         let footing = store::join(&cluster, standin.as_deref(), &options, peering.as_ref()).await?;
         let alive_before = alive.read();
@@ -235,6 +250,7 @@ impl App {
         // Until the end: then the next process may have the data directory.
         let _claim = self.claim.take();
         let (tenures, tables) = (self.cluster.tenures.clone(), self.cluster.tables.clone());
+        let watchdog = self.cluster.watchdog.clone();
         let recorder = Recorder::new();
         // Where the store is shared, whoever watches it says so.
         let (may_tell, may_tell_now) = watch::channel(match self.standin {
@@ -249,7 +265,7 @@ impl App {
         let mut recording: Tasks<Ended> = Tasks::child_of(&never);
         let mut belonging: Tasks<Ended> = Tasks::child_of(&never);
 
-        let lanes = self.start_lanes(&mut running, &recorder)?;
+        let lanes = self.start_lanes(&mut running, &recorder, &watchdog)?;
         let (to_manager, changes) = mpsc::channel(loader::WAITING);
         let manager = Manager {
             catalog: self.catalog.clone(),
@@ -263,9 +279,9 @@ impl App {
             events: self.events.clone(),
             alive: self.alive_before,
         };
-        let token = running.stop().clone();
+        let (token, pulse) = (running.stop().clone(), watchdog.pulse("manager"));
         running.spawn(async move {
-            manager.run(changes, token).await;
+            pulse.over(manager.run(changes, token)).await;
             Ended::Quietly("manager")
         });
         let shell = Shell {
@@ -275,9 +291,9 @@ impl App {
             events: self.events.clone(),
             feed: self.feed.clone(),
         };
-        let (token, work) = (recording.stop().clone(), recorder.clone());
+        let (token, work, pulse) = (recording.stop().clone(), recorder.clone(), watchdog.pulse("recorder"));
         recording.spawn(async move {
-            work.run(shell, token, GRACE).await;
+            pulse.over(work.run(shell, token, GRACE)).await;
             Ended::Quietly("recorder")
         });
         let director = Director {
@@ -332,6 +348,22 @@ impl App {
                 test.run(wanted, passed, token).await;
                 Ended::Quietly("self-test")
             });
+            let notices = Notices {
+                standing: standing.clone(),
+                rounds: rounds.clone(),
+                catalog: self.catalog.clone(),
+                tables: tables.clone(),
+                me: self.member.id.clone(),
+                notifier: view.clone(),
+                events: self.events.clone(),
+                noted: Noted::at(self.options.data_dir.join(NOTICES)),
+            };
+            let token = belonging.stop().clone();
+            belonging.spawn(async move {
+                notices.run(token).await;
+                Ended::Quietly("notices")
+            });
+            let sent = recorder.clone();
             let cut_off = CutOff {
                 standin,
                 store: self.store.clone(),
@@ -349,25 +381,30 @@ impl App {
                 standing: standing.clone(),
                 events: self.events.clone(),
                 courier,
+                abstain: cluster.abstain.clone(),
+                unanswered: Arc::new(move || sent.unanswered()),
+                watchdog: watchdog.clone(),
             };
-            let token = belonging.stop().clone();
+            let (token, pulse) = (belonging.stop().clone(), watchdog.pulse("watch over the store"));
             belonging.spawn(async move {
-                match cut_off.run(token).await {
+                match pulse.over(cut_off.run(token)).await {
                     Ok(()) => Ended::Quietly("watch over the store"),
                     Err(lost) => Ended::Lost(lost.to_string()),
                 }
             });
         }
+        let pulse = watchdog.pulse("membership");
         belonging.spawn(async move {
-            match cluster.run(stands, token).await {
+            match pulse.over(cluster.run(stands, token)).await {
                 Ok(()) => Ended::Quietly("cluster"),
                 Err(lost) => Ended::Lost(lost.to_string()),
             }
         });
         let (catalog, store, feed) = (self.catalog.clone(), self.store.clone(), self.feed.clone());
-        let token = running.stop().clone();
+        let (token, pulse) = (running.stop().clone(), watchdog.pulse("definitions"));
         running.spawn(async move {
-            loader::run(catalog, Kinds::built_in(), store, feed, to_manager, token).await;
+            let loading = loader::run(catalog, Kinds::built_in(), store, feed, to_manager, token);
+            pulse.over(loading).await;
             Ended::Quietly("definitions")
         });
         let (token, rights_now, catalog, work, store) = (
@@ -405,9 +442,9 @@ impl App {
         });
 
         let mut telling: Tasks<Ended> = Tasks::child_of(&never);
-        let token = telling.stop().clone();
+        let (token, pulse) = (telling.stop().clone(), watchdog.pulse("notifier"));
         telling.spawn(async move {
-            notifier.run(token).await;
+            pulse.over(notifier.run(token)).await;
             Ended::Quietly("notifier")
         });
         if let Some(dir) = self.options.configs.clone() {
@@ -434,6 +471,7 @@ impl App {
             others,
             tables: tables.clone(),
             health: health.clone(),
+            watchdog: watchdog.clone(),
             member: self.member,
             options: api::Options {
                 access_tokens: AccessTokens::new(&self.options.access_tokens),
@@ -475,6 +513,7 @@ impl App {
             Ended::Quietly("API")
         });
 
+        let watching = watch(watchdog, self.events.clone(), &never)?;
         let failed = tokio::select! {
             () = stop.cancelled() => None,
             ended = serving.next() => Some(describe(ended)),
@@ -486,6 +525,8 @@ impl App {
         if let Some(what) = &failed {
             tracing::error!(what, "a part of the program ended by itself; stopping");
         }
+        // What ends from here on no longer turns.
+        watching.shut_down(GRACE).await;
         // Announce, let runs end and be recorded, let deliveries end, close the API, give up the session.
         health.set_ready(false);
         // The session of now: the first one may have been lost meanwhile.
@@ -557,7 +598,7 @@ impl App {
         }))
     }
 
-    fn start_lanes(&self, tasks: &mut Tasks<Ended>, recorder: &Recorder) -> anyhow::Result<Lanes> {
+    fn start_lanes(&self, tasks: &mut Tasks<Ended>, recorder: &Recorder, watchdog: &Watchdog) -> anyhow::Result<Lanes> {
         let n = self
             .options
             .lanes
@@ -574,18 +615,33 @@ impl App {
                 ..CheckOptions::default()
             }));
             let lane = Lane::new(clock.clone(), limits, cx, recorder.clone(), stats, self.feed.clone());
-            let token = tasks.stop().clone();
+            let (token, pulse) = (tasks.stop().clone(), watchdog.pulse(format!("lane {number}")));
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             tasks.spawn_blocking(move || {
                 // For who looks at threads: `top -H`. Nothing depends on it.
                 let _ = nix::sys::prctl::set_name(c"lane");
-                runtime.block_on(async move { lane.run(Alarm::sharp(), commands, token, GRACE).await });
+                runtime.block_on(async move { pulse.over(lane.run(Alarm::sharp(), commands, token, GRACE)).await });
                 tracing::debug!(number, "lane ended");
                 Ended::Quietly("lane")
             });
         }
         Ok(Lanes::new(handles))
     }
+}
+
+/// Watches the loops on a thread of its own: one that hangs may hold the threads of all others. When it comes to the worst the process ends at once, as
+/// if it were killed: to stop in order is to wait for what does not turn.
+fn watch(watchdog: Watchdog, events: Events, never: &CancellationToken) -> anyhow::Result<Tasks> {
+    let mut watching: Tasks = Tasks::child_of(never);
+    let stop = watching.stop().clone();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    watching.spawn_blocking(move || {
+        let _ = nix::sys::prctl::set_name(c"watchdog");
+        if runtime.block_on(watchdog.run(&events, &stop)).is_some() {
+            std::process::exit(HUNG);
+        }
+    });
+    Ok(watching)
 }
 
 /// How a part of the program ended.

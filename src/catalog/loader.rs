@@ -18,6 +18,9 @@ use crate::store::{Batch, Change, Entry, Followed, Key, Store, keys};
 /// Batches that may wait to be taken in by the manager; the loader waits when it is full.
 pub const WAITING: usize = 64;
 
+/// Definitions that are read between two chances for others to run: of a hundred thousand it takes seconds.
+const BREATHE: usize = 500;
+
 /// What changed in the catalog.
 #[derive(Default)]
 pub struct Changed {
@@ -56,7 +59,7 @@ pub async fn run(
                 take_alerters(&catalog, kinds, &feed, followed);
                 continue;
             }
-            followed = monitors.next() => take_monitors(&catalog, kinds, &feed, followed),
+            followed = monitors.next() => take_monitors(&catalog, kinds, &feed, followed).await,
         };
         let changed = Changed {
             first: std::mem::take(&mut first),
@@ -69,13 +72,16 @@ pub async fn run(
     }
 }
 
-fn take_monitors(catalog: &Catalog, kinds: &Kinds, feed: &Feed, followed: Followed) -> Changed {
+async fn take_monitors(catalog: &Catalog, kinds: &Kinds, feed: &Feed, followed: Followed) -> Changed {
     let mut changed = Changed::default();
     match followed {
         Followed::Snapshot { entries, .. } => {
             let mut there = HashSet::with_capacity(entries.len());
             // Each is dropped when it is read: what the next one needs goes where it was.
-            for entry in entries {
+            for (n, entry) in entries.into_iter().enumerate() {
+                if n % BREATHE == BREATHE - 1 {
+                    tokio::task::yield_now().await;
+                }
                 if let Some(name) = put_monitor(catalog, kinds, &entry, &mut changed) {
                     there.insert(name);
                 }

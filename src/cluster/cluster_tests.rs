@@ -8,6 +8,7 @@ use crate::model::MemberId;
 use crate::store::records::{FORMAT, SLOTS, SlotRun};
 use crate::store::{Commit, Faults, Op, Outcome, encode, in_memory, seat_value};
 use crate::tasks::Tasks;
+use crate::watchdog::Watchdog;
 
 const TTL: Duration = Duration::from_secs(6);
 
@@ -16,6 +17,7 @@ fn record(boot: &str) -> MemberRecord {
 }
 
 struct Bench {
+    watchdog: Watchdog,
     store: Store,
     faults: Faults,
     tenures: Tenures,
@@ -26,6 +28,11 @@ struct Bench {
 
 /// A member that runs, with a table that gives it the group `untagged`.
 async fn running() -> Bench {
+    running_in(false).await
+}
+
+/// `alone`: where nobody else can be.
+async fn running_in(alone: bool) -> Bench {
     let (store, faults) = in_memory();
     let member = MemberId::parse("m").unwrap();
     let table = Table {
@@ -50,6 +57,7 @@ async fn running() -> Bench {
     let (rights, rights_now) = watch::channel(Rights::default());
     let tenures = Tenures::default();
     let events = Events::new(member, Feed::default()).0;
+    let watchdog = Watchdog::new(TTL);
     let cluster = Cluster {
         store: store.clone(),
         home: store.clone(),
@@ -61,6 +69,8 @@ async fn running() -> Bench {
         events: events.clone(),
         read_before: AtomicBool::default(),
         abstain: Abstain::default(),
+        watchdog: watchdog.clone(),
+        alone,
     };
     let first = cluster.join().await.unwrap();
     let mut tasks = Tasks::child_of(&CancellationToken::new());
@@ -68,7 +78,13 @@ async fn running() -> Bench {
     let (_, footing) = watch::channel(Footing::Shared(first));
     tasks.spawn(cluster.run(footing, stop));
     tenures.news().changed().await;
+    let (dog, to, stop) = (watchdog.clone(), events.clone(), tasks.stop().clone());
+    tasks.spawn(async move {
+        let _ = dog.run(&to, &stop).await;
+        std::future::pending().await
+    });
     Bench {
+        watchdog,
         store,
         faults,
         tenures,
@@ -107,6 +123,45 @@ async fn a_lost_session_takes_no_tenure_away_and_the_next_one_proves_it_anew() {
     let after = bench.tenures.holding(&untagged()).unwrap();
     assert_ne!(before.tenure().guards(), after.tenure().guards());
     assert_eq!(before.right(7), after.right(7), "slots stay");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_in_which_something_hangs_gives_its_lease_up_and_comes_back_when_it_turns() {
+    let bench = running().await;
+    let key = keys::member(&MemberId::parse("m").unwrap());
+    let before = bench.tenures.holding(&untagged());
+    let lease = bench.rights.borrow().session.as_ref().unwrap().lease();
+    let pulse = bench.watchdog.pulse("lane 0");
+    sleep(TTL - Duration::from_secs(1)).await;
+    assert!(bench.store.get(&key).await.unwrap().is_some());
+    sleep(Duration::from_secs(2)).await;
+    // Others need not wait until it is over.
+    assert_eq!(bench.store.get(&key).await.unwrap(), None);
+    assert!(bench.rights.borrow().session.is_none());
+    assert_eq!(bench.tenures.holding(&untagged()), before, "what runs runs on");
+    let said = bench.events.newest_first();
+    assert!(
+        said.iter()
+            .any(|event| event.message.contains("gives its lease up: `lane 0`")),
+        "{said:?}"
+    );
+    sleep(TTL).await;
+    assert_eq!(bench.store.get(&key).await.unwrap(), None);
+    pulse.over(sleep(Duration::from_secs(2))).await;
+    let there = bench.store.get(&key).await.unwrap().unwrap();
+    assert_ne!(there.lease, Some(lease));
+    assert_eq!(bench.rights.borrow().session.as_ref().map(|s| s.lease()), there.lease);
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_a_store_of_its_own_nobody_could_take_over_and_the_lease_is_kept() {
+    let bench = running_in(true).await;
+    let _never = bench.watchdog.pulse("lane 0");
+    sleep(TTL * 2).await;
+    assert!(bench.watchdog.hung().is_some());
+    assert!(bench.rights.borrow().session.is_some());
+    let key = keys::member(&MemberId::parse("m").unwrap());
+    assert!(bench.store.get(&key).await.unwrap().is_some());
 }
 
 #[tokio::test(start_paused = true)]

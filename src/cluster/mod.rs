@@ -26,7 +26,9 @@ use tokio_util::sync::CancellationToken;
 use crate::events::{EventKind, Events};
 use crate::model::{Group, MemberId, Slots, WallMs};
 use crate::store::records::{ClusterSettings, MemberRecord, Table};
+
 use crate::store::{Change, Entry, Followed, Key, Lost, Session, SessionError, Store, StoreError, Term, decode, keys};
+use crate::watchdog::{Found, Watchdog};
 use abstain::Abstain;
 pub use past::Held;
 use past::Past;
@@ -151,6 +153,10 @@ pub struct Cluster {
     pub read_before: AtomicBool,
     /// Whether it stays out of elections.
     pub abstain: Abstain,
+    /// Whether what runs here turns: for others who could take over, a lease is a promise of that.
+    pub watchdog: Watchdog,
+    /// Nobody else can be here: a lease that is given up would be of use to nobody.
+    pub alone: bool,
 }
 
 impl Cluster {
@@ -201,8 +207,16 @@ impl Cluster {
         let mut session = first;
         self.have(&session);
         loop {
+            self.watchdog.set_lease(self.ttl);
             let lost = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
+                () = self.hangs() => {
+                    match stop.run_until_cancelled(self.give_up(session)).await {
+                        Some(joined) => session = joined?,
+                        None => return Ok(()),
+                    }
+                    continue;
+                }
                 ended = session.run(stop) => ended,
                 ttl = self.another_ttl() => {
                     tracing::info!(?ttl, "the lease time was changed; opening another session with it");
@@ -240,6 +254,36 @@ impl Cluster {
             };
             session = joined?;
         }
+    }
+
+    /// Returns when this member promises by its lease what it does not keep.
+    async fn hangs(&self) {
+        let mut found = self.watchdog.found();
+        if self.alone || found.wait_for(|found| *found != Found::Fine).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Lets others take over at once what hangs here, and comes back when it turns again.
+    async fn give_up(&self, session: Arc<Session>) -> Result<Arc<Session>, Lost> {
+        self.rights.send_replace(Rights::default());
+        let why = self.watchdog.hung().unwrap_or_default();
+        tracing::error!(why, "giving the lease up, so that others take over");
+        let text = format!("member {} gives its lease up: {why}", self.record.id);
+        self.events.record(EventKind::Member, WallMs::now(), None, text);
+        // Without an answer it ends by itself: nobody keeps it any more.
+        match tokio::time::timeout(self.ttl, session.close()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the lease could not be ended; it runs out by itself"),
+            Err(_) => tracing::warn!("the lease could not be ended in time; it runs out by itself"),
+        }
+        let mut found = self.watchdog.found();
+        tokio::select! {
+            _ = found.wait_for(|found| *found == Found::Fine) => {}
+            // What others take over, the parts that turn let go.
+            never = self.follow_tables(&session, given) => match never {},
+        }
+        self.join_again().await
     }
 
     /// Without the store: nothing is directed, and nobody takes slots from one another but by what is heard.

@@ -117,6 +117,13 @@ impl Rounds {
         self.0.known.lock().hearing.settled(&others, Instant::now())
     }
 
+    /// Those that tell operators of the trouble they are in.
+    #[must_use]
+    pub fn notifying(&self) -> Vec<MemberId> {
+        let others = self.0.ask.others();
+        self.0.known.lock().hearing.notifying(&others, Instant::now())
+    }
+
     /// The tables that others know and that are newer than those that this member acts on.
     #[must_use]
     pub fn newest(&self) -> BTreeMap<Group, Table> {
@@ -233,6 +240,7 @@ mod tests {
             tables: BTreeMap::new(),
             heard: Vec::new(),
             settling: false,
+            notifies: false,
         })
     }
 

@@ -3,13 +3,14 @@
 //! [`rules`] says what follows from what was seen, [`round`] what others say of the store, [`newest`] which tables they know; [`asking`] asks
 //! them, [`self_test`] looks whether anybody can be reached at all, and [`standing`] is what everybody else sees of it. [`shell`] is the loop that goes from state to
 //! state: to the copy of the store and, by [`returning`], back; [`carry`] says what is written then. Meanwhile [`courier`] brings what other members'
-//! alerters should know to those members.
+//! alerters should know to those members, and [`notices`] tell operators of it.
 
 pub mod asking;
 mod carry;
 pub mod courier;
 mod learn;
 pub mod newest;
+mod notices;
 mod returning;
 pub mod round;
 pub mod rules;
@@ -22,6 +23,7 @@ pub mod standing;
 pub use asking::{AskStore, Rounds};
 pub use courier::{AskTell, Courier, Taker};
 pub use newest::lose;
+pub use notices::{Noted, Notices};
 pub use round::{Says, Verdict};
 pub use rules::{Course, Seen, State, Telling};
 pub use self_test::SelfTest;

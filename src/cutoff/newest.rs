@@ -200,6 +200,7 @@ mod tests {
                 .collect(),
             heard: Vec::new(),
             settling: false,
+            notifies: false,
         }
     }
 

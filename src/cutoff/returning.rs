@@ -51,9 +51,7 @@ pub(super) struct Back {
 pub(super) enum NotBack {
     /// It is not the store that was known.
     Strange(String),
-    /// It takes nothing.
-    Full(String),
-    /// It does not answer after all, or something has changed meanwhile.
+    /// It does not answer after all, or takes nothing, or something has changed meanwhile.
     Again(String),
     /// Another process has this member's place.
     Lost(Lost),
@@ -61,10 +59,7 @@ pub(super) enum NotBack {
 
 impl From<StoreError> for NotBack {
     fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Full(why) => Self::Full(why),
-            other => Self::Again(other.to_string()),
-        }
+        Self::Again(error.to_string())
     }
 }
 

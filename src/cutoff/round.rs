@@ -55,6 +55,7 @@ struct Word {
     store: bool,
     through: Option<MemberId>,
     settling: bool,
+    notifies: bool,
 }
 
 /// What was heard lately of everybody. Of two words about one member the newer counts.
@@ -73,6 +74,7 @@ impl Hearing {
             store: answer.store,
             through: None,
             settling: answer.settling,
+            notifies: answer.notifies,
         };
         self.note(from, own);
         for heard in &answer.heard {
@@ -84,6 +86,7 @@ impl Hearing {
                     store: heard.store,
                     through: Some(from.clone()),
                     settling: true,
+                    notifies: false,
                 };
                 self.note(&heard.member, word);
             }
@@ -133,6 +136,13 @@ impl Hearing {
     pub fn settled(&self, others: &[MemberId], now: Instant) -> bool {
         let settled = |member| self.of(member, now).is_some_and(|word| !word.settling);
         others.iter().all(settled)
+    }
+
+    /// Those that have said themselves that they tell operators of the trouble they are in.
+    #[must_use]
+    pub fn notifying(&self, others: &[MemberId], now: Instant) -> Vec<MemberId> {
+        let notifies = |member: &&MemberId| self.of(member, now).is_some_and(|word| word.notifies);
+        others.iter().filter(notifies).cloned().collect()
     }
 
     /// What is known of each of them.
@@ -197,6 +207,7 @@ mod tests {
             tables: BTreeMap::new(),
             heard: heard.collect(),
             settling: !store,
+            notifies: false,
         }
     }
 

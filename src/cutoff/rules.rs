@@ -7,7 +7,7 @@
 //! | outage | the proof is over, nobody has the store | all | here | yes | no |
 //! | cut off | the proof is over, somebody has the store | what no other judges | here | of what nobody judges | no |
 //! | isolated | the proof is over, nobody knows | all | here | after a while, if the self-test passes | no |
-//! | store full | the store answers, and takes nothing | all | here | until the proof ends | no |
+//! | store full | the store answers, and takes nothing (or does not say so) | all | here | until the proof ends | no |
 //! | strange | it is not the store that was known | all | here | yes | no |
 //! | returning | the store answers again | all | here | no | no |
 //!
@@ -86,6 +86,8 @@ pub enum Puts {
     Taken,
     /// The store takes nothing: it has no room, or is for reading only.
     Refused,
+    /// One that was sent then, and again and again since, has no answer yet.
+    Waiting(Instant),
 }
 
 /// How far a return is. Of no matter in other states.
@@ -140,6 +142,19 @@ impl Seen {
         self.proof.is_some_and(|proof| self.now <= proof + self.ttl / 2)
     }
 
+    /// The store takes nothing. A put that waits for the time of the lease, while keep-alives and reads are answered, says so, too.
+    ///
+    /// To give the lease up instead, so that others take over, would need a store that takes that, a plan and other members' records: where it is
+    /// not this member's line but the store that is stuck, all would give theirs up, each believing that the others have what they read, and nobody would tell
+    /// anything. With its lease kept nobody takes over, so that what this member tells from its own disk nobody else tells.
+    fn refuses(&self) -> bool {
+        match self.puts {
+            Puts::Refused => true,
+            Puts::Waiting(since) => self.now >= since + self.ttl,
+            Puts::Unanswered | Puts::Taken => false,
+        }
+    }
+
     fn proved_until(&self) -> Option<Instant> {
         self.proof.map(|proof| proof + self.ttl.saturating_sub(MARGIN))
     }
@@ -168,13 +183,14 @@ pub fn next(state: State, seen: &Seen) -> State {
         Returning => match seen.returned {
             Return::UnderWay => Returning,
             Return::Done => Joined,
-            // A full store grants no lease: this one is kept.
-            Return::Failed if seen.puts == Puts::Refused && seen.alive() => StoreFull,
+            // It was read, and what was to be written is not there. A full store grants no lease: this one is kept; and for as long as it is nobody else
+            // has taken over, whatever they have.
+            Return::Failed if seen.alive() => StoreFull,
             // Never doubtful, which a proof alone would end: what was recorded here is not in the store yet.
             Return::Failed => seen.without_store().unwrap_or(Returning),
         },
-        Joined | Doubtful if seen.alive() => match (seen.fresh(), seen.puts) {
-            (true, Puts::Refused) => StoreFull,
+        Joined | Doubtful if seen.alive() => match (seen.fresh(), seen.refuses()) {
+            (true, true) => StoreFull,
             (true, _) if !seen.failed => Joined,
             _ => Doubtful,
         },
@@ -275,9 +291,15 @@ impl State {
     #[must_use]
     pub const fn asks(self) -> bool {
         match self {
-            Self::Joined | Self::Strange => false,
-            // A return that fails, and notifiers that wait for others to have returned, need to know.
-            Self::Doubtful | Self::Outage | Self::CutOff | Self::Isolated | Self::StoreFull | Self::Returning => true,
+            Self::Joined => false,
+            // A return that fails, notifiers that wait for others to have returned, and whoever tells operators need to know.
+            Self::Doubtful
+            | Self::Outage
+            | Self::CutOff
+            | Self::Isolated
+            | Self::StoreFull
+            | Self::Strange
+            | Self::Returning => true,
         }
     }
 
@@ -297,6 +319,17 @@ impl State {
     #[must_use]
     pub fn directs(self, seen: &Seen) -> bool {
         matches!(self, Self::Joined | Self::Doubtful) && seen.proved_until().is_some_and(|until| seen.now < until)
+    }
+
+    /// Whether operators are to be told of it, of what it lets be told.
+    #[must_use]
+    pub fn is_notable(self, tells: Telling) -> bool {
+        match self {
+            Self::Outage | Self::StoreFull | Self::Strange => true,
+            Self::Isolated => tells == Telling::Yes,
+            // Others have the store and say so; or it passes, or is passing.
+            Self::CutOff | Self::Joined | Self::Doubtful | Self::Returning => false,
+        }
     }
 
     fn tells(self, isolated: Option<Instant>, seen: &Seen) -> Telling {

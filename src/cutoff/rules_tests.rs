@@ -17,7 +17,7 @@ const KINDS: [(&str, &[&str]); 8] = [
     ("proof", &["fresh", "old", "ending", "over", "none"]),
     ("calls", &["answered", "failed"]),
     ("read", &["no", "yes"]),
-    ("puts", &["unanswered", "taken", "refused"]),
+    ("puts", &["unanswered", "taken", "waiting", "refused", "late"]),
     ("identity", &["known", "strange"]),
     ("others", &["unheard", "have it", "have none", "are none", "unsure"]),
     ("self-test", &["fails", "passes"]),
@@ -46,7 +46,13 @@ fn seen(class: Class) -> Seen {
         ttl: TTL,
         failed: class[1] == 1,
         read: class[2] == 1,
-        puts: [Puts::Unanswered, Puts::Taken, Puts::Refused][class[3]],
+        puts: [
+            Puts::Unanswered,
+            Puts::Taken,
+            Puts::Waiting(now - TTL / 2),
+            Puts::Refused,
+            Puts::Waiting(now - TTL),
+        ][class[3]],
         strange: class[4] == 1,
         round: [
             None,

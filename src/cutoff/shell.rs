@@ -14,6 +14,7 @@ use super::returning::{Back, NotBack, Returning};
 use super::rules::{Course, Puts, Records, Return, Seen, State, Telling};
 use super::standing::Standing;
 use crate::catalog::Catalog;
+use crate::cluster::abstain::Abstain;
 use crate::cluster::{Footing, Rights, Tables, alone};
 use crate::events::{EventKind, Events};
 use crate::model::{Group, MonitorName, WallMs};
@@ -24,6 +25,7 @@ use crate::store::{
     seat_value,
 };
 use crate::tasks::Tasks;
+use crate::watchdog::Watchdog;
 
 /// From one look to the next, where nothing happens between.
 const LOOK: Duration = Duration::from_millis(250);
@@ -35,6 +37,8 @@ const PROBED_WITHIN: Duration = Duration::from_secs(2);
 const RETURN_AGAIN: Duration = Duration::from_secs(2);
 /// How long notifiers wait for the other members to have written what they did without the store.
 const SETTLE: Duration = Duration::from_secs(10);
+/// A director that cannot write a plan leaves that to others, and does not stand again before it stands on its copy.
+const STAYS_OUT: Duration = Duration::from_secs(5);
 /// Lease time on the copy: nobody else looks.
 const ALONE: Duration = Duration::from_secs(60);
 
@@ -72,6 +76,12 @@ pub struct CutOff {
     pub events: Events,
     /// Knows what other members told for this one.
     pub courier: Arc<Courier>,
+    /// When the oldest change was sent that the store has not answered.
+    pub unanswered: Arc<dyn Fn() -> Option<Instant> + Send + Sync>,
+    /// For staying out of elections.
+    pub abstain: Abstain,
+    /// Whether what runs here turns. While it does not, this member has no session to stand on, and wants none: others are to take over.
+    pub watchdog: Watchdog,
 }
 
 /// A session on the copy: the right to go on with what was given before.
@@ -96,6 +106,7 @@ enum Found {
     Read(Result<(), Unproved>),
     Put(bool),
     Returned(Result<Back, NotBack>),
+    Resigned,
 }
 
 /// What is known between two looks.
@@ -105,6 +116,8 @@ struct Known {
     before: Option<Arc<Session>>,
     /// The session that it came back with, until it is said to be that of the member.
     new: Option<Arc<Session>>,
+    /// It was in the store once in the life of this process.
+    joined: bool,
     read: bool,
     puts: Puts,
     strange: Option<String>,
@@ -149,6 +162,7 @@ impl CutOff {
             course: Course::new(begins, now),
             before: None,
             new: None,
+            joined: begins == State::Joined,
             read: false,
             puts: Puts::Unanswered,
             strange: None,
@@ -202,8 +216,8 @@ impl CutOff {
         if state.records() == Records::Here && self.standin.face() == Face::Through && !known.returning {
             self.stand_in(known).await;
         }
-        if state == State::CutOff {
-            self.lose().await;
+        if matches!(state, State::CutOff | State::Outage | State::Isolated) {
+            self.go_by_newest(known.joined).await;
         }
         if known
             .settling
@@ -218,12 +232,15 @@ impl CutOff {
             self.let_tell(telling);
         }
         self.standing.set(state, known.why());
+        self.standing.set_trouble(state.is_notable(telling).then_some(state));
         self.try_things(known, &seen);
     }
 
     fn seen(&self, known: &Known) -> Seen {
         let now = Instant::now();
+        let hangs = self.watchdog.hung().is_some();
         let session = match self.standin.face() {
+            _ if hangs => None,
             Face::Through => known.new.clone().or_else(|| self.rights.borrow().session.clone()),
             Face::Copy => known.before.clone(),
         };
@@ -231,14 +248,18 @@ impl CutOff {
             Face::Through => self.store.trouble(),
             Face::Copy => None,
         };
-        let full = matches!(trouble, Some(StoreError::Full(_)));
+        let puts = match (&trouble, self.standin.face()) {
+            (Some(StoreError::Full(_) | StoreError::Denied(_)), _) => Puts::Refused,
+            (_, Face::Through) => (self.unanswered)().map_or(known.puts, Puts::Waiting),
+            (_, Face::Copy) => known.puts,
+        };
         Seen {
             now,
             proof: session.as_ref().map(|session| session.proof()),
             ttl: session.as_ref().map_or(self.ttl, |session| session.ttl()),
             failed: trouble.is_some(),
-            read: known.read,
-            puts: if full { Puts::Refused } else { known.puts },
+            read: known.read && !hangs,
+            puts,
             strange: known.strange.is_some(),
             round: self.rounds.verdict(),
             self_test: *self.passes.borrow(),
@@ -264,6 +285,7 @@ impl CutOff {
 
     /// To the copy, with a session there.
     async fn stand_in(&mut self, known: &mut Known) {
+        self.resign(known);
         // Of a moment ago, and not yet known to all: what these have is then that of the copy.
         let before = known.new.take().or_else(|| self.rights.borrow().session.clone());
         // What the copy holds is of this moment; a session there, before anybody acts on it.
@@ -290,17 +312,33 @@ impl CutOff {
         }
     }
 
-    /// Lets go what others have by newer tables.
-    async fn lose(&self) {
+    /// Whoever directs with a lease that it keeps, and cannot write a plan, is in the way of those who can.
+    fn resign(&self, known: &mut Known) {
+        let Rights { session, term } = self.rights.borrow().clone();
+        if let (Some(session), Some(term), State::StoreFull) = (session, term, known.course.state()) {
+            // First, so that the election does not give it back at once.
+            self.abstain.stay_out(STAYS_OUT);
+            known.trying.spawn(async move {
+                let resigned = session.resign(term).await;
+                tracing::debug!(?resigned, "resigned");
+                Found::Resigned
+            });
+        }
+    }
+
+    /// Goes by newer tables that others know. Lets go what they give to others; a process that began without the store knows nothing that could be newer than its
+    /// copy, which may be of last week, and takes them as they are.
+    async fn go_by_newest(&self, joined: bool) {
         let copy = self.standin.copy();
         let notify = Group::notify();
         let mine = self.tables.all();
         for (group, newest) in self.rounds.newest() {
-            let Some(table) = mine.get(&group).filter(|_| group != notify) else {
-                continue;
+            let left = match mine.get(&group) {
+                _ if !joined => newest,
+                Some(table) if group != notify => lose(table, &newest, &self.record.id),
+                _ => continue,
             };
-            let left = lose(table, &newest, &self.record.id);
-            if left == *table {
+            if mine.get(&group) == Some(&left) {
                 continue;
             }
             let Ok(value) = encode(&left) else { continue };
@@ -353,6 +391,10 @@ impl CutOff {
     /// Begins what is to be tried now. None of it is waited for: that somebody has the store has to be heard meanwhile.
     fn try_things(&self, known: &mut Known, seen: &Seen) {
         let state = known.course.state();
+        if self.watchdog.hung().is_some() {
+            // Each of these would prove the lease, or ask for another one.
+            return;
+        }
         if state == State::Returning {
             if !known.returning && seen.now >= known.return_at {
                 known.returning = true;
@@ -399,8 +441,12 @@ impl CutOff {
             let read = read.unwrap_or_else(|_| Err(silent()));
             match &before {
                 Some(session) if full && read.is_ok() => {
-                    let put = timeout(PROBED_WITHIN, session.update(|_| {})).await;
-                    Found::Put(put.is_ok_and(|outcome| outcome.revision().is_some()))
+                    let large = timeout(PROBED_WITHIN, session.try_large()).await;
+                    let put = match large {
+                        Ok(Outcome::Refused(_)) => timeout(PROBED_WITHIN, session.update(|_| {})).await.ok(),
+                        _ => None,
+                    };
+                    Found::Put(put.is_some_and(|outcome| outcome.revision().is_some()))
                 }
                 _ => Found::Read(read),
             }
@@ -413,6 +459,7 @@ impl CutOff {
             Found::Read(Err(Unproved::Lost(lost))) => return Err(lost),
             Found::Read(Err(Unproved::Store(_))) => {}
             Found::Put(made) => known.puts = if made { Puts::Taken } else { Puts::Refused },
+            Found::Resigned => {}
             Found::Returned(Ok(back)) => {
                 known.returning = false;
                 self.back(known, back);
@@ -423,10 +470,6 @@ impl CutOff {
                 match why {
                     NotBack::Lost(lost) => return Err(lost),
                     NotBack::Strange(why) => known.strange = Some(why),
-                    NotBack::Full(why) => {
-                        known.puts = Puts::Refused;
-                        self.not_back(known, why);
-                    }
                     NotBack::Again(why) => self.not_back(known, why),
                 }
             }
@@ -460,6 +503,7 @@ impl CutOff {
         known.new = Some(back.session.clone());
         self.footing.send_replace(Footing::Shared(back.session));
         known.before = None;
+        known.joined = true;
         known.said.clear();
         known.returned = Return::Done;
         known.settling = Some(Instant::now() + SETTLE);

@@ -30,6 +30,7 @@ pub struct Stood {
 #[derive(Debug, Clone)]
 pub struct Standing {
     now: Arc<watch::Sender<Stood>>,
+    trouble: Arc<watch::Sender<Option<State>>>,
     rounds: Option<Rounds>,
 }
 
@@ -45,6 +46,7 @@ impl Standing {
         };
         Self {
             now: Arc::new(watch::Sender::new(stood)),
+            trouble: Arc::default(),
             rounds,
         }
     }
@@ -67,6 +69,17 @@ impl Standing {
             (stood.state, stood.why) = (state, why);
             changed
         });
+    }
+
+    /// It stands so that operators are to be told.
+    pub fn set_trouble(&self, trouble: Option<State>) {
+        self.trouble.send_replace(trouble);
+    }
+
+    /// The state, if it is one that operators are to be told of.
+    #[must_use]
+    pub fn trouble(&self) -> Option<State> {
+        *self.trouble.borrow()
     }
 
     /// How it stands now.

@@ -64,6 +64,8 @@ pub struct Notification {
     pub possibly_repeated: bool,
     /// It is told while this member has no store to record it in; said in the text, with who says so.
     pub without_store: bool,
+    /// It is not about a monitor but about the cluster: what it says in place of a sentence about checks.
+    pub notice: Option<String>,
     /// A test message that an operator asked for; marked as such.
     pub test: bool,
     /// Not empty: this is a digest of so many messages, worst first; the fields above are those of the first.
@@ -106,6 +108,9 @@ impl Notification {
     pub fn sentence(&self) -> String {
         if !self.digest.is_empty() {
             return self.digest_sentence();
+        }
+        if let Some(notice) = &self.notice {
+            return notice.clone();
         }
         match self.closed {
             Some(Closed::Edited) => format!("Check was edited while {}; the incident is closed", self.from),

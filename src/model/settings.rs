@@ -63,4 +63,7 @@ pub struct AlerterSettings {
     /// For people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
+    /// `true`: it is told, too, when members go on without the store, and when they have it again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fallback: bool,
 }

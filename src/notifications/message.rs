@@ -16,6 +16,25 @@ pub(crate) struct Sender {
     pub(crate) base_url: Option<String>,
 }
 
+/// Something about the cluster that an operator is to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// What it is about, in a word or two.
+    pub about: &'static str,
+    /// `critical`, or `ok` when it is over.
+    pub status: Status,
+    /// When it began.
+    pub since: WallMs,
+    /// When this was found.
+    pub at: WallMs,
+    /// What happened, without a full stop.
+    pub sentence: String,
+    /// What else there is to know.
+    pub details: String,
+    /// An earlier attempt may have arrived.
+    pub possibly_repeated: bool,
+}
+
 impl Sender {
     /// One message.
     pub(crate) fn notification(&self, alerter: &AlerterName, monitor: &MonitorName, message: &Message) -> Notification {
@@ -70,6 +89,7 @@ impl Sender {
             reference: message.reference.clone(),
             possibly_repeated: message.possibly_repeated,
             without_store: false,
+            notice: None,
             test: false,
             digest: Vec::new(),
         }
@@ -136,7 +156,49 @@ impl Sender {
             reference: None,
             possibly_repeated: false,
             without_store: false,
+            notice: None,
             test: true,
+            digest: Vec::new(),
+        }
+    }
+
+    /// A message about the cluster.
+    pub(crate) fn notice(&self, alerter: &AlerterName, monitor: MonitorName, notice: &Notice) -> Notification {
+        let seq = if notice.status.is_bad() { 1 } else { 2 };
+        // A name of a monitor has no slash: this incident is nobody's. It is the cluster's and no member's, so that of several that cannot hear one another
+        // each joins the one that is open.
+        let incident_key = format!("{}/notice/{monitor}", self.cluster);
+        Notification {
+            key: format!("{incident_key}/{}/{seq}/{alerter}", notice.since.0),
+            incident_key,
+            cluster: self.cluster.clone(),
+            alerter: alerter.clone(),
+            monitor,
+            kind: "9volt".to_owned(),
+            episode: EpisodeId(notice.since.0),
+            seq,
+            status: notice.status,
+            from: if notice.status.is_bad() {
+                Status::Ok
+            } else {
+                Status::Critical
+            },
+            closed: (!notice.status.is_bad()).then_some(Closed::Recovered),
+            since: notice.since,
+            at: notice.at,
+            count: 0,
+            description: String::new(),
+            details: notice.details.clone(),
+            tags: Vec::new(),
+            trail: Vec::new(),
+            link: self.page("cluster"),
+            runbook: None,
+            member: self.member.clone(),
+            reference: None,
+            possibly_repeated: notice.possibly_repeated,
+            without_store: notice.status.is_bad(),
+            notice: Some(notice.sentence.clone()),
+            test: false,
             digest: Vec::new(),
         }
     }

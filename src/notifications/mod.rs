@@ -37,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 pub use event::NotifierEvent;
 pub use lane::GaveUp;
 pub use may_tell::MayTell;
+pub use message::Notice;
 pub use view::{AlerterFacts, Counts, LastDelivery, NotificationItem, NotificationState, NotifierView};
 
 use crate::alerters::{DeliveryCx, DeliveryError, DynAlerter, Receipt};

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use super::deliver;
 use super::lane::{GaveUp, Standing};
 use super::limits::SENT_KEPT;
-use super::message::Sender;
+use super::message::{Notice, Sender};
 use crate::alerters::{DeliveryError, Receipt, Retry};
 use crate::config::definition::AlerterDef;
 use crate::model::{AlerterName, EpisodeId, MonitorName, Status, WallMs};
@@ -228,6 +228,18 @@ impl NotifierView {
         // Any name does: the message says that it is a test, and its keys are its own.
         let monitor = MonitorName::parse("test").map_err(|error| DeliveryError::never(error.to_string()))?;
         let note = self.sender.test(&definition.name, monitor, WallMs::now());
+        let result = deliver(definition.alerter.clone(), self.http.clone(), note).await;
+        self.attempted(&definition.name, &result, WallMs::now());
+        result
+    }
+
+    /// Tells something about the cluster by this definition, outside of the outbox: one attempt, with its deadline.
+    ///
+    /// # Errors
+    /// What the far end said, or why it could not be asked.
+    pub async fn send_notice(&self, definition: &AlerterDef, notice: &Notice) -> Result<Receipt, DeliveryError> {
+        let about = MonitorName::parse(notice.about).map_err(|error| DeliveryError::never(error.to_string()))?;
+        let note = self.sender.notice(&definition.name, about, notice);
         let result = deliver(definition.alerter.clone(), self.http.clone(), note).await;
         self.attempted(&definition.name, &result, WallMs::now());
         result

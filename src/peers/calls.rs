@@ -161,6 +161,9 @@ pub struct StoreAnswer {
     /// It has recorded what the store does not have yet: it is without the store, or returning to it.
     #[serde(default)]
     pub settling: bool,
+    /// It is in trouble of which an operator is to be told, and tells of it if nobody comes before it.
+    #[serde(default)]
+    pub notifies: bool,
 }
 
 /// Entries in one such question, at most.

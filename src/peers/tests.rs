@@ -59,6 +59,7 @@ impl Answers for Stub {
                 tables: Default::default(),
                 heard: Vec::new(),
                 settling: false,
+                notifies: false,
             }
             .into()),
             Call::Counts(_) => {

@@ -36,11 +36,17 @@ pub struct Chances {
     pub made_later: u8,
 }
 
+/// How long a caller waits for an answer that is lost on its way.
+pub(super) const SILENT: Duration = Duration::from_secs(3);
+
 #[derive(Debug, Default)]
 pub(super) struct FaultPlan {
     script: VecDeque<Answer>,
     chance: Option<(fastrand::Rng, Chances)>,
     pub(super) unavailable: bool,
+    /// Calls that write more bytes than this get no answer, and are not made.
+    pub(super) loses_beyond: Option<usize>,
+    pub(super) read_only: bool,
     pub(super) delay: Duration,
     pub(super) watch_delay: Duration,
     calls: u64,
@@ -120,6 +126,16 @@ impl Faults {
     /// Puts and grants are refused for space.
     pub fn set_full(&self, full: bool) {
         self.store.state.lock().full = full;
+    }
+
+    /// Calls that write more than so many bytes get no answer for [`SILENT`], and are never made; all others are.
+    pub fn set_loses_beyond(&self, bytes: Option<usize>) {
+        self.store.plan.lock().loses_beyond = bytes;
+    }
+
+    /// Every put is answered [`StoreError::Denied`], until it is set back.
+    pub fn set_read_only(&self, read_only: bool) {
+        self.store.plan.lock().read_only = read_only;
     }
 
     /// Every call takes this long.

@@ -11,11 +11,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::backend::{
-    Backend, Batch, Change, Changes, Commit, Entry, Guard, Key, Lease, LeaseId, Outcome, PAGE, Page, Revision,
+    Backend, Batch, Change, Changes, Commit, Entry, Guard, Key, Lease, LeaseId, Op, Outcome, PAGE, Page, Revision,
     StoreError,
 };
 use super::commit::{self, Rows};
-use super::faults::{Answer, FaultPlan, Faults, WatchFaults};
+use super::faults::{Answer, FaultPlan, Faults, SILENT, WatchFaults};
 use super::history::History;
 use super::leases::Leases;
 use super::replica::Replica;
@@ -323,6 +323,19 @@ impl Backend for Memory {
             return vec![Outcome::Unknown(error); count];
         }
         let lost = || vec![Outcome::Unknown(StoreError::Unavailable("the answer was lost".to_owned())); count];
+        let (loses_beyond, read_only) = {
+            let plan = self.inner.plan.lock();
+            (plan.loses_beyond, plan.read_only)
+        };
+        let puts = || commits.iter().flat_map(|commit| &commit.ops);
+        let bytes = |op: &Op| op.key().as_str().len() + if let Op::Put(_, value, _) = op { value.len() } else { 0 };
+        if loses_beyond.is_some_and(|most| puts().map(bytes).sum::<usize>() > most) {
+            tokio::time::sleep(SILENT).await;
+            return lost();
+        }
+        if read_only && puts().any(|op| matches!(op, Op::Put(..))) {
+            return vec![Outcome::Failed(StoreError::Denied("told to be read-only".to_owned())); count];
+        }
         let answer = self.inner.plan.lock().next_answer();
         match answer {
             Answer::Given => self.inner.make(shared, commits),

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::backend::{Commit, Entry, Guard, LeaseId, Op, Outcome, Revision, StoreError};
-use super::records::{MemberRecord, Table};
+use super::records::{MAX_STATE, MemberRecord, Table};
 use super::{Store, decode, encode, keys};
 use crate::model::MemberId;
 
@@ -267,6 +267,14 @@ impl Session {
     pub async fn touch(&self, store: &Store) -> Outcome {
         let (record, _) = self.record.lock().clone();
         self.put(store, record).await
+    }
+
+    /// Asks the store to take what is as large as a record may be, by guards that contradict each other: it is to be refused, and what is lost on its way is not answered.
+    pub async fn try_large(&self) -> Outcome {
+        let key = keys::member(&self.member);
+        let guards = vec![Guard::Absent(key.clone()), self.guard()];
+        let ops = vec![Op::Put(key, Bytes::from_static(&[b' '; MAX_STATE]), None)];
+        self.store.commit(Commit { guards, ops }).await
     }
 
     async fn put(&self, store: &Store, record: MemberRecord) -> Outcome {

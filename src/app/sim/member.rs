@@ -16,7 +16,7 @@ use crate::cluster::abstain::Abstain;
 use crate::cluster::tenures::Tenures;
 use crate::cluster::{Cluster, Footing, Rights, Tables, event_log};
 use crate::config::definition::Strictness;
-use crate::cutoff::{self, Courier, CutOff, Rounds, Standing, Taker, courier};
+use crate::cutoff::{self, Courier, CutOff, Noted, Notices, Rounds, Standing, Taker, courier};
 use crate::director::{Director, plan};
 use crate::events::{EventKind, Events};
 use crate::feed::Feed;
@@ -33,6 +33,8 @@ use crate::peers::{Directory, directory};
 use crate::store::records::{ClusterSettings, MemberRecord};
 use crate::store::{Face, Memory, Standin, Store, StoreError, standin_in_memory};
 use crate::tasks::Tasks;
+use crate::tasks::process::Process;
+use crate::watchdog::Watchdog;
 
 const GRACE: Duration = Duration::from_secs(5);
 /// Lanes: more than one, so that monitors do not share theirs.
@@ -56,6 +58,9 @@ pub(super) struct Member {
     pub(super) events: Events,
     pub(super) rights: watch::Receiver<Rights>,
     pub(super) tenures: Tenures,
+    /// The threads of its lanes.
+    pub(super) schedule: Process,
+    pub(super) watchdog: Watchdog,
     running: Tasks<Part>,
     recording: Tasks<Part>,
     telling: Tasks<Part>,
@@ -130,6 +135,7 @@ impl Member {
         let (rights, rights_now) = watch::channel(Rights::default());
         let tenures = Tenures::default();
         let abstain = Abstain::default();
+        let watchdog = Watchdog::new(settings.heartbeat_timeout.0);
         let cluster = Cluster {
             store: store.clone(),
             home: place.home.clone(),
@@ -141,6 +147,8 @@ impl Member {
             events: events.clone(),
             read_before: AtomicBool::new(false),
             abstain: abstain.clone(),
+            watchdog: watchdog.clone(),
+            alone: false,
         };
         let begins = match &place.standin {
             Some(standin) if standin.face() == Face::Copy => {
@@ -160,15 +168,19 @@ impl Member {
         let (catalog, recorder) = (Catalog::default(), Recorder::new());
         let (clock, _) = Clock::simulated(WallMs::now());
         let mut handles = Vec::new();
-        for _ in 0..LANES {
+        let schedule = Process::part();
+        for number in 0..LANES {
             let (inbox, commands) = mpsc::channel(lane::INBOX);
             let stats = Arc::new(LaneStats::default());
             handles.push((inbox, stats.clone()));
             let cx = Arc::new(CheckCx::new(CheckOptions::default()));
             let lane = Lane::new(clock.clone(), PLENTY, cx, recorder.clone(), stats, feed.clone());
             let stop = running.stop().clone();
+            let pulse = watchdog.pulse(format!("lane {number}"));
+            let thread = schedule.clone();
             running.spawn(async move {
-                lane.run(Alarm::Runtime, commands, stop, GRACE).await;
+                let lane = lane.run(Alarm::Runtime, commands, stop, GRACE);
+                thread.run(pulse.over(lane)).await;
                 ("lane", Ok(()))
             });
         }
@@ -187,8 +199,9 @@ impl Member {
             alive,
         };
         let stop = running.stop().clone();
+        let pulse = watchdog.pulse("manager");
         running.spawn(async move {
-            manager.run(changes, stop).await;
+            pulse.over(manager.run(changes, stop)).await;
             ("manager", Ok(()))
         });
         let shell = Shell {
@@ -199,8 +212,9 @@ impl Member {
             feed: feed.clone(),
         };
         let (stop, work) = (recording.stop().clone(), recorder.clone());
+        let pulse = watchdog.pulse("recorder");
         recording.spawn(async move {
-            work.run(shell, stop, GRACE).await;
+            pulse.over(work.run(shell, stop, GRACE)).await;
             ("recorder", Ok(()))
         });
         let director = Director {
@@ -217,6 +231,7 @@ impl Member {
             director.run(stop).await;
             ("director", Ok(()))
         });
+        let notifier = notifier(&id, &store, &tenures, &events, may_tell_now, place.standin.clone());
         let mut answering = None;
         let mut standing = Standing::new(None);
         let (passes, passes_now) = watch::channel(true);
@@ -269,6 +284,22 @@ impl Member {
                 rounds: rounds.clone(),
             };
             answering = Some(place.hub.answer(&id, Arc::new(answers)));
+            let notices = Notices {
+                standing: standing.clone(),
+                rounds: rounds.clone(),
+                catalog: catalog.clone(),
+                tables: tables.clone(),
+                me: id.clone(),
+                notifier: notifier.view(),
+                events: events.clone(),
+                noted: Noted::default(),
+            };
+            let stop = belonging.stop().clone();
+            belonging.spawn(async move {
+                notices.run(stop).await;
+                ("notices", Ok(()))
+            });
+            let sent = recorder.clone();
             let cut_off = CutOff {
                 standin,
                 store: store.clone(),
@@ -286,21 +317,27 @@ impl Member {
                 standing: standing.clone(),
                 events: events.clone(),
                 courier,
+                abstain: cluster.abstain.clone(),
+                unanswered: Arc::new(move || sent.unanswered()),
+                watchdog: watchdog.clone(),
             };
             let stop = belonging.stop().clone();
+            let pulse = watchdog.pulse("watch over the store");
             belonging.spawn(async move {
-                let ended = cut_off.run(stop).await;
+                let ended = pulse.over(cut_off.run(stop)).await;
                 ("cut off", ended.map_err(|lost| lost.to_string()))
             });
         }
         let stop = belonging.stop().clone();
+        let pulse = watchdog.pulse("membership");
         belonging.spawn(async move {
-            let ended = cluster.run(stands, stop).await;
+            let ended = pulse.over(cluster.run(stands, stop)).await;
             ("cluster", ended.map_err(|lost| lost.to_string()))
         });
         let (stop, all, from, to) = (running.stop().clone(), catalog.clone(), store.clone(), feed.clone());
+        let pulse = watchdog.pulse("definitions");
         running.spawn(async move {
-            loader::run(all, kinds(), from, to, to_manager, stop).await;
+            pulse.over(loader::run(all, kinds(), from, to, to_manager, stop)).await;
             ("definitions", Ok(()))
         });
         let (stop, to, all) = (recording.stop().clone(), store.clone(), catalog.clone());
@@ -314,13 +351,20 @@ impl Member {
             event_log::run(to, log, to_write, stop).await;
             ("events", Ok(()))
         });
-        let notifier = notifier(&id, &store, &tenures, &events, may_tell_now, place.standin.clone());
         let stop = telling.stop().clone();
+        let pulse = watchdog.pulse("notifier");
         telling.spawn(async move {
-            notifier.run(stop).await;
+            pulse.over(notifier.run(stop)).await;
             ("notifier", Ok(()))
         });
+        let (dog, to, stop) = (watchdog.clone(), events.clone(), belonging.stop().clone());
+        belonging.spawn(async move {
+            let ended = dog.run(&to, &stop).await;
+            ("watchdog", ended.map_or(Ok(()), Err))
+        });
         Ok(Self {
+            schedule,
+            watchdog,
             catalog,
             recorder,
             lanes,

@@ -135,6 +135,48 @@ async fn a_member_that_is_killed_without_the_store_goes_on_from_its_copy() {
     assert_eq!(crew.world.pasts().await.len(), 1);
 }
 
+/// Until now it is of last week, and so is its copy.
+#[tokio::test(start_paused = true)]
+async fn a_member_that_begins_without_the_store_runs_nothing_that_others_were_given_since() {
+    let (mut crew, web) = members(&["a", "b", "c"]).await;
+    crew.kill("a");
+    until!(crew.shares().iter().sum::<usize>() == 31);
+    crew.world.faults.stop();
+    sleep(LOST).await;
+    crew.start("a").await;
+    until!(crew.state("a") == State::Outage);
+    until!(crew.member("a").lanes.monitors() == 0);
+    target("t", Target::Down);
+    until!(heard("ops") == lines(&web, &["critical"]));
+    sleep(S * 120).await;
+    assert_eq!(heard("ops").len(), 1, "{:?}", all_heard());
+    crew.world.faults.start();
+    until!(crew.shares().iter().all(|n| *n > 5));
+    target("t", Target::Up);
+    all_is_well(&crew).await;
+    assert_eq!(heard("ops"), lines(&web, &["critical", "ok"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_begins_without_the_store_runs_what_it_was_given_after_its_copy_was_written() {
+    let (mut crew, _) = members(&["a", "b", "c"]).await;
+    let before = crew.member("a").lanes.monitors();
+    crew.kill("b");
+    until!(crew.shares().iter().sum::<usize>() == 31);
+    let after = crew.member("a").lanes.monitors();
+    assert!(after > before);
+    // What the watch brings is written a second later.
+    crew.kill("a");
+    crew.world.faults.stop();
+    sleep(LOST).await;
+    crew.start("a").await;
+    until!(crew.state("a") == State::Isolated || crew.state("a") == State::Outage);
+    until!(crew.member("a").lanes.monitors() == after);
+    crew.world.faults.start();
+    crew.start("b").await;
+    all_is_well(&crew).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn changes_that_were_made_without_the_store_outlive_the_process_that_made_them() {
     let (mut crew, web) = members(&["a", "b"]).await;
@@ -235,6 +277,70 @@ async fn a_full_store_stops_neither_checks_nor_alerts() {
     assert_eq!(crew.shares(), shares);
     assert_eq!(heard("ops").len(), 2);
     assert_eq!(crew.world.pasts().await.len(), 1);
+}
+
+/// What is larger than a few packets is lost; keep-alives and reads are not, and neither is a small put.
+const LARGE: usize = 600;
+
+#[tokio::test(start_paused = true)]
+async fn a_member_whose_writes_get_no_answer_tells_from_its_copy_and_only_once() {
+    let (crew, web) = members(&["a", "b", "c"]).await;
+    let directs = |name: &str| crew.member(name).rights.borrow().term.is_some();
+    let shares = crew.shares();
+    assert!(directs("a"));
+    crew.line("a").set_loses_beyond(Some(LARGE));
+    target("t", Target::Down);
+    until!(crew.state("a") == State::StoreFull);
+    let until = Instant::now();
+    until!(heard("ops") == lines(&web, &["critical"]));
+    assert!(until.elapsed() < S * 10);
+    // The others have the store, and the plan is theirs to make; but nobody took over, by the lease that is kept.
+    until!(["b", "c"].into_iter().any(directs));
+    sleep(S * 300).await;
+    assert_eq!(crew.state("a"), State::StoreFull);
+    assert_eq!([crew.state("b"), crew.state("c")], [State::Joined; 2]);
+    assert_eq!(crew.shares(), shares);
+    assert_eq!(heard("ops").len(), 1, "{:?}", all_heard());
+    crew.line("a").set_loses_beyond(None);
+    until!(crew.state("a") == State::Joined);
+    target("t", Target::Up);
+    all_is_well(&crew).await;
+    assert_eq!(heard("ops"), lines(&web, &["critical", "ok"]));
+    assert_eq!(crew.shares(), shares);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nobodys_writes_are_answered_everybody_goes_on_and_tells() {
+    let (crew, web) = members(&["a", "b"]).await;
+    let shares = crew.shares();
+    let all = |beyond| ["a", "b"].map(|name| crew.line(name).set_loses_beyond(beyond));
+    all(Some(0));
+    target("t", Target::Down);
+    until!(heard("ops") == lines(&web, &["critical"]));
+    sleep(S * 300).await;
+    target("t", Target::Up);
+    until!(heard("ops") == lines(&web, &["critical", "ok"]));
+    all(None);
+    all_is_well(&crew).await;
+    assert_eq!(heard("ops").len(), 2, "{:?}", all_heard());
+    assert_eq!(crew.shares(), shares);
+    assert_eq!(crew.world.pasts().await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_for_reading_only_stops_neither_checks_nor_alerts() {
+    let (crew, web) = members(&["a", "b"]).await;
+    let all = |only| ["a", "b"].map(|name| crew.line(name).set_read_only(only));
+    all(true);
+    target("t", Target::Down);
+    until!(heard("ops") == lines(&web, &["critical"]));
+    until!(crew.state("a") == State::StoreFull);
+    sleep(S * 120).await;
+    target("t", Target::Up);
+    until!(heard("ops") == lines(&web, &["critical", "ok"]));
+    all(false);
+    all_is_well(&crew).await;
+    assert_eq!(heard("ops").len(), 2, "{:?}", all_heard());
 }
 
 #[tokio::test(start_paused = true)]

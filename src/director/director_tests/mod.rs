@@ -22,6 +22,7 @@ use crate::model::{MemberId, MonitorName};
 use crate::store::records::{FORMAT, IntentRecord, MemberRecord, SLOTS, Table};
 use crate::store::{Commit, Faults, Key, Op, Outcome, Revision, encode, in_memory, keys};
 use crate::tasks::Tasks;
+use crate::watchdog::Watchdog;
 
 const TTL: Duration = Duration::from_secs(6);
 /// Longer than anybody waits for a member that has come or gone.
@@ -97,6 +98,8 @@ impl World {
             events: events.clone(),
             abstain: abstain.clone(),
             read_before: AtomicBool::default(),
+            watchdog: Watchdog::new(TTL),
+            alone: false,
         };
         let session = cluster.join().await.unwrap();
         let director = Director {

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 pub use work::Shell;
 
@@ -59,6 +60,8 @@ struct Inner {
     commits: AtomicU64,
     /// Changes that were sent and whose answer was lost.
     in_doubt: AtomicU64,
+    /// When the oldest of them was sent first.
+    unanswered: Mutex<Option<Instant>>,
 }
 
 impl Default for Recorder {
@@ -78,6 +81,7 @@ impl Recorder {
             trouble: Mutex::default(),
             commits: AtomicU64::new(0),
             in_doubt: AtomicU64::new(0),
+            unanswered: Mutex::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -180,6 +184,12 @@ impl Recorder {
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
         self.inner.trouble.lock().clone()
+    }
+
+    /// When the oldest change was sent first of which there is no answer yet, however often it was sent.
+    #[must_use]
+    pub fn unanswered(&self) -> Option<Instant> {
+        *self.inner.unanswered.lock()
     }
 
     /// Commits made so far.

@@ -102,6 +102,8 @@ struct Sent {
     pending: Pending,
     commit: Commit,
     after: Option<Recorded>,
+    /// When it was sent first.
+    since: Instant,
     /// An earlier copy of it may have been made.
     in_doubt: bool,
 }
@@ -130,6 +132,7 @@ impl Work {
     fn count_doubts(&self) {
         let in_doubt = u64::try_from(self.in_doubt.len()).unwrap_or(u64::MAX);
         self.recorder.inner.in_doubt.store(in_doubt, Relaxed);
+        *self.recorder.inner.unanswered.lock() = self.in_doubt.values().map(|sent| sent.since).min();
     }
 
     /// The next batch: of one group, whose right is held; and how long until there may be more.
@@ -190,6 +193,7 @@ impl Work {
                         pending,
                         commit,
                         after,
+                        since: now,
                         in_doubt: false,
                     });
                 }

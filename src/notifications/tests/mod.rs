@@ -146,6 +146,7 @@ fn far_def(alerter: &str, far: &Arc<Far>) -> AlerterDef {
     AlerterDef {
         name: name(alerter),
         settings: AlerterSettings {
+            fallback: false,
             kind: "far".to_owned(),
             description: String::new(),
         },

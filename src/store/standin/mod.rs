@@ -17,13 +17,13 @@ mod tests;
 mod turn;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{error, warn};
 
 use self::known::Known;
 use self::mark::{Mark, store_id};
@@ -36,6 +36,7 @@ use super::embedded::{Embedded, OpenError};
 use super::memory::Memory;
 use super::replica::Replica;
 use super::{Store, keys};
+use crate::model::WallMs;
 use crate::tasks::Tasks;
 
 /// How a copy stands to the store that it is a copy of.
@@ -69,6 +70,8 @@ pub struct Standin {
     writing: tokio::sync::Mutex<()>,
     mark: Mutex<Mark>,
     known: Mutex<Known>,
+    /// Where the copy is that was here before, if it was damaged.
+    damaged: OnceLock<PathBuf>,
     tasks: Mutex<Tasks>,
 }
 
@@ -82,18 +85,52 @@ impl std::fmt::Debug for Standin {
 }
 
 /// A stand-in whose copy is an embedded store in a directory of its own. One that holds changes of its own stands in from the beginning, unless it never was a whole copy: then
-/// nothing can begin with it, and what is in it is dropped by the first list.
+/// nothing can begin with it, and what is in it is dropped by the first list. A damaged copy is moved aside, and said so: it can be had again from the
+/// store, and a member that does not start is worse than one without a copy.
 ///
 /// # Errors
 /// [`OpenError`], one clear line each.
 pub async fn open_standin(outer: &Store, dir: &Path) -> Result<(Store, Arc<Standin>), OpenError> {
-    let copy = Embedded::open(dir).await?;
+    let (copy, damaged) = match Embedded::open(dir).await {
+        Err(OpenError::Damaged { file, why }) => {
+            let aside = move_aside(&file).map_err(|error| {
+                warn!(%error, file = %file.display(), "cannot move the damaged copy of the store aside");
+                OpenError::Damaged {
+                    file: file.clone(),
+                    why: why.clone(),
+                }
+            })?;
+            error!(why, aside = %aside.display(), "the copy of the store is damaged; beginning with an empty one");
+            (Embedded::open(dir).await?, Some(aside))
+        }
+        opened => (opened?, None),
+    };
     let page = super::Backend::list(&*copy, &keys::standin(), None).await;
     let mark = page.map_err(|why| OpenError::Other {
         file: dir.to_owned(),
         why,
     })?;
-    Ok(over(outer, copy, Mark::read(mark.entries.first()), mark.at))
+    let (store, standin) = over(outer, copy, Mark::read(mark.entries.first()), mark.at);
+    if let Some(aside) = damaged {
+        let _ = standin.damaged.set(aside);
+    }
+    Ok((store, standin))
+}
+
+/// Gives a file another name, and removes what was moved aside earlier: one is enough to find out from, and a disk that damages one after the other is not filled with them.
+fn move_aside(file: &Path) -> std::io::Result<PathBuf> {
+    let marked = |path: &Path| format!("{}.damaged-", path.display());
+    if let Some(dir) = file.parent() {
+        for entry in std::fs::read_dir(dir)? {
+            let path = entry?.path();
+            if path.display().to_string().starts_with(&marked(file)) {
+                std::fs::remove_file(path)?;
+            }
+        }
+    }
+    let aside = PathBuf::from(format!("{}{}", marked(file), WallMs::now().0));
+    std::fs::rename(file, &aside)?;
+    Ok(aside)
 }
 
 /// A stand-in whose copy is in memory, where it is kept over the restarts of a simulated member.
@@ -118,6 +155,7 @@ fn over(outer: &Store, replica: Arc<impl Replica>, mut mark: Mark, newest: Revis
         writing: tokio::sync::Mutex::default(),
         mark: Mutex::new(mark),
         known: Mutex::new(Known::from(seen)),
+        damaged: OnceLock::new(),
         tasks: Mutex::new(Tasks::child_of(&CancellationToken::new())),
     });
     (Store::new(standin.clone()), standin)
@@ -169,6 +207,12 @@ impl Standin {
     #[must_use]
     pub fn copy(&self) -> Store {
         self.copy.clone()
+    }
+
+    /// The copy that was here before, if it was damaged: moved aside when this process began.
+    #[must_use]
+    pub fn damaged(&self) -> Option<&Path> {
+        self.damaged.get().map(PathBuf::as_path)
     }
 
     /// What is shown.

@@ -25,6 +25,7 @@ use ninevolt::notifications::{MayTell, Notifier, NotifierOptions, NotifierView};
 use ninevolt::store::records::{FORMAT, MemberRecord, SlotRun, Table};
 use ninevolt::store::{Commit, Faults, Key, Op, Outcome, Session, Store, encode, in_memory, keys, seat_value};
 use ninevolt::tasks::Tasks;
+use ninevolt::watchdog::Watchdog;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -169,6 +170,7 @@ impl Bed {
             others: place.others,
             tables: ninevolt::cluster::Tables::default(),
             health: health.clone(),
+            watchdog: Watchdog::new(Duration::from_secs(6)),
             member: MemberInfo {
                 id: id.clone(),
                 hostname: "host".into(),

@@ -17,6 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // Telling inside the process: bounded memories and a broadcast.
     ("feed", &["model", "results"]),
     ("events", &["feed", "model"]),
+    ("watchdog", &["events", "model"]),
     // Edges: the only ones that touch the world.
     ("tasks", &[]),
     ("telemetry", &[]),
@@ -30,19 +31,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // Loops: they own tasks and hold few rules.
     ("catalog", &["config", "feed", "model", "results", "schedule", "state", "store"]),
     ("peers", &["catalog", "model", "schedule", "store", "tasks"]),
-    ("cluster", &["events", "model", "store"]),
-    ("cutoff", &["catalog", "cluster", "events", "model", "notifications", "peers", "store", "tasks"]),
+    ("cluster", &["events", "model", "store", "watchdog"]),
+    ("cutoff", &["alerters", "catalog", "cluster", "events", "model", "notifications", "peers", "store", "tasks", "watchdog"]),
     ("director", &["catalog", "cluster", "events", "model", "store"]),
     ("manager", &["catalog", "cluster", "config", "events", "feed", "model", "monitors", "results", "schedule", "state", "store", "tasks"]),
     ("notifications", &["alerters", "cluster", "config", "model", "silences", "store", "tasks"]),
     ("api", &[
         "alerters", "catalog", "cluster", "config", "cutoff", "events", "feed", "manager", "model", "monitors", "notifications", "peers", "results",
-        "schedule", "silences", "state", "store", "tasks",
+        "schedule", "silences", "state", "store", "tasks", "watchdog",
     ]),
     // The one place that puts them together, and the one that prints.
     ("app", &[
         "alerters", "api", "catalog", "cluster", "config", "cutoff", "director", "events", "feed", "manager", "model", "monitors",
-        "notifications", "peers", "results", "store", "tasks", "telemetry",
+        "notifications", "peers", "results", "store", "tasks", "telemetry", "watchdog",
     ]),
     // `manager` for its runner: `9volt check` runs a check exactly as a member does.
     ("cli", &["alerters", "app", "config", "manager", "model", "monitors", "store", "telemetry"]),

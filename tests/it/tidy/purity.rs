@@ -15,6 +15,7 @@ const PURE: &[&str] = &[
     "cutoff/courier/taking",
     "cutoff/learn",
     "cutoff/newest",
+    "cutoff/notices/rules",
     "cutoff/round",
     "cutoff/rules",
     "director/pace",
@@ -33,6 +34,7 @@ const PURE: &[&str] = &[
     "peers/calls",
     "peers/wire",
     "manager/route",
+    "watchdog/rules",
 ];
 
 /// What a rule does not do.
@@ -67,6 +69,11 @@ const EXCEPT: &[(&str, &str, &str)] = &[
         "cutoff/round",
         "tokio::time",
         "the type of a moment, as sessions and lines name theirs",
+    ),
+    (
+        "cutoff/notices/rules",
+        "tokio::time",
+        "the type of a moment, as the rules of states have theirs",
     ),
     (
         "cutoff/rules",

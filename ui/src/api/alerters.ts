@@ -5,6 +5,8 @@ export type Alerter = {
   name: string;
   type: string;
   description: string;
+  /** It is told, too, when members go on without the store. */
+  fallback: boolean;
   options: Record<string, unknown> | null;
   told_open: number;
   pending: number;

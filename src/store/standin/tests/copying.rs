@@ -353,6 +353,41 @@ async fn in_a_directory_it_is_the_owners_alone_and_is_there_after_a_restart() {
     assert_eq!(text_of(&store, "a").await.as_deref(), Some("1"));
 }
 
+#[tokio::test]
+async fn a_damaged_copy_is_moved_aside_and_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let (shared, _faults) = in_memory();
+    shared.identity().await.unwrap();
+    put(&shared, "a", "1").await;
+    let asides = || {
+        let names = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name());
+        let names = names.map(|name| name.into_string().unwrap());
+        let mut names: Vec<_> = names.filter(|name| name.contains("damaged")).collect();
+        names.sort();
+        names
+    };
+    let mut before = Vec::new();
+    for n in 0..2 {
+        let (store, standin) = open_standin(&shared, dir.path()).await.unwrap();
+        assert_eq!(standin.damaged().is_some(), n > 0);
+        let watching = standin.catch_up(&standin.turns.standing().await).await.unwrap();
+        assert!(standin.stands().complete);
+        drop((store, standin, watching));
+        let file = dir.path().join("store.redb");
+        let whole = std::fs::metadata(&file).unwrap().len();
+        std::fs::write(&file, vec![b'x'; usize::try_from(whole).unwrap()]).unwrap();
+        // One that is aside is enough.
+        before = asides();
+        assert!(before.len() <= 1, "{before:?}");
+    }
+    let (_, standin) = open_standin(&shared, dir.path()).await.unwrap();
+    assert_eq!((standin.stands().complete, standin.face()), (false, Face::Through));
+    let aside = standin.damaged().unwrap();
+    assert!(std::fs::read(aside).unwrap().starts_with(b"xxx"));
+    assert_eq!(asides().len(), 1);
+    assert_ne!(asides(), before);
+}
+
 /// Lists of several pages, that begin anew in the middle, under a member that writes all the time: whenever it turns to its copy, all that it was told
 /// to be made is there, and nothing else.
 #[tokio::test(start_paused = true)]

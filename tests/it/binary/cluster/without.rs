@@ -386,7 +386,6 @@ fn a_site_that_is_cut_off_tells_of_its_own_monitors_after_a_while() {
 
 /// The thread that runs the checks hangs, the one that keeps the lease does not.
 #[test]
-#[ignore = "needs --local-copy, which is on trial"]
 fn a_member_whose_schedule_hangs_gives_its_lease_up_and_then_ends() {
     let mut crew = Crew::start(1, 9, SECOND);
     let id = IDS.into_iter().find(|id| *id != crew.director()).unwrap();
