@@ -342,6 +342,7 @@ impl App {
                 footing,
                 may_tell,
                 tables: tables.clone(),
+                tenures: tenures.clone(),
                 rounds: rounds.clone(),
                 passes,
                 wants_test,

@@ -166,7 +166,7 @@ pub(super) fn kept(
         let (entry, known) = (here.outbox.get(alerter), there.outbox.get(alerter));
         let unseen = there.told_unseen(here, alerter, since);
         commit.ops.extend(match unseen.filter(|_| entry.is_none()) {
-            Some(told) => end_of(&told, now).map(|end| Op::Put(key, end, None)),
+            Some(told) => end_of(&told, Closed::Moved, now).map(|end| Op::Put(key, end, None)),
             None => difference(&key, entry, known),
         });
         add_told(&mut commit, alerter, monitor, (here, there), since);
@@ -177,13 +177,13 @@ pub(super) fn kept(
 }
 
 /// What is to be said of a monitor that is another member's by now, where anything of it had changed here: whom we told of what, so that it is told how it ends; and an episode that we opened is
-/// over.
+/// over: by what, and when.
 pub(super) fn lost(
     monitor: &MonitorName,
     here: &Picture,
     there: &Picture,
     since: Since,
-    now: WallMs,
+    (closed, now): (Closed, WallMs),
 ) -> Option<Commit> {
     let (here, there) = (here.held(monitor), there.held(monitor));
     let mut commit = Commit::default();
@@ -194,14 +194,14 @@ pub(super) fn lost(
             && !there.outbox.contains_key(alerter)
         {
             let key = keys::outbox_entry(alerter, monitor);
-            if let Some(end) = end_of(&told, now) {
+            if let Some(end) = end_of(&told, closed, now) {
                 commit.guards.push(Guard::Absent(key.clone()));
                 commit.ops.push(Op::Put(key, end, None));
             }
         }
     }
     commit.ops.extend(here.past_ops(there));
-    commit.ops.extend(here.given_up(monitor, there, since, now));
+    commit.ops.extend(here.given_up(monitor, there, since, (closed, now)));
     let opened = commit.ops.iter().filter(|op| keys::pasts().covers(op.key()));
     let absent: Vec<_> = opened.map(|op| Guard::Absent(op.key().clone())).collect();
     commit.guards.extend(absent);
@@ -280,7 +280,13 @@ impl Held {
     }
 
     /// An episode that was opened here, and that whoever judges the monitor now knows nothing of.
-    fn given_up(&self, monitor: &MonitorName, there: &Self, since: Since, now: WallMs) -> Option<Op> {
+    fn given_up(
+        &self,
+        monitor: &MonitorName,
+        there: &Self,
+        since: Since,
+        (closed, now): (Closed, WallMs),
+    ) -> Option<Op> {
         let mine = self.checkpoint.as_ref().filter(|mine| since.changed_here(mine))?;
         let episode = |entry: &Entry| decode::<Checkpoint>(entry).ok().map(|at| at.value);
         let mine = episode(mine)?;
@@ -297,7 +303,7 @@ impl Held {
         if there.past.iter().any(|known| known.key == past) {
             return None;
         }
-        moved(monitor, mine, now)
+        over(monitor, mine, closed, now)
     }
 
     /// An episode in the store that we opened and do not know of.
@@ -313,7 +319,7 @@ impl Held {
         {
             return None;
         }
-        moved(monitor, theirs, now)
+        over(monitor, theirs, Closed::Moved, now)
     }
 
     /// What an alerter was told by a process of ours that is dead, and that nobody here knows of.
@@ -325,7 +331,7 @@ impl Held {
 }
 
 /// The end of an episode that nobody goes on with.
-fn moved(monitor: &MonitorName, of: Checkpoint, now: WallMs) -> Option<Op> {
+fn over(monitor: &MonitorName, of: Checkpoint, closed: Closed, now: WallMs) -> Option<Op> {
     let past = Past {
         v: FORMAT,
         monitor: monitor.clone(),
@@ -334,7 +340,7 @@ fn moved(monitor: &MonitorName, of: Checkpoint, now: WallMs) -> Option<Op> {
         worst: of.status,
         since: of.since,
         until: now,
-        closed: Closed::Moved,
+        closed,
         count: of.failures,
         message: of.message,
         trail: of.trail,
@@ -344,9 +350,9 @@ fn moved(monitor: &MonitorName, of: Checkpoint, now: WallMs) -> Option<Op> {
 }
 
 /// Asks for the end of what was told.
-fn end_of(told: &Told, now: WallMs) -> Option<Bytes> {
+fn end_of(told: &Told, closed: Closed, now: WallMs) -> Option<Bytes> {
     let end = OutboxEntry {
-        closed: Some(Closed::Moved),
+        closed: Some(closed),
         ..OutboxEntry::bare(told.episode, told.seq.saturating_add(1), Status::Ok, now)
     };
     encode(&end).ok()

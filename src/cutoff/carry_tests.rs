@@ -91,7 +91,7 @@ fn kept_of(here: Vec<Entry>, there: Vec<Entry>) -> Option<Commit> {
 }
 
 fn lost_of(here: Vec<Entry>, there: Vec<Entry>) -> Option<Commit> {
-    lost(&web(), &picture(here), &picture(there), AT, NOW)
+    lost(&web(), &picture(here), &picture(there), AT, (Closed::Moved, NOW))
 }
 
 #[test]

@@ -10,16 +10,18 @@ use super::carry::{self, Picture, Since};
 use super::courier::Courier;
 use crate::catalog::Catalog;
 use crate::cluster::event_log;
-use crate::cluster::tenures::Holding;
-use crate::model::{Group, MonitorName, WallMs};
+use crate::cluster::tenures::{Holding, Tenures};
+use crate::model::{AlerterName, Closed, Group, MonitorName, WallMs};
 use crate::store::records::{MemberRecord, StoreRecord, Table, slot};
 use crate::store::{
-    Commit, Entry, Guard, Key, Lost, Op, Outcome, Refusal, Revision, Session, SessionError, Standin, Store, StoreError,
-    Unproved, decode, keys,
+    Commit, Entry, Finding, Guard, Key, Lost, Op, Outcome, Refusal, Revision, Session, SessionError, Standin, Store,
+    StoreError, Unproved, decode, keys,
 };
 
 /// One attempt to return takes this long, at most.
 const AT_MOST: Duration = Duration::from_secs(30);
+/// Time for all that is held to be let go.
+const LET_GO: Duration = Duration::from_secs(5);
 /// Up to so many definitions are looked up one by one; for more, all are walked through.
 const SINGLY: usize = 16;
 
@@ -29,6 +31,8 @@ pub(super) struct Returning {
     pub(super) record: MemberRecord,
     pub(super) ttl: Duration,
     pub(super) catalog: Catalog,
+    /// What it holds.
+    pub(super) tenures: Tenures,
     /// The session that was there before the store went away.
     pub(super) before: Option<Arc<Session>>,
     /// Knows what other members told for this one.
@@ -40,6 +44,8 @@ pub(super) struct Back {
     pub(super) session: Arc<Session>,
     /// The session outlived the outage: nothing has moved.
     pub(super) same: bool,
+    /// It is another store than before.
+    pub(super) another: bool,
     /// Monitors whose changes were written.
     pub(super) written: usize,
     /// Monitors that are another member's now, of which something had changed here.
@@ -49,8 +55,8 @@ pub(super) struct Back {
 /// Why a member is not back.
 #[derive(Debug)]
 pub(super) enum NotBack {
-    /// It is not the store that was known.
-    Strange(String),
+    /// It is not the store that was known, nor one that came in its place.
+    Strange,
     /// It takes nothing.
     Full(String),
     /// It does not answer after all, or something has changed meanwhile.
@@ -78,7 +84,7 @@ impl Returning {
 
     async fn steps(self) -> Result<Back, NotBack> {
         let (there, here) = (self.standin.outer(), self.standin.copy());
-        self.is_the_same(&there, &here).await?;
+        let another = self.is_another(&there, &here).await?;
         let (session, same) = self.session(&there).await?;
         self.courier.settle().await;
         // Definitions say in which slot a monitor is.
@@ -97,44 +103,53 @@ impl Returning {
             session,
             catalog: &self.catalog,
         };
-        let carried = carrying.carry().await?;
+        let carried = match another {
+            false => carrying.carry().await?,
+            true => {
+                let carried = carrying.bring_along().await?;
+                self.let_go(&carrying.here).await;
+                carried
+            }
+        };
         Ok(Back {
             session: carrying.session,
             same,
+            another,
             written: carried.written,
             lost: carried.lost,
         })
     }
 
-    /// Whether it is the store that we know, as far as anybody can tell.
-    async fn is_the_same(&self, there: &Store, here: &Store) -> Result<(), NotBack> {
-        let known = here.read::<StoreRecord>(&keys::store()).await?;
-        let mut pages = there.pages(&keys::store());
-        let page = pages.next().await.transpose()?;
-        let at = page.as_ref().map_or(Revision(0), |page| page.at);
-        let found = page.and_then(|page| page.entries.into_iter().next());
-        let found = found.as_ref().map(decode::<StoreRecord>).transpose()?;
-        match (known, found) {
-            (Some(known), Some(found)) if known.value.id == found.value.id => {}
-            (None, Some(_)) => {}
-            (_, Some(found)) => {
-                let id = found.value.id;
-                return Err(NotBack::Strange(format!(
-                    "its id is {id}, which is not that of the store that was here before"
-                )));
+    /// Whether it is another store than the copy is of: one that came in its place.
+    async fn is_another(&self, there: &Store, here: &Store) -> Result<bool, NotBack> {
+        match self.standin.look().await? {
+            Finding::Same => {}
+            Finding::Back(at) => {
+                let id = self.lacks_little(here).await?;
+                self.standin.know(&id, at);
             }
-            (_, None) => return Err(NotBack::Strange("it has no id: it is empty, or was wiped".to_owned())),
+            Finding::Follows(record) => self.standin.know(&record.id, Revision(0)),
+            Finding::Strange(_) => return Err(NotBack::Strange),
         }
-        if at < self.standin.stands().at {
-            let (gone, all) = self.gone(there, here).await?;
-            tracing::warn!(%at, gone, all, "the store went back: it was restored from an older state");
-            if gone * 2 > all {
-                return Err(NotBack::Strange(format!(
-                    "it went back to an older state, and {gone} of {all} definitions are not there"
-                )));
+        let (known, found) = (record(here).await?, record(there).await?);
+        Ok(known.is_some_and(|known| found.is_none_or(|found| found.id != known.id)))
+    }
+
+    /// The id of a store that went back, if it has most of what we know.
+    async fn lacks_little(&self, here: &Store) -> Result<String, NotBack> {
+        let there = self.standin.unguarded();
+        let said = there.get(&keys::store()).await?;
+        let id = said.as_ref().map(decode::<StoreRecord>).transpose()?;
+        let (gone, all) = self.gone(&there, here).await?;
+        tracing::warn!(gone, all, "the store went back: it was restored from an older state");
+        match id {
+            Some(id) if gone * 2 <= all => Ok(id.value.id),
+            _ => {
+                let why = format!("it went back to an older state, and {gone} of {all} definitions are not there");
+                self.standin.lacks(said, why);
+                Err(NotBack::Strange)
             }
         }
-        Ok(())
     }
 
     /// Definitions that we know and the store does not, of all that we know.
@@ -154,6 +169,25 @@ impl Returning {
             .await?;
         }
         Ok((known.len(), all))
+    }
+
+    /// Holds nothing any more: an epoch of another store may be called like one of the store before, and is another right.
+    async fn let_go(&self, here: &Store) {
+        let tables: Vec<Commit> = match here.list(&keys::plans()).await {
+            Ok((_, entries)) => entries
+                .into_iter()
+                .filter(|entry| keys::group(&entry.key).is_some())
+                .map(|entry| Commit {
+                    guards: Vec::new(),
+                    ops: vec![Op::Delete(entry.key)],
+                })
+                .collect(),
+            Err(_) => Vec::new(),
+        };
+        here.commit_all(&[], tables).await;
+        if timeout(LET_GO, self.tenures.let_go()).await.is_err() {
+            tracing::warn!("what was held of the store before is not let go");
+        }
     }
 
     /// The session of before, if it lives: then nothing has moved. Else a new one.
@@ -222,7 +256,7 @@ impl Carrying<'_> {
             if self.kept(&group, monitor.as_str()) {
                 kept.entry(group).or_default().extend(kept_change());
             } else if self.has_moved(&group, monitor.as_str()) {
-                let commit = carry::lost(monitor, &here, &there, since, WallMs::now());
+                let commit = carry::lost(monitor, &here, &there, since, (Closed::Moved, WallMs::now()));
                 carried.lost += usize::from(here.is_changed(monitor, since));
                 lost.extend(commit);
             } else {
@@ -250,6 +284,82 @@ impl Carrying<'_> {
         Ok(carried)
     }
 
+    /// To another store than the copy is of, of which nothing is known there: what alerters were told that this member works, or by itself, and that it ends; what it
+    /// opened and closed by itself. All else is as it is there.
+    async fn bring_along(&self) -> Result<Carried, NotBack> {
+        let mut here = Picture::default();
+        let works = |alerter: &AlerterName| {
+            let run = self
+                .tables_here
+                .get(&Group::notify())
+                .and_then(|table| table.run(slot(alerter.as_str())));
+            run.is_some_and(|run| run.judge.as_ref() == Some(self.session.member()))
+        };
+        for prefix in [keys::checkpoints(), keys::told_all(), keys::pasts()] {
+            each(&self.here, &prefix, |entry| {
+                let told = keys::alerter_and_monitor(&entry.key).filter(|_| keys::told_all().covers(&entry.key));
+                if entry.rev > self.since.own || told.is_some_and(|(alerter, _)| works(&alerter)) {
+                    here.add(entry);
+                }
+            })
+            .await?;
+        }
+        let mut there = picture(&self.there).await?;
+        for key in here.pasts() {
+            if let Some(entry) = self.there.get(&key).await? {
+                there.add(entry);
+            }
+        }
+        // Revisions of two stores say nothing of one another.
+        let since = Since {
+            at: Revision(0),
+            own: Revision(0),
+        };
+        let nothing = Picture::default();
+        let monitors = carry::monitors(&here, &nothing);
+        let defined = self.definitions(monitors.iter().copied()).await?;
+        let (mut commits, mut alerters) = (Vec::new(), BTreeSet::new());
+        for monitor in monitors {
+            let closed = match defined.contains_key(&keys::monitor(monitor)) {
+                true => Closed::Moved,
+                false => Closed::Deleted,
+            };
+            let commit = carry::lost(monitor, &here, &there, since, (closed, WallMs::now()));
+            if commit.is_some() {
+                alerters.extend(here.told_of(monitor).cloned());
+            }
+            commits.extend(commit);
+        }
+        let carried = Carried {
+            written: commits.len(),
+            lost: 0,
+        };
+        let right = || vec![self.session.guard()];
+        // Whom to tell, before what.
+        self.write(right(), self.retired(&alerters).await?).await?;
+        self.write(right(), commits).await?;
+        self.events().await?;
+        Ok(carried)
+    }
+
+    /// Alerters that were told something and are not there: as if they had been removed there.
+    async fn retired(&self, alerters: &BTreeSet<AlerterName>) -> Result<Vec<Commit>, NotBack> {
+        let mut commits = Vec::new();
+        for alerter in alerters {
+            let (key, retired) = (keys::alerter(alerter), keys::retired_alerter(alerter));
+            let known = match self.here.get(&key).await? {
+                None => self.here.get(&retired).await?,
+                known => known,
+            };
+            let there = self.there.get(&key).await?.is_some() || self.there.get(&retired).await?.is_some();
+            commits.extend(known.filter(|_| !there).map(|known| Commit {
+                guards: vec![Guard::Absent(key), Guard::Absent(retired.clone())],
+                ops: vec![Op::Put(retired, known.value, None)],
+            }));
+        }
+        Ok(commits)
+    }
+
     fn kept(&self, group: &Group, name: &str) -> bool {
         let (here, there) = (self.tables_here.get(group), self.tables_there.get(group));
         carry::is_kept(here, there, slot(name), self.session.member())
@@ -270,13 +380,15 @@ impl Carrying<'_> {
         known.or_else(|| here.group(monitor)).or_else(|| there.group(monitor))
     }
 
-    /// Adds what every change of a monitor proves: that its definition is the one that is there now. It may be another one than we know: then how the monitor stood
-    /// is recorded, and what the edit makes of it is decided as for any other edit.
-    async fn with_definitions(&self, changes: Vec<Change>) -> Result<Vec<Commit>, NotBack> {
-        let mut revs: HashMap<Key, Revision> = HashMap::new();
-        if changes.len() <= SINGLY {
-            for change in &changes {
-                let key = keys::monitor(&change.monitor);
+    /// Revisions of the definitions of some monitors, as far as they are there.
+    async fn definitions<'m>(
+        &self,
+        monitors: impl ExactSizeIterator<Item = &'m MonitorName>,
+    ) -> Result<HashMap<Key, Revision>, NotBack> {
+        let mut revs = HashMap::new();
+        if monitors.len() <= SINGLY {
+            for monitor in monitors {
+                let key = keys::monitor(monitor);
                 if let Some(entry) = self.there.get(&key).await? {
                     revs.insert(key, entry.rev);
                 }
@@ -287,6 +399,13 @@ impl Carrying<'_> {
             })
             .await?;
         }
+        Ok(revs)
+    }
+
+    /// Adds what every change of a monitor proves: that its definition is the one that is there now. It may be another one than we know: then how the monitor stood
+    /// is recorded, and what the edit makes of it is decided as for any other edit.
+    async fn with_definitions(&self, changes: Vec<Change>) -> Result<Vec<Commit>, NotBack> {
+        let revs = self.definitions(changes.iter().map(|change| &change.monitor)).await?;
         let commits = changes.into_iter().map(|change| {
             let key = keys::monitor(&change.monitor);
             let rev = revs.get(&key).copied().unwrap_or_default();
@@ -353,6 +472,14 @@ impl Carrying<'_> {
 struct Change {
     monitor: MonitorName,
     commit: Commit,
+}
+
+/// What a store says of itself.
+async fn record(store: &Store) -> Result<Option<StoreRecord>, StoreError> {
+    Ok(store
+        .read::<StoreRecord>(&keys::store())
+        .await?
+        .map(|record| record.value))
 }
 
 /// All entries below a prefix, of one revision, a page at a time.

@@ -14,14 +14,15 @@ use super::returning::{Back, NotBack, Returning};
 use super::rules::{Course, Puts, Records, Return, Seen, State, Telling};
 use super::standing::Standing;
 use crate::catalog::Catalog;
+use crate::cluster::tenures::Tenures;
 use crate::cluster::{Footing, Rights, Tables, alone};
 use crate::events::{EventKind, Events};
 use crate::model::{Group, MonitorName, WallMs};
 use crate::notifications::MayTell;
 use crate::store::records::MemberRecord;
 use crate::store::{
-    Commit, Face, Lost, Op, Outcome, Session, SessionError, Standin, Store, StoreError, Unproved, encode, keys,
-    seat_value,
+    Commit, Face, Finding, Lost, Op, Outcome, Session, SessionError, Standin, Store, StoreError, Unproved, encode,
+    keys, seat_value,
 };
 use crate::tasks::Tasks;
 
@@ -58,6 +59,8 @@ pub struct CutOff {
     pub may_tell: watch::Sender<MayTell>,
     /// The tables as they are known here.
     pub tables: Tables,
+    /// What they give this member.
+    pub tenures: Tenures,
     /// The other members.
     pub rounds: Rounds,
     /// Whether anybody outside can be reached, while that is wanted.
@@ -93,6 +96,8 @@ pub async fn alone(copy: &Store, record: &MemberRecord) -> Result<Arc<Session>, 
 
 /// What something that was tried showed.
 enum Found {
+    /// What a strange store says of itself.
+    Looked,
     Read(Result<(), Unproved>),
     Put(bool),
     Returned(Result<Back, NotBack>),
@@ -107,7 +112,6 @@ struct Known {
     new: Option<Arc<Session>>,
     read: bool,
     puts: Puts,
-    strange: Option<String>,
     returned: Return,
     /// Notifiers wait until then for the others.
     settling: Option<Instant>,
@@ -151,7 +155,6 @@ impl CutOff {
             new: None,
             read: false,
             puts: Puts::Unanswered,
-            strange: None,
             returned: Return::UnderWay,
             settling: None,
             trying: Tasks::child_of(stop),
@@ -215,7 +218,7 @@ impl CutOff {
             known.telling = telling;
             self.let_tell(telling);
         }
-        self.standing.set(state, known.why());
+        self.standing.set(state, self.why(known));
         self.try_things(known, &seen);
     }
 
@@ -230,14 +233,16 @@ impl CutOff {
             Face::Copy => None,
         };
         let full = matches!(trouble, Some(StoreError::Full(_)));
+        let found = self.standin.found();
         Seen {
             now,
             proof: session.as_ref().map(|session| session.proof()),
             ttl: session.as_ref().map_or(self.ttl, |session| session.ttl()),
             failed: trouble.is_some(),
-            read: known.read,
+            // One that went back, or follows the one that is known, was read: what it is has to be settled on returning.
+            read: known.read || matches!(found, Some(Finding::Back(_) | Finding::Follows(_))),
             puts: if full { Puts::Refused } else { known.puts },
-            strange: known.strange.is_some(),
+            strange: matches!(found, Some(Finding::Strange(_))),
             round: self.rounds.verdict(),
             self_test: *self.passes.borrow(),
             isolated_after: self.isolated_after,
@@ -310,6 +315,14 @@ impl CutOff {
         }
     }
 
+    /// Why it is as it is, for people, as far as it is not the others who say so.
+    fn why(&self, known: &Known) -> String {
+        match self.standin.found() {
+            Some(found @ Finding::Strange(_)) => found.to_string(),
+            _ => known.said.clone(),
+        }
+    }
+
     /// Which deliveries may begin now.
     fn tells(&self, known: &Known, seen: &Seen) -> Telling {
         // Until the copy is there nothing is recorded by which it could be known what was told.
@@ -359,6 +372,7 @@ impl CutOff {
                     record: self.record.clone(),
                     ttl: self.ttl,
                     catalog: self.catalog.clone(),
+                    tenures: self.tenures.clone(),
                     before: known.before.clone(),
                     courier: self.courier.clone(),
                 };
@@ -367,6 +381,15 @@ impl CutOff {
                     .spawn(async move { Found::Returned(returning.run().await) });
             }
             return;
+        }
+        if state == State::Strange && seen.now >= known.probe_at {
+            known.probe_at = seen.now + PROBE;
+            let standin = self.standin.clone();
+            known.trying.spawn(async move {
+                // What it is now is kept where it is asked.
+                let _ = timeout(PROBED_WITHIN, standin.look()).await;
+                Found::Looked
+            });
         }
         let away = matches!(
             state,
@@ -407,6 +430,7 @@ impl CutOff {
 
     async fn found(&mut self, known: &mut Known, found: Found) -> Result<(), Lost> {
         match found {
+            Found::Looked => {}
             Found::Read(Ok(()) | Err(Unproved::Lost(Lost::Lease))) => known.read = true,
             Found::Read(Err(Unproved::Lost(lost))) => return Err(lost),
             Found::Read(Err(Unproved::Store(_))) => {}
@@ -420,7 +444,8 @@ impl CutOff {
                 known.returned = Return::Failed;
                 match why {
                     NotBack::Lost(lost) => return Err(lost),
-                    NotBack::Strange(why) => known.strange = Some(why),
+                    // Known to whoever asks the store anything.
+                    NotBack::Strange => {}
                     NotBack::Full(why) => {
                         known.puts = Puts::Refused;
                         self.not_back(known, why);
@@ -448,12 +473,18 @@ impl CutOff {
             lost = back.lost,
             "back in the store"
         );
-        let text = format!(
-            "member {} is back in the store: {} monitors had changed, {} of them are another member's now",
-            self.record.id,
-            back.written + back.lost,
-            back.lost
-        );
+        let text = match back.another {
+            true => format!(
+                "member {} goes on with another store than the one before",
+                self.record.id
+            ),
+            false => format!(
+                "member {} is back in the store: {} monitors had changed, {} of them are another member's now",
+                self.record.id,
+                back.written + back.lost,
+                back.lost
+            ),
+        };
         self.events.record(EventKind::Member, WallMs::now(), None, text);
         self.standin.step_back().await;
         known.new = Some(back.session.clone());
@@ -462,13 +493,6 @@ impl CutOff {
         known.said.clear();
         known.returned = Return::Done;
         known.settling = Some(Instant::now() + SETTLE);
-    }
-}
-
-impl Known {
-    /// Why it is as it is, for people, as far as it is not the others who say so.
-    fn why(&self) -> &str {
-        self.strange.as_deref().unwrap_or(&self.said)
     }
 }
 

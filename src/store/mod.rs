@@ -49,7 +49,7 @@ pub use records::At;
 pub use rights::{Lost, Session, SessionError, Tenure, Term, Unproved, seat_value};
 #[cfg(test)]
 pub(crate) use standin::standin_in_memory;
-pub use standin::{CopyFacts, Face, LOCAL, Standin, Works, open_standin};
+pub use standin::{CopyFacts, Face, Finding, LOCAL, Standin, Works, open_standin};
 
 use records::{ClusterSettings, FORMAT, StoreRecord};
 
@@ -397,10 +397,7 @@ impl Store {
     /// # Errors
     /// As [`Store::read`]; [`StoreError::Denied`] if it holds records that this version cannot read.
     pub async fn identity(&self) -> Result<StoreRecord, StoreError> {
-        let fresh = StoreRecord {
-            id: uuid::Uuid::new_v4().to_string(),
-            format: FORMAT,
-        };
+        let fresh = StoreRecord::new(&uuid::Uuid::new_v4().to_string());
         let record = self.ensure(&keys::store(), &fresh).await?.value;
         if record.format > FORMAT {
             return Err(StoreError::Denied(format!(

@@ -92,7 +92,7 @@ impl Place {
         let standing = disk.map(|disk| standin_in_memory(home, disk));
         let (view, standin) = standing.unzip();
         Self {
-            home: home.clone(),
+            home: standin.as_ref().map_or_else(|| home.clone(), |standin| standin.outer()),
             view: view.unwrap_or_else(|| home.clone()),
             standin,
             hub: hub.clone(),
@@ -267,6 +267,7 @@ impl Member {
                 footing,
                 may_tell,
                 tables: tables.clone(),
+                tenures: tenures.clone(),
                 rounds,
                 passes: passes_now,
                 wants_test: watch::Sender::new(false),

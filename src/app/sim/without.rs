@@ -254,6 +254,24 @@ async fn a_store_that_was_wiped_is_not_touched_and_takes_nothing_away() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_store_that_is_wiped_and_back_at_once_is_not_touched_either() {
+    for away in [0, 300, 2_000, 5_000, 8_000] {
+        let (crew, web) = members(&["a", "b"]).await;
+        crew.world.faults.stop();
+        sleep(Duration::from_millis(away)).await;
+        crew.world.wipe();
+        crew.world.faults.start();
+        until!(crew.running().iter().all(|name| crew.state(name) == State::Strange));
+        assert_eq!(crew.shares().iter().sum::<usize>(), 31, "after {away} ms");
+        assert!(crew.world.list(&keys::all()).await.is_empty(), "after {away} ms");
+        target("t", Target::Down);
+        until!(heard("ops") == lines(&web, &["critical"]));
+        sleep(S * 60).await;
+        assert!(crew.world.list(&keys::all()).await.is_empty(), "after {away} ms");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_monitor_that_is_deleted_while_its_judge_is_away_is_closed_when_it_is_back() {
     let (crew, web) = members(&["a"]).await;
     target("t", Target::Down);

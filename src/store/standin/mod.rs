@@ -7,6 +7,8 @@
 //! dropped by the first list after the turn back. `event/`, `past/` and `soft/` are not in the copy.
 
 mod calls;
+mod familiar;
+mod finding;
 mod known;
 mod mark;
 mod mirror;
@@ -25,6 +27,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use self::familiar::Familiar;
+pub use self::finding::Finding;
 use self::known::Known;
 use self::mark::{Mark, store_id};
 pub use self::sorting::Works;
@@ -57,7 +61,11 @@ pub struct CopyFacts {
 
 /// The shared store and its copy, of which one is shown. The member's [`Store`] is a handle over this.
 pub struct Standin {
+    /// The shared store, as long as it is the one that is known.
     outer: Store,
+    familiar: Arc<Familiar>,
+    /// The shared store, whatever it is.
+    unguarded: Store,
     copy: Store,
     replica: Arc<dyn Replica>,
     turns: Turns,
@@ -103,8 +111,12 @@ pub(crate) fn standin_in_memory(outer: &Store, copy: &Arc<Memory>) -> (Store, Ar
 fn over(outer: &Store, replica: Arc<impl Replica>, mark: Mark) -> (Store, Arc<Standin>) {
     let face = if mark.dirty { Face::Copy } else { Face::Through };
     let seen = if mark.exact { mark.at } else { Revision(0) };
+    let id = mark.store.clone().filter(|_| mark.complete);
+    let familiar = Familiar::over(outer.backend.clone(), id, mark.at);
     let standin = Arc::new(Standin {
-        outer: outer.clone(),
+        outer: Store::new(familiar.clone()),
+        familiar,
+        unguarded: outer.clone(),
         copy: Store::new(replica.clone()),
         replica,
         turns: Turns::new(face),
@@ -125,10 +137,41 @@ impl Standin {
         let _ = self.works.set(works);
     }
 
-    /// Straight to the shared store, whatever is shown.
+    /// Straight to the shared store, whatever is shown. It does not answer while it is not the store that is known.
     #[must_use]
     pub fn outer(&self) -> Store {
         self.outer.clone()
+    }
+
+    /// The same, whatever store it is: for whoever decides what is to become of a strange one.
+    #[must_use]
+    pub fn unguarded(&self) -> Store {
+        self.unguarded.clone()
+    }
+
+    /// What the shared store is, as far as it is known not to be the one that is known.
+    #[must_use]
+    pub fn found(&self) -> Option<Finding> {
+        self.familiar.found()
+    }
+
+    /// Asks the shared store what it is.
+    ///
+    /// # Errors
+    /// It does not answer, or what it says cannot be read.
+    pub async fn look(&self) -> Result<Finding, StoreError> {
+        self.familiar.look().await
+    }
+
+    /// The shared store is this one, from now on, and revisions before that one are of another time. The copy follows when it is next compared.
+    pub fn know(&self, id: &str, at: Revision) {
+        self.mark.lock().exact = false;
+        self.familiar.know(id, at);
+    }
+
+    /// It is the store that is known, and lacks too much of what was there, while it has this entry to say what it is: it is strange.
+    pub fn lacks(&self, record: Option<Entry>, why: String) {
+        self.familiar.lacks(record, why);
     }
 
     /// Straight to the copy.
@@ -284,6 +327,9 @@ impl Standin {
         }
         changes.push(mark.written(at)?);
         self.replica.replicate(at, changes).await?;
+        if let Some(id) = mark.store.as_ref().filter(|_| mark.complete) {
+            self.familiar.learn(id, mark.at);
+        }
         *self.mark.lock() = mark;
         Ok(())
     }
