@@ -31,7 +31,7 @@ use crate::cluster::identity::{Identity, LastAlive};
 use crate::cluster::tenures::Tenures;
 use crate::cluster::{Cluster, Footing, Rights, Tables, event_log};
 use crate::config::kinds::Kinds;
-use crate::cutoff::{Courier, CutOff, Rounds, SelfTest, Standing, Taker, courier};
+use crate::cutoff::{Courier, CutOff, Deciding, Rounds, SelfTest, Standing, Taker, courier};
 use crate::director::{Director, plan, prune};
 use crate::events::{EventKind, Events};
 use crate::feed::{Feed, Signal};
@@ -311,6 +311,7 @@ impl App {
             .map(|peering| Rounds::new(Arc::new(peering.peers.clone()), tables.clone()));
         let standing = Standing::new(rounds.clone());
         let taker = self.standin.clone().map(Taker::new);
+        let mut deciding = None;
         if let (Some(standin), Some(rounds), Some(peering)) = (self.standin.take(), &rounds, &self.peering) {
             let courier = Arc::new(Courier {
                 standin: standin.clone(),
@@ -332,6 +333,8 @@ impl App {
                 test.run(wanted, passed, token).await;
                 Ended::Quietly("self-test")
             });
+            let (decides, asked) = Deciding::new(standin.clone(), standing.clone());
+            deciding = Some(decides);
             let cut_off = CutOff {
                 standin,
                 store: self.store.clone(),
@@ -350,6 +353,7 @@ impl App {
                 standing: standing.clone(),
                 events: self.events.clone(),
                 courier,
+                asked,
             };
             let token = belonging.stop().clone();
             belonging.spawn(async move {
@@ -435,6 +439,7 @@ impl App {
             others,
             tables: tables.clone(),
             health: health.clone(),
+            deciding,
             member: self.member,
             options: api::Options {
                 access_tokens: AccessTokens::new(&self.options.access_tokens),

@@ -11,7 +11,7 @@ use super::courier::Courier;
 use crate::catalog::Catalog;
 use crate::cluster::event_log;
 use crate::cluster::tenures::{Holding, Tenures};
-use crate::model::{AlerterName, Closed, Group, MonitorName, WallMs};
+use crate::model::{Closed, Group, MonitorName, WallMs};
 use crate::store::records::{MemberRecord, StoreRecord, Table, slot};
 use crate::store::{
     Commit, Entry, Finding, Guard, Key, Lost, Op, Outcome, Refusal, Revision, Session, SessionError, Standin, Store,
@@ -209,21 +209,21 @@ impl Returning {
 }
 
 /// What is written.
-struct Carrying<'a> {
+pub(super) struct Carrying<'a> {
     standin: &'a Standin,
-    since: Since,
-    here: Store,
-    there: Store,
-    tables_here: BTreeMap<Group, Table>,
+    pub(super) since: Since,
+    pub(super) here: Store,
+    pub(super) there: Store,
+    pub(super) tables_here: BTreeMap<Group, Table>,
     tables_there: BTreeMap<Group, Table>,
-    session: Arc<Session>,
+    pub(super) session: Arc<Session>,
     catalog: &'a Catalog,
 }
 
 #[derive(Default)]
-struct Carried {
-    written: usize,
-    lost: usize,
+pub(super) struct Carried {
+    pub(super) written: usize,
+    pub(super) lost: usize,
 }
 
 impl Carrying<'_> {
@@ -284,82 +284,6 @@ impl Carrying<'_> {
         Ok(carried)
     }
 
-    /// To another store than the copy is of, of which nothing is known there: what alerters were told that this member works, or by itself, and that it ends; what it
-    /// opened and closed by itself. All else is as it is there.
-    async fn bring_along(&self) -> Result<Carried, NotBack> {
-        let mut here = Picture::default();
-        let works = |alerter: &AlerterName| {
-            let run = self
-                .tables_here
-                .get(&Group::notify())
-                .and_then(|table| table.run(slot(alerter.as_str())));
-            run.is_some_and(|run| run.judge.as_ref() == Some(self.session.member()))
-        };
-        for prefix in [keys::checkpoints(), keys::told_all(), keys::pasts()] {
-            each(&self.here, &prefix, |entry| {
-                let told = keys::alerter_and_monitor(&entry.key).filter(|_| keys::told_all().covers(&entry.key));
-                if entry.rev > self.since.own || told.is_some_and(|(alerter, _)| works(&alerter)) {
-                    here.add(entry);
-                }
-            })
-            .await?;
-        }
-        let mut there = picture(&self.there).await?;
-        for key in here.pasts() {
-            if let Some(entry) = self.there.get(&key).await? {
-                there.add(entry);
-            }
-        }
-        // Revisions of two stores say nothing of one another.
-        let since = Since {
-            at: Revision(0),
-            own: Revision(0),
-        };
-        let nothing = Picture::default();
-        let monitors = carry::monitors(&here, &nothing);
-        let defined = self.definitions(monitors.iter().copied()).await?;
-        let (mut commits, mut alerters) = (Vec::new(), BTreeSet::new());
-        for monitor in monitors {
-            let closed = match defined.contains_key(&keys::monitor(monitor)) {
-                true => Closed::Moved,
-                false => Closed::Deleted,
-            };
-            let commit = carry::lost(monitor, &here, &there, since, (closed, WallMs::now()));
-            if commit.is_some() {
-                alerters.extend(here.told_of(monitor).cloned());
-            }
-            commits.extend(commit);
-        }
-        let carried = Carried {
-            written: commits.len(),
-            lost: 0,
-        };
-        let right = || vec![self.session.guard()];
-        // Whom to tell, before what.
-        self.write(right(), self.retired(&alerters).await?).await?;
-        self.write(right(), commits).await?;
-        self.events().await?;
-        Ok(carried)
-    }
-
-    /// Alerters that were told something and are not there: as if they had been removed there.
-    async fn retired(&self, alerters: &BTreeSet<AlerterName>) -> Result<Vec<Commit>, NotBack> {
-        let mut commits = Vec::new();
-        for alerter in alerters {
-            let (key, retired) = (keys::alerter(alerter), keys::retired_alerter(alerter));
-            let known = match self.here.get(&key).await? {
-                None => self.here.get(&retired).await?,
-                known => known,
-            };
-            let there = self.there.get(&key).await?.is_some() || self.there.get(&retired).await?.is_some();
-            commits.extend(known.filter(|_| !there).map(|known| Commit {
-                guards: vec![Guard::Absent(key), Guard::Absent(retired.clone())],
-                ops: vec![Op::Put(retired, known.value, None)],
-            }));
-        }
-        Ok(commits)
-    }
-
     fn kept(&self, group: &Group, name: &str) -> bool {
         let (here, there) = (self.tables_here.get(group), self.tables_there.get(group));
         carry::is_kept(here, there, slot(name), self.session.member())
@@ -381,7 +305,7 @@ impl Carrying<'_> {
     }
 
     /// Revisions of the definitions of some monitors, as far as they are there.
-    async fn definitions<'m>(
+    pub(super) async fn definitions<'m>(
         &self,
         monitors: impl ExactSizeIterator<Item = &'m MonitorName>,
     ) -> Result<HashMap<Key, Revision>, NotBack> {
@@ -430,7 +354,7 @@ impl Carrying<'_> {
     }
 
     /// All or an error: what was written is equal on both sides, and not written again by the next attempt.
-    async fn write(&self, right: Vec<Guard>, commits: Vec<Commit>) -> Result<(), NotBack> {
+    pub(super) async fn write(&self, right: Vec<Guard>, commits: Vec<Commit>) -> Result<(), NotBack> {
         for outcome in self.standin.record(&right, commits).await {
             match outcome {
                 Outcome::Done(_) => {}
@@ -453,7 +377,7 @@ impl Carrying<'_> {
     }
 
     /// What was said meanwhile: for people, so it is no reason not to return.
-    async fn events(&self) -> Result<(), NotBack> {
+    pub(super) async fn events(&self) -> Result<(), NotBack> {
         let (_, events) = self.here.list(&keys::events()).await?;
         if events.is_empty() {
             return Ok(());
@@ -483,7 +407,7 @@ async fn record(store: &Store) -> Result<Option<StoreRecord>, StoreError> {
 }
 
 /// All entries below a prefix, of one revision, a page at a time.
-async fn each(store: &Store, prefix: &Key, mut take: impl FnMut(Entry)) -> Result<(), StoreError> {
+pub(super) async fn each(store: &Store, prefix: &Key, mut take: impl FnMut(Entry)) -> Result<(), StoreError> {
     let mut pages = store.pages(prefix);
     while let Some(page) = pages.next().await {
         page?.entries.into_iter().for_each(&mut take);
@@ -492,7 +416,7 @@ async fn each(store: &Store, prefix: &Key, mut take: impl FnMut(Entry)) -> Resul
 }
 
 /// All but closed episodes.
-async fn picture(store: &Store) -> Result<Picture, StoreError> {
+pub(super) async fn picture(store: &Store) -> Result<Picture, StoreError> {
     let mut picture = Picture::default();
     for prefix in [keys::checkpoints(), keys::sent(), keys::outbox(), keys::told_all()] {
         each(store, &prefix, |entry| picture.add(entry)).await?;

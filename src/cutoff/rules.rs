@@ -244,7 +244,7 @@ impl State {
                 "The store can be read and takes nothing; checks and alerts go on from this member's disk."
             }
             Self::Strange => {
-                "The store is not the one that was known; nothing is taken from it or written to it until somebody decides."
+                "The store is not the one that was known; nothing is taken from it or written to it until somebody decides: `9volt store adopt` takes it as it is, `9volt store restore` writes back what was there."
             }
             Self::Returning => {
                 "The store answers again, and what happened meanwhile is being brought in line; alerts wait for that."

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::asking::Rounds;
 use super::courier::Courier;
+use super::deciding::Asked;
 use super::newest::lose;
 use super::returning::{Back, NotBack, Returning};
 use super::rules::{Course, Puts, Records, Return, Seen, State, Telling};
@@ -75,6 +76,8 @@ pub struct CutOff {
     pub events: Events,
     /// Knows what other members told for this one.
     pub courier: Arc<Courier>,
+    /// What operators say is to become of a strange store.
+    pub asked: mpsc::Receiver<Asked>,
 }
 
 /// A session on the copy: the right to go on with what was given before.
@@ -98,6 +101,8 @@ pub async fn alone(copy: &Store, record: &MemberRecord) -> Result<Arc<Session>, 
 enum Found {
     /// What a strange store says of itself.
     Looked,
+    /// What an operator said is done, or cannot be.
+    Decided,
     Read(Result<(), Unproved>),
     Put(bool),
     Returned(Result<Back, NotBack>),
@@ -118,6 +123,8 @@ struct Known {
     trying: Tasks<Found>,
     /// An attempt to return is under way.
     returning: bool,
+    /// What an operator said is being done.
+    deciding: bool,
     /// Not before: the next attempt to reach the store.
     probe_at: Instant,
     /// Nor to return to it: a store that answers and lets nobody in is not asked all the time.
@@ -159,6 +166,7 @@ impl CutOff {
             settling: None,
             trying: Tasks::child_of(stop),
             returning: false,
+            deciding: false,
             probe_at: now,
             return_at: now,
             telling: Telling::No,
@@ -177,11 +185,13 @@ impl CutOff {
                 () = sleep(LOOK) => {}
                 _ = verdicts.changed() => {}
                 _ = self.rights.changed() => {}
+                Some(asked) = self.asked.recv() => self.decide(&mut known, asked),
                 Some(found) = known.trying.next() => match found {
                     Ok(found) => self.found(&mut known, found).await?,
                     Err(panic) => {
                         tracing::error!(%panic, "an attempt to reach the store ended badly");
                         known.returned = Return::Failed;
+                        (known.returning, known.deciding) = (false, false);
                     }
                 },
             }
@@ -431,6 +441,7 @@ impl CutOff {
     async fn found(&mut self, known: &mut Known, found: Found) -> Result<(), Lost> {
         match found {
             Found::Looked => {}
+            Found::Decided => known.deciding = false,
             Found::Read(Ok(()) | Err(Unproved::Lost(Lost::Lease))) => known.read = true,
             Found::Read(Err(Unproved::Lost(lost))) => return Err(lost),
             Found::Read(Err(Unproved::Store(_))) => {}
@@ -455,6 +466,22 @@ impl CutOff {
             }
         }
         Ok(())
+    }
+
+    /// Does what an operator says; one thing at a time.
+    fn decide(&self, known: &mut Known, asked: Asked) {
+        let state = known.course.state();
+        if state != State::Strange {
+            return asked.refuse(state);
+        }
+        if std::mem::replace(&mut known.deciding, true) {
+            return drop(asked);
+        }
+        let (standin, me) = (self.standin.clone(), self.record.id.clone());
+        known.trying.spawn(async move {
+            asked.make(&standin, &me).await;
+            Found::Decided
+        });
     }
 
     fn not_back(&self, known: &mut Known, why: String) {

@@ -369,6 +369,22 @@ impl Store {
         self.backend.grant(ttl).await
     }
 
+    /// Starts a lease's time anew; the time it now has.
+    ///
+    /// # Errors
+    /// [`StoreError::NoLease`] when it is gone, and whatever else the store says.
+    pub async fn keep_alive(&self, lease: LeaseId) -> Result<Duration, StoreError> {
+        self.backend.keep_alive(lease).await
+    }
+
+    /// Ends a lease and removes what hangs on it.
+    ///
+    /// # Errors
+    /// As [`Store::keep_alive`].
+    pub async fn revoke(&self, lease: LeaseId) -> Result<(), StoreError> {
+        self.backend.revoke(lease).await
+    }
+
     /// Lets the store forget its history up to a revision: who watches from before it lists again. Nothing to do for a store that bounds its
     /// history by itself.
     ///

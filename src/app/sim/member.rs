@@ -16,7 +16,7 @@ use crate::cluster::abstain::Abstain;
 use crate::cluster::tenures::Tenures;
 use crate::cluster::{Cluster, Footing, Rights, Tables, event_log};
 use crate::config::definition::Strictness;
-use crate::cutoff::{self, Courier, CutOff, Rounds, Standing, Taker, courier};
+use crate::cutoff::{self, Courier, CutOff, Deciding, Rounds, Standing, Taker, courier};
 use crate::director::{Director, plan};
 use crate::events::{EventKind, Events};
 use crate::feed::Feed;
@@ -61,6 +61,8 @@ pub(super) struct Member {
     telling: Tasks<Part>,
     belonging: Tasks<Part>,
     pub(super) standing: Standing,
+    /// Where it has a copy of the store.
+    pub(super) deciding: Option<Deciding>,
     /// Whether it can reach anybody outside.
     pub(super) passes: watch::Sender<bool>,
     _answering: Option<super::hub::Answering>,
@@ -219,6 +221,7 @@ impl Member {
         });
         let mut answering = None;
         let mut standing = Standing::new(None);
+        let mut deciding = None;
         let (passes, passes_now) = watch::channel(true);
         if let Some(standin) = place.standin.clone() {
             let directory = Directory::default();
@@ -257,6 +260,8 @@ impl Member {
                 rounds: rounds.clone(),
             };
             answering = Some(place.hub.answer(&id, Arc::new(answers)));
+            let (decides, asked) = Deciding::new(standin.clone(), standing.clone());
+            deciding = Some(decides);
             let cut_off = CutOff {
                 standin,
                 store: store.clone(),
@@ -275,6 +280,7 @@ impl Member {
                 standing: standing.clone(),
                 events: events.clone(),
                 courier,
+                asked,
             };
             let stop = belonging.stop().clone();
             belonging.spawn(async move {
@@ -321,6 +327,7 @@ impl Member {
             telling,
             belonging,
             standing,
+            deciding,
             passes,
             _answering: answering,
         })

@@ -169,6 +169,7 @@ impl Bed {
             others: place.others,
             tables: ninevolt::cluster::Tables::default(),
             health: health.clone(),
+            deciding: None,
             member: MemberInfo {
                 id: id.clone(),
                 hostname: "host".into(),
