@@ -31,6 +31,7 @@ impl Carrying<'_> {
         let since = Since {
             at: Revision(0),
             own: Revision(0),
+            back: None,
         };
         let nothing = Picture::default();
         let monitors = carry::monitors(&here, &nothing);

@@ -40,11 +40,18 @@ pub(super) struct Since {
     pub(super) at: Revision,
     /// What was changed here this time has revisions beyond this one.
     pub(super) own: Revision,
+    /// The store went back to this revision, if it did.
+    pub(super) back: Option<Revision>,
 }
 
 impl Since {
     fn changed_here(self, entry: &Entry) -> bool {
         entry.rev > self.own
+    }
+
+    /// It was in the store, which went back to before that.
+    fn was_lost(self, entry: &Entry) -> bool {
+        self.back.is_some_and(|back| entry.rev > back)
     }
 
     /// What we knew, and what is not here any more, was removed here.
@@ -254,6 +261,10 @@ fn add_told(
             }
             Op::Put(key.clone(), value, None)
         }
+        // The store has forgotten it: that one was told has to be in it as that of the episode is.
+        (Some(mine), _) if since.was_lost(mine) && is_later(told.as_ref()?, record(known).as_ref()) => {
+            Op::Put(key.clone(), mine.value.clone(), None)
+        }
         // It was known, and is not here any more: its end was told.
         (None, Some(known)) if since.known(known) => Op::Delete(key.clone()),
         _ => return None,
@@ -261,6 +272,12 @@ fn add_told(
     commit.guards.push(Guard::Rev(key, rev(known)));
     commit.ops.push(op);
     told
+}
+
+/// Whether what was told of a monitor comes after something else that was, if anything was.
+fn is_later(told: &Told, other: Option<&Told>) -> bool {
+    let place = |told: &Told| (told.episode, told.seq);
+    other.is_none_or(|other| place(told) > place(other))
 }
 
 impl Held {

@@ -46,6 +46,8 @@ pub(super) struct Back {
     pub(super) same: bool,
     /// It is another store than before.
     pub(super) another: bool,
+    /// It went back to an older state.
+    pub(super) restored: bool,
     /// Monitors whose changes were written.
     pub(super) written: usize,
     /// Monitors that are another member's now, of which something had changed here.
@@ -93,8 +95,9 @@ impl Returning {
         let carrying = Carrying {
             standin: &self.standin,
             since: Since {
-                at: copy.at,
+                at: copy.back.map_or(copy.at, |back| back.min(copy.at)),
                 own: copy.own,
+                back: copy.back,
             },
             tables_here: tables(&here).await?,
             tables_there: tables(&there).await?,
@@ -115,6 +118,7 @@ impl Returning {
             session: carrying.session,
             same,
             another,
+            restored: copy.back.is_some(),
             written: carried.written,
             lost: carried.lost,
         })
@@ -126,9 +130,9 @@ impl Returning {
             Finding::Same => {}
             Finding::Back(at) => {
                 let id = self.lacks_little(here).await?;
-                self.standin.know(&id, at);
+                self.standin.goes_back(&id, at);
             }
-            Finding::Follows(record) => self.standin.know(&record.id, Revision(0)),
+            Finding::Follows(record) => self.standin.goes_on_with(&record.id),
             Finding::Strange(_) => return Err(NotBack::Strange),
         }
         let (known, found) = (record(here).await?, record(there).await?);

@@ -500,6 +500,11 @@ impl CutOff {
             lost = back.lost,
             "back in the store"
         );
+        if back.restored {
+            let text =
+                "the store was restored from an older state: definitions, silences and settings are as they were then";
+            self.events.record(EventKind::Warning, WallMs::now(), None, text);
+        }
         let text = match back.another {
             true => format!(
                 "member {} goes on with another store than the one before",

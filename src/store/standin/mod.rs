@@ -55,6 +55,8 @@ pub struct CopyFacts {
     pub store: Option<String>,
     /// What was changed here since it stands in has revisions beyond this one; what is left of an earlier time has not.
     pub own: Revision,
+    /// The store went back to this revision since it was last shown, and is gone on with: what has later ones is not in it.
+    pub back: Option<Revision>,
     /// Operations of this member that were dropped from what is known beyond the copy, because the watch was too far behind.
     pub forgotten: u64,
 }
@@ -75,6 +77,7 @@ pub struct Standin {
     writing: tokio::sync::Mutex<()>,
     mark: Mutex<Mark>,
     known: Mutex<Known>,
+    back: Mutex<Option<Revision>>,
     tasks: Mutex<Tasks>,
 }
 
@@ -124,6 +127,7 @@ fn over(outer: &Store, replica: Arc<impl Replica>, mark: Mark) -> (Store, Arc<St
         writing: tokio::sync::Mutex::default(),
         mark: Mutex::new(mark),
         known: Mutex::new(Known::from(seen)),
+        back: Mutex::default(),
         tasks: Mutex::new(Tasks::child_of(&CancellationToken::new())),
     });
     (Store::new(standin.clone()), standin)
@@ -163,10 +167,18 @@ impl Standin {
         self.familiar.look().await
     }
 
-    /// The shared store is this one, from now on, and revisions before that one are of another time. The copy follows when it is next compared.
-    pub fn know(&self, id: &str, at: Revision) {
+    /// The shared store went back to a revision, and is gone on with. The copy follows when it is next compared.
+    pub fn goes_back(&self, id: &str, at: Revision) {
+        *self.back.lock() = Some(at);
         self.mark.lock().exact = false;
         self.familiar.know(id, at);
+    }
+
+    /// The shared store is this other one, from now on. The copy follows when it is next compared.
+    pub fn goes_on_with(&self, id: &str) {
+        *self.back.lock() = None;
+        self.mark.lock().exact = false;
+        self.familiar.know(id, Revision(0));
     }
 
     /// It is the store that is known, and lacks too much of what was there, while it has this entry to say what it is: it is strange.
@@ -203,6 +215,7 @@ impl Standin {
             at: mark.at,
             store: mark.store.clone(),
             own: mark.own.max(LOCAL),
+            back: *self.back.lock(),
             forgotten,
         }
     }
@@ -260,6 +273,7 @@ impl Standin {
             warn!(%error, "cannot write that the copy of the store is no longer needed");
             *self.mark.lock() = mark;
         }
+        *self.back.lock() = None;
         turning.done(Face::Through);
     }
 

@@ -132,7 +132,7 @@ async fn a_store_that_went_back_is_listed_again_once_it_is_gone_on_with() {
     assert!(bed.store.get(&key("b")).await.is_err(), "nothing is taken from it yet");
     bed.disk.set_full(true);
     bed.restart().await;
-    bed.standin.know(&id, Revision(1));
+    bed.standin.goes_back(&id, Revision(1));
     sleep(QUIET).await;
     assert_eq!(
         bed.standin.stands().at,
@@ -141,7 +141,7 @@ async fn a_store_that_went_back_is_listed_again_once_it_is_gone_on_with() {
     );
     bed.disk.set_full(false);
     bed.restart().await;
-    bed.standin.know(&id, Revision(1));
+    bed.standin.goes_back(&id, Revision(1));
     // Soon it is past the revision of the copy, and only who looked before that knows.
     sleep(Duration::from_secs(1)).await;
     for n in 0..10 {

@@ -91,7 +91,7 @@ async fn one_that_came_in_place_of_the_known_one_is_told_from_a_strange_one() {
     // Not before what is here was brought in line.
     assert!(bed.store.get(&key("a")).await.is_err());
     assert_eq!(bed.standin.found(), Some(Finding::Follows(next)));
-    bed.standin.know("next", Revision(0));
+    bed.standin.goes_on_with("next");
     bed.quiet().await;
     assert_eq!(bed.standin.stands().store.as_deref(), Some("next"));
 }
