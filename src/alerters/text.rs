@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_notice_says_what_it_has_to_say_and_nothing_of_checks() {
-        let mut note = crate::model::Notification {
+        let mut note = Notification {
             monitor: crate::model::MonitorName::parse("store").unwrap(),
             kind: "9volt".to_owned(),
             notice: Some("No member has the store".to_owned()),

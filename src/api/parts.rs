@@ -13,6 +13,7 @@ use super::session::AccessTokens;
 use super::stream::Clients;
 use crate::catalog::{Catalog, MonitorEntry};
 use crate::cluster::Tables;
+use crate::cutoff::Deciding;
 use crate::events::Events;
 use crate::feed::Feed;
 use crate::manager::Lanes;
@@ -51,6 +52,8 @@ pub struct Parts {
     pub health: Health,
     /// Whether what runs here turns.
     pub watchdog: Watchdog,
+    /// For saying what becomes of a store that is another one than before; nothing where no copy is kept.
+    pub deciding: Option<Deciding>,
     /// Who this member is.
     pub member: MemberInfo,
     /// Settings.

@@ -31,7 +31,7 @@ use crate::cluster::identity::{Identity, LastAlive};
 use crate::cluster::tenures::Tenures;
 use crate::cluster::{Cluster, Footing, Rights, Tables, event_log};
 use crate::config::kinds::Kinds;
-use crate::cutoff::{Courier, CutOff, Noted, Notices, Rounds, SelfTest, Standing, Taker, courier};
+use crate::cutoff::{Courier, CutOff, Deciding, Noted, Notices, Rounds, SelfTest, Standing, Taker, courier};
 use crate::director::{Director, plan, prune};
 use crate::events::{EventKind, Events};
 use crate::feed::{Feed, Signal};
@@ -327,6 +327,7 @@ impl App {
             .map(|peering| Rounds::new(Arc::new(peering.peers.clone()), tables.clone()));
         let standing = Standing::new(rounds.clone());
         let taker = self.standin.clone().map(Taker::new);
+        let mut deciding = None;
         if let (Some(standin), Some(rounds), Some(peering)) = (self.standin.take(), &rounds, &self.peering) {
             let courier = Arc::new(Courier {
                 standin: standin.clone(),
@@ -364,6 +365,8 @@ impl App {
                 Ended::Quietly("notices")
             });
             let sent = recorder.clone();
+            let (decides, asked) = Deciding::new(standin.clone(), standing.clone());
+            deciding = Some(decides);
             let cut_off = CutOff {
                 standin,
                 store: self.store.clone(),
@@ -374,6 +377,7 @@ impl App {
                 footing,
                 may_tell,
                 tables: tables.clone(),
+                tenures: tenures.clone(),
                 rounds: rounds.clone(),
                 passes,
                 wants_test,
@@ -384,6 +388,7 @@ impl App {
                 abstain: cluster.abstain.clone(),
                 unanswered: Arc::new(move || sent.unanswered()),
                 watchdog: watchdog.clone(),
+                asked,
             };
             let (token, pulse) = (belonging.stop().clone(), watchdog.pulse("watch over the store"));
             belonging.spawn(async move {
@@ -472,6 +477,7 @@ impl App {
             tables: tables.clone(),
             health: health.clone(),
             watchdog: watchdog.clone(),
+            deciding,
             member: self.member,
             options: api::Options {
                 access_tokens: AccessTokens::new(&self.options.access_tokens),

@@ -9,7 +9,7 @@ use super::peering::Peering;
 use super::{ServerOptions, StartError};
 use crate::cluster::{Cluster, Footing};
 use crate::cutoff;
-use crate::store::records::{ClusterSettings, MemberRecord, StoreRecord};
+use crate::store::records::{ClusterSettings, MemberRecord};
 use crate::store::{Claim, EndpointStatus, Face, SessionError, Standin, Store, StoreError, keys};
 
 /// The oldest etcd that has what is needed: major and minor version.
@@ -25,7 +25,7 @@ const COPY: &str = "copy";
 pub(super) struct Opened {
     /// As the whole member sees it.
     pub(super) store: Store,
-    /// Where its session is: the same, but where a copy may stand in.
+    /// Where its session is: the same, but where a copy may stand in; then the shared store, as long as it is the one that is known.
     pub(super) home: Store,
     /// What stands in for a store that is shared.
     pub(super) standin: Option<Arc<Standin>>,
@@ -58,7 +58,7 @@ pub(super) async fn open(options: &ServerOptions) -> Result<Opened, StartError> 
     let (store, standin) = crate::store::open_standin(&home, &options.data_dir.join(COPY)).await?;
     Ok(Opened {
         store,
-        home,
+        home: standin.outer(),
         standin: Some(standin),
         claim: Some(claim),
     })
@@ -86,37 +86,26 @@ pub(super) async fn reach(opened: &Opened, options: &ServerOptions) -> Result<Cl
             .is_none_or(|standin| standin.face() == Face::Through)
         {
             new_enough(&store.status().await?.endpoints)?;
-            if let Some(standin) = may_copy
-                && another(standin).await?
-            {
-                tracing::error!("this is not the store that was here before; beginning with the copy of that one");
-                standin.stand_in().await?;
-            }
         }
         store.identity().await?;
         Ok(store.settings().await?.value)
     };
     let begun = Instant::now();
     let attempt = async || match settings().await {
-        Err(error) if passes(&error) && begun.elapsed() >= COPY_AFTER => match may_copy {
-            Some(standin) => {
+        Err(error) if passes(&error) => match may_copy {
+            // One that answers, and is another one, is not waited for.
+            Some(standin) if standin.found().is_some() || begun.elapsed() >= COPY_AFTER => {
                 tracing::warn!(%error, "beginning without the store, with the copy of it that is here");
                 standin.stand_in().await?;
                 settings().await
             }
-            None => Err(error),
+            _ => Err(error),
         },
         done => done,
     };
     waiting(options, attempt, |error: &StoreError| Some(error.clone()))
         .await
         .map_err(Into::into)
-}
-
-/// Whether the store is not the one that the copy is of: wiped, or another one.
-async fn another(standin: &Standin) -> Result<bool, StoreError> {
-    let there = standin.outer().read::<StoreRecord>(&keys::store()).await?;
-    Ok(there.map(|there| there.value.id) != standin.stands().store)
 }
 
 /// Whether each server of the store that says its version is one that 9volt can work with.

@@ -4,6 +4,7 @@ mod alerter;
 mod cfg;
 mod check;
 mod client;
+mod decide;
 mod etcd;
 mod generate;
 mod member;

@@ -1,4 +1,4 @@
-//! `9volt store export|import|copy`. Exit code 0 done, 1 problems, 2 refused.
+//! `9volt store export|import|copy`; [`decide`] does the rest. Exit code 0 done, 1 problems, 2 refused.
 
 use std::fs::OpenOptions;
 use std::io::{BufReader, BufWriter, Write};
@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, ensure};
 use clap::Subcommand;
 
+use super::decide::{self, Decision};
 use super::{DONE, Global, PROBLEMS, REFUSED, block_on, complain, values};
 use crate::app::default_data_dir;
 use crate::model::WallMs;
@@ -53,6 +54,22 @@ pub(super) enum StoreCommand {
         #[command(flatten)]
         how: HowArgs,
     },
+    /// Take the store as it is, where members found another one than before (state `strange`)
+    ///
+    /// Said to any member that is `strange` (--server URL); the others follow, also those that are away. What their copies hold is forgotten.
+    Adopt {
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
+    /// Write back what the store held, where members found another one than before (state `strange`)
+    ///
+    /// Said to any member that is `strange` (--server URL), whose copy it is written from; the others return by themselves.
+    Restore {
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
 }
 
 #[derive(Debug, Clone, Copy, clap::Args)]
@@ -89,7 +106,7 @@ impl Place {
     fn named(global: &Global) -> anyhow::Result<Self> {
         ensure!(
             !global.server_named,
-            "`9volt store` opens the store itself; leave out --server, and stop the server if its store is the embedded one"
+            "this command opens the store itself; leave out --server, and stop the server if its store is the embedded one"
         );
         ensure!(
             !(global.etcd.named && global.data_dir_named),
@@ -126,13 +143,18 @@ impl Place {
 }
 
 pub(super) fn run(global: &Global, command: StoreCommand) -> anyhow::Result<u8> {
-    let place = Place::named(global)?;
     match command {
-        StoreCommand::Export { file } => block_on(async {
-            let store = place.open_to_read().await?;
-            export(&store, file.as_deref().filter(|file| *file != Path::new("-"))).await
-        })?,
+        StoreCommand::Adopt { yes } => decide::run(global, Decision::Adopt, yes),
+        StoreCommand::Restore { yes } => decide::run(global, Decision::Restore, yes),
+        StoreCommand::Export { file } => {
+            let place = Place::named(global)?;
+            block_on(async {
+                let store = place.open_to_read().await?;
+                export(&store, file.as_deref().filter(|file| *file != Path::new("-"))).await
+            })?
+        }
         StoreCommand::Import { file, how } => {
+            let place = Place::named(global)?;
             let read = match read(&file) {
                 Ok(read) => read,
                 Err(error @ FileError::Newer { .. }) => return Ok(refuse(&error)),
@@ -151,6 +173,7 @@ pub(super) fn run(global: &Global, command: StoreCommand) -> anyhow::Result<u8> 
             to_etcd_prefix,
             how,
         } => {
+            let place = Place::named(global)?;
             let to = destination(global, to_data_dir, to_etcd, to_etcd_prefix)?;
             block_on(async {
                 let from = place.open_to_read().await?;

@@ -42,11 +42,18 @@ pub(super) struct Since {
     pub(super) beyond: BTreeSet<Revision>,
     /// What was changed here this time has revisions beyond this one.
     pub(super) own: Revision,
+    /// The store went back to this revision, if it did.
+    pub(super) back: Option<Revision>,
 }
 
 impl Since {
     fn changed_here(&self, entry: &Entry) -> bool {
         entry.rev > self.own
+    }
+
+    /// It was in the store, which went back to before that.
+    fn was_lost(&self, entry: &Entry) -> bool {
+        self.back.is_some_and(|back| entry.rev > back)
     }
 
     /// What we knew, and what is not here any more, was removed here.
@@ -175,7 +182,7 @@ pub(super) fn kept(
         let (entry, known) = (here.outbox.get(alerter), there.outbox.get(alerter));
         let unseen = there.told_unseen(here, alerter, since);
         commit.ops.extend(match unseen.filter(|_| entry.is_none()) {
-            Some(told) => end_of(&told, now).map(|end| Op::Put(key, end, None)),
+            Some(told) => end_of(&told, Closed::Moved, now).map(|end| Op::Put(key, end, None)),
             None => difference(&key, entry, known),
         });
         add_told(&mut commit, alerter, monitor, (here, there), since);
@@ -186,13 +193,13 @@ pub(super) fn kept(
 }
 
 /// What is to be said of a monitor that is another member's by now, where anything of it had changed here: whom we told of what, so that it is told how it ends; and an episode that we opened is
-/// over.
+/// over: by what, and when.
 pub(super) fn lost(
     monitor: &MonitorName,
     here: &Picture,
     there: &Picture,
     since: &Since,
-    now: WallMs,
+    (closed, now): (Closed, WallMs),
 ) -> Option<Commit> {
     let (here, there) = (here.held(monitor), there.held(monitor));
     let mut commit = Commit::default();
@@ -204,14 +211,14 @@ pub(super) fn lost(
             && !there.addresses(alerter)
         {
             let key = keys::outbox_entry(alerter, monitor);
-            if let Some(end) = end_of(&told, now) {
+            if let Some(end) = end_of(&told, closed, now) {
                 commit.guards.push(Guard::Absent(key.clone()));
                 commit.ops.push(Op::Put(key, end, None));
             }
         }
     }
     commit.ops.extend(here.past_ops(there));
-    commit.ops.extend(here.given_up(monitor, there, since, now));
+    commit.ops.extend(here.given_up(monitor, there, since, (closed, now)));
     let opened = commit.ops.iter().filter(|op| keys::pasts().covers(op.key()));
     let absent: Vec<_> = opened.map(|op| Guard::Absent(op.key().clone())).collect();
     commit.guards.extend(absent);
@@ -264,6 +271,10 @@ fn add_told(
             }
             Op::Put(key.clone(), value, None)
         }
+        // The store has forgotten it: that one was told has to be in it as that of the episode is.
+        (Some(mine), _) if since.was_lost(mine) && is_later(told.as_ref()?, record(known).as_ref()) => {
+            Op::Put(key.clone(), mine.value.clone(), None)
+        }
         // It was known, and is not here any more: its end was told.
         (None, Some(known)) if since.known(known) => Op::Delete(key.clone()),
         _ => return None,
@@ -271,6 +282,12 @@ fn add_told(
     commit.guards.push(Guard::Rev(key, rev(known)));
     commit.ops.push(op);
     told
+}
+
+/// Whether what was told of a monitor comes after something else that was, if anything was.
+fn is_later(told: &Told, other: Option<&Told>) -> bool {
+    let place = |told: &Told| (told.episode, told.seq);
+    other.is_none_or(|other| place(told) > place(other))
 }
 
 impl Held {
@@ -299,7 +316,13 @@ impl Held {
     }
 
     /// An episode that was opened here, and that whoever judges the monitor now knows nothing of.
-    fn given_up(&self, monitor: &MonitorName, there: &Self, since: &Since, now: WallMs) -> Option<Op> {
+    fn given_up(
+        &self,
+        monitor: &MonitorName,
+        there: &Self,
+        since: &Since,
+        (closed, now): (Closed, WallMs),
+    ) -> Option<Op> {
         let mine = self.checkpoint.as_ref().filter(|mine| since.changed_here(mine))?;
         let episode = |entry: &Entry| decode::<Checkpoint>(entry).ok().map(|at| at.value);
         let mine = episode(mine)?;
@@ -316,7 +339,7 @@ impl Held {
         if there.past.iter().any(|known| known.key == past) {
             return None;
         }
-        moved(monitor, mine, now)
+        over(monitor, mine, closed, now)
     }
 
     /// An episode in the store that we opened, and know neither to be open nor how it ended.
@@ -330,7 +353,7 @@ impl Held {
         if ended || open.is_some_and(|mine| mine.episode == theirs.episode) {
             return None;
         }
-        moved(monitor, theirs, now)
+        over(monitor, theirs, Closed::Moved, now)
     }
 
     /// What an alerter was told by a process of ours that is dead, and that nobody here knows of.
@@ -342,7 +365,7 @@ impl Held {
 }
 
 /// The end of an episode that nobody goes on with.
-fn moved(monitor: &MonitorName, of: Checkpoint, now: WallMs) -> Option<Op> {
+fn over(monitor: &MonitorName, of: Checkpoint, closed: Closed, now: WallMs) -> Option<Op> {
     let past = Past {
         v: FORMAT,
         monitor: monitor.clone(),
@@ -351,7 +374,7 @@ fn moved(monitor: &MonitorName, of: Checkpoint, now: WallMs) -> Option<Op> {
         worst: of.status,
         since: of.since,
         until: now,
-        closed: Closed::Moved,
+        closed,
         count: of.failures,
         message: of.message,
         trail: of.trail,
@@ -361,9 +384,9 @@ fn moved(monitor: &MonitorName, of: Checkpoint, now: WallMs) -> Option<Op> {
 }
 
 /// Asks for the end of what was told.
-fn end_of(told: &Told, now: WallMs) -> Option<Bytes> {
+fn end_of(told: &Told, closed: Closed, now: WallMs) -> Option<Bytes> {
     let end = OutboxEntry {
-        closed: Some(Closed::Moved),
+        closed: Some(closed),
         ..OutboxEntry::bare(told.episode, told.seq.saturating_add(1), Status::Ok, now)
     };
     encode(&end).ok()

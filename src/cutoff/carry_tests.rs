@@ -12,6 +12,7 @@ static AT: &Since = &Since {
     at: Revision(100),
     beyond: BTreeSet::new(),
     own: LOCAL,
+    back: None,
 };
 const NOW: WallMs = WallMs(5_000);
 
@@ -92,7 +93,7 @@ fn kept_of(here: Vec<Entry>, there: Vec<Entry>) -> Option<Commit> {
 }
 
 fn lost_of(here: Vec<Entry>, there: Vec<Entry>) -> Option<Commit> {
-    lost(&web(), &picture(here), &picture(there), AT, NOW)
+    lost(&web(), &picture(here), &picture(there), AT, (Closed::Moved, NOW))
 }
 
 #[test]
@@ -121,6 +122,40 @@ fn an_episode_that_was_opened_and_told_here_is_written_on_the_revisions_that_are
         Guard::Rev(told_key(), Revision(0)),
     ];
     assert_eq!((commit.guards, commit.ops.len()), (guards.to_vec(), 3));
+}
+
+/// The copy is of the store's revision 100; the store went back to 60.
+fn kept_of_restored(here: Vec<Entry>, there: Vec<Entry>) -> Vec<Op> {
+    let since = Since {
+        at: Revision(60),
+        back: Some(Revision(60)),
+        ..AT.clone()
+    };
+    let commit = kept(&web(), &picture(here), &picture(there), &since, NOW);
+    commit.map(|commit| commit.ops).unwrap_or_default()
+}
+
+#[test]
+fn what_was_told_since_the_state_that_a_store_was_restored_from_is_told_to_it() {
+    let told = |rev, episode, seq| entry(told_key(), rev, told_of(episode, seq));
+    let put = |episode, seq| Op::Put(told_key(), told_of(episode, seq), None);
+    // It has begun since, or gone on since, or another one has.
+    assert_eq!(kept_of_restored(vec![told(80, 1, 1)], vec![]), [put(1, 1)]);
+    assert_eq!(
+        kept_of_restored(vec![told(80, 1, 2)], vec![told(50, 1, 1)]),
+        [put(1, 2)]
+    );
+    assert_eq!(
+        kept_of_restored(vec![told(80, 2, 1)], vec![told(50, 1, 9)]),
+        [put(2, 1)]
+    );
+    // It was before that, and somebody has gone on meanwhile.
+    assert_eq!(kept_of_restored(vec![told(50, 1, 1)], vec![]), []);
+    assert_eq!(kept_of_restored(vec![told(80, 1, 1)], vec![told(65, 1, 2)]), []);
+    // It has ended since.
+    assert_eq!(kept_of_restored(vec![], vec![told(50, 1, 1)]), [Op::Delete(told_key())]);
+    // A store that did not go back has all that was told before.
+    assert_eq!(kept_of(vec![told(80, 1, 1)], vec![]), None);
 }
 
 #[test]

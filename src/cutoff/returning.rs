@@ -10,16 +10,18 @@ use super::carry::{self, Picture, Since};
 use super::courier::Courier;
 use crate::catalog::Catalog;
 use crate::cluster::event_log;
-use crate::cluster::tenures::Holding;
-use crate::model::{Group, MonitorName, WallMs};
+use crate::cluster::tenures::{Holding, Tenures};
+use crate::model::{Closed, Group, MonitorName, WallMs};
 use crate::store::records::{MemberRecord, StoreRecord, Table, slot};
 use crate::store::{
-    Commit, Entry, Guard, Key, Lost, Op, Outcome, Refusal, Revision, Session, SessionError, Standin, Store, StoreError,
-    Unproved, decode, keys,
+    Commit, Entry, Finding, Guard, Key, Lost, Op, Outcome, Refusal, Revision, Session, SessionError, Standin, Store,
+    StoreError, Unproved, decode, keys,
 };
 
 /// One attempt to return takes this long, at most.
 const AT_MOST: Duration = Duration::from_secs(30);
+/// Time for all that is held to be let go.
+const LET_GO: Duration = Duration::from_secs(5);
 /// Up to so many definitions are looked up one by one; for more, all are walked through.
 const SINGLY: usize = 16;
 
@@ -29,6 +31,8 @@ pub(super) struct Returning {
     pub(super) record: MemberRecord,
     pub(super) ttl: Duration,
     pub(super) catalog: Catalog,
+    /// What it holds.
+    pub(super) tenures: Tenures,
     /// The session that was there before the store went away.
     pub(super) before: Option<Arc<Session>>,
     /// Knows what other members told for this one.
@@ -40,6 +44,10 @@ pub(super) struct Back {
     pub(super) session: Arc<Session>,
     /// The session outlived the outage: nothing has moved.
     pub(super) same: bool,
+    /// It is another store than before.
+    pub(super) another: bool,
+    /// It went back to an older state.
+    pub(super) restored: bool,
     /// Monitors whose changes were written.
     pub(super) written: usize,
     /// Monitors that are another member's now, of which something had changed here.
@@ -49,8 +57,8 @@ pub(super) struct Back {
 /// Why a member is not back.
 #[derive(Debug)]
 pub(super) enum NotBack {
-    /// It is not the store that was known.
-    Strange(String),
+    /// It is not the store that was known, nor one that came in its place.
+    Strange,
     /// It does not answer after all, or takes nothing, or something has changed meanwhile.
     Again(String),
     /// Another process has this member's place.
@@ -73,7 +81,7 @@ impl Returning {
 
     async fn steps(self) -> Result<Back, NotBack> {
         let (there, here) = (self.standin.outer(), self.standin.copy());
-        self.is_the_same(&there, &here).await?;
+        let another = self.is_another(&there, &here).await?;
         let (session, same) = self.session(&there).await?;
         self.courier.settle().await;
         // Definitions say in which slot a monitor is.
@@ -87,55 +95,72 @@ impl Returning {
             session,
             catalog: &self.catalog,
         };
-        let here = carrying.here().await?;
-        let mut carried = carrying.carry(&here).await?;
-        // Checks went on meanwhile. What they changed is written while nothing else can change.
-        let turn = self.standin.turn_back().await;
-        let last = carrying.here().await?;
-        if last != here {
-            carried = carried.and(carrying.carry(&last).await?);
-        }
-        carrying.events().await?;
-        if let Some(turn) = turn {
-            turn.done().await;
-        }
+        let restored = self.standin.stands().back.is_some();
+        let carried = match another {
+            false => {
+                let before = carrying.here().await?;
+                let mut carried = carrying.carry(&before).await?;
+                // Checks went on meanwhile. What they changed is written while nothing else can change.
+                let turn = self.standin.turn_back().await;
+                let last = carrying.here().await?;
+                if last != before {
+                    carried = carried.and(carrying.carry(&last).await?);
+                }
+                carrying.events().await?;
+                if let Some(turn) = turn {
+                    turn.done().await;
+                }
+                carried
+            }
+            true => {
+                let carried = carrying.bring_along().await?;
+                self.let_go(&carrying.here).await;
+                if let Some(turn) = self.standin.turn_back().await {
+                    turn.done().await;
+                }
+                carried
+            }
+        };
         Ok(Back {
             session: carrying.session,
             same,
+            another,
+            restored,
             written: carried.written,
             lost: carried.lost,
         })
     }
 
-    /// Whether it is the store that we know, as far as anybody can tell.
-    async fn is_the_same(&self, there: &Store, here: &Store) -> Result<(), NotBack> {
-        let known = here.read::<StoreRecord>(&keys::store()).await?;
-        let mut pages = there.pages(&keys::store());
-        let page = pages.next().await.transpose()?;
-        let at = page.as_ref().map_or(Revision(0), |page| page.at);
-        let found = page.and_then(|page| page.entries.into_iter().next());
-        let found = found.as_ref().map(decode::<StoreRecord>).transpose()?;
-        match (known, found) {
-            (Some(known), Some(found)) if known.value.id == found.value.id => {}
-            (None, Some(_)) => {}
-            (_, Some(found)) => {
-                let id = found.value.id;
-                return Err(NotBack::Strange(format!(
-                    "its id is {id}, which is not that of the store that was here before"
-                )));
+    /// Whether it is another store than the copy is of: one that came in its place.
+    async fn is_another(&self, there: &Store, here: &Store) -> Result<bool, NotBack> {
+        match self.standin.look().await? {
+            Finding::Same => {}
+            Finding::Back(at) => {
+                let id = self.lacks_little(here).await?;
+                self.standin.goes_back(&id, at);
             }
-            (_, None) => return Err(NotBack::Strange("it has no id: it is empty, or was wiped".to_owned())),
+            Finding::Follows(record) => self.standin.goes_on_with(&record.id),
+            Finding::Strange(_) => return Err(NotBack::Strange),
         }
-        if at < self.standin.stands().at {
-            let (gone, all) = self.gone(there, here).await?;
-            tracing::warn!(%at, gone, all, "the store went back: it was restored from an older state");
-            if gone * 2 > all {
-                return Err(NotBack::Strange(format!(
-                    "it went back to an older state, and {gone} of {all} definitions are not there"
-                )));
+        let (known, found) = (record(here).await?, record(there).await?);
+        Ok(known.is_some_and(|known| found.is_none_or(|found| found.id != known.id)))
+    }
+
+    /// The id of a store that went back, if it has most of what we know.
+    async fn lacks_little(&self, here: &Store) -> Result<String, NotBack> {
+        let there = self.standin.unguarded();
+        let said = there.get(&keys::store()).await?;
+        let id = said.as_ref().map(decode::<StoreRecord>).transpose()?;
+        let (gone, all) = self.gone(&there, here).await?;
+        tracing::warn!(gone, all, "the store went back: it was restored from an older state");
+        match id {
+            Some(id) if gone * 2 <= all => Ok(id.value.id),
+            _ => {
+                let why = format!("it went back to an older state, and {gone} of {all} definitions are not there");
+                self.standin.lacks(said, why);
+                Err(NotBack::Strange)
             }
         }
-        Ok(())
     }
 
     /// Definitions that we know and the store does not, of all that we know.
@@ -157,6 +182,25 @@ impl Returning {
         Ok((known.len(), all))
     }
 
+    /// Holds nothing any more: an epoch of another store may be called like one of the store before, and is another right.
+    async fn let_go(&self, here: &Store) {
+        let tables: Vec<Commit> = match here.list(&keys::plans()).await {
+            Ok((_, entries)) => entries
+                .into_iter()
+                .filter(|entry| keys::group(&entry.key).is_some())
+                .map(|entry| Commit {
+                    guards: Vec::new(),
+                    ops: vec![Op::Delete(entry.key)],
+                })
+                .collect(),
+            Err(_) => Vec::new(),
+        };
+        here.commit_all(&[], tables).await;
+        if timeout(LET_GO, self.tenures.let_go()).await.is_err() {
+            tracing::warn!("what was held of the store before is not let go");
+        }
+    }
+
     /// The session of before, if it lives: then nothing has moved. Else a new one.
     async fn session(&self, there: &Store) -> Result<(Arc<Session>, bool), NotBack> {
         if let Some(before) = &self.before {
@@ -176,20 +220,20 @@ impl Returning {
 }
 
 /// What is written.
-struct Carrying<'a> {
+pub(super) struct Carrying<'a> {
     standin: &'a Standin,
-    here: Store,
-    there: Store,
-    tables_here: BTreeMap<Group, Table>,
+    pub(super) here: Store,
+    pub(super) there: Store,
+    pub(super) tables_here: BTreeMap<Group, Table>,
     tables_there: BTreeMap<Group, Table>,
-    session: Arc<Session>,
+    pub(super) session: Arc<Session>,
     catalog: &'a Catalog,
 }
 
 #[derive(Default)]
-struct Carried {
-    written: usize,
-    lost: usize,
+pub(super) struct Carried {
+    pub(super) written: usize,
+    pub(super) lost: usize,
 }
 
 impl Carried {
@@ -202,6 +246,17 @@ impl Carried {
 }
 
 impl Carrying<'_> {
+    /// What tells our own changes from those of others, as it is now: what was written by this attempt, or one before, is ours.
+    pub(super) fn since(&self) -> Since {
+        let copy = self.standin.stands();
+        Since {
+            at: copy.back.map_or(copy.at, |back| back.min(copy.at)),
+            beyond: copy.back.map_or(copy.beyond, |_| BTreeSet::new()),
+            own: copy.own,
+            back: copy.back,
+        }
+    }
+
     /// What the copy holds now.
     async fn here(&self) -> Result<Picture, NotBack> {
         let mut here = picture(&self.here).await?;
@@ -218,12 +273,7 @@ impl Carrying<'_> {
             }
         }
         let mut carried = Carried::default();
-        let copy = self.standin.stands();
-        let since = &Since {
-            at: copy.at,
-            beyond: copy.beyond,
-            own: copy.own,
-        };
+        let since = &self.since();
         let notify = Group::notify();
         let mut kept: BTreeMap<Group, Vec<Change>> = BTreeMap::new();
         let (mut orphans, mut told, mut lost) = (Vec::new(), Vec::new(), Vec::new());
@@ -242,7 +292,7 @@ impl Carrying<'_> {
             if self.kept(&group, monitor.as_str()) {
                 kept.entry(group).or_default().extend(kept_change());
             } else if self.has_moved(&group, monitor.as_str()) || here.was_judged(monitor, since) {
-                let commit = carry::lost(monitor, here, &there, since, WallMs::now());
+                let commit = carry::lost(monitor, here, &there, since, (Closed::Moved, WallMs::now()));
                 carried.lost += usize::from(here.is_changed(monitor, since));
                 lost.extend(commit);
             } else {
@@ -289,13 +339,15 @@ impl Carrying<'_> {
         known.or_else(|| here.group(monitor)).or_else(|| there.group(monitor))
     }
 
-    /// Adds what every change of a monitor proves: that its definition is the one that is there now. It may be another one than we know: then how the monitor stood
-    /// is recorded, and what the edit makes of it is decided as for any other edit.
-    async fn with_definitions(&self, changes: Vec<Change>) -> Result<Vec<Commit>, NotBack> {
-        let mut revs: HashMap<Key, Revision> = HashMap::new();
-        if changes.len() <= SINGLY {
-            for change in &changes {
-                let key = keys::monitor(&change.monitor);
+    /// Revisions of the definitions of some monitors, as far as they are there.
+    pub(super) async fn definitions<'m>(
+        &self,
+        monitors: impl ExactSizeIterator<Item = &'m MonitorName>,
+    ) -> Result<HashMap<Key, Revision>, NotBack> {
+        let mut revs = HashMap::new();
+        if monitors.len() <= SINGLY {
+            for monitor in monitors {
+                let key = keys::monitor(monitor);
                 if let Some(entry) = self.there.get(&key).await? {
                     revs.insert(key, entry.rev);
                 }
@@ -306,6 +358,13 @@ impl Carrying<'_> {
             })
             .await?;
         }
+        Ok(revs)
+    }
+
+    /// Adds what every change of a monitor proves: that its definition is the one that is there now. It may be another one than we know: then how the monitor stood
+    /// is recorded, and what the edit makes of it is decided as for any other edit.
+    async fn with_definitions(&self, changes: Vec<Change>) -> Result<Vec<Commit>, NotBack> {
+        let revs = self.definitions(changes.iter().map(|change| &change.monitor)).await?;
         let commits = changes.into_iter().map(|change| {
             let key = keys::monitor(&change.monitor);
             let rev = revs.get(&key).copied().unwrap_or_default();
@@ -330,7 +389,7 @@ impl Carrying<'_> {
     }
 
     /// All or an error: what was written is equal on both sides, and not written again by the next attempt.
-    async fn write(&self, right: Vec<Guard>, commits: Vec<Commit>) -> Result<(), NotBack> {
+    pub(super) async fn write(&self, right: Vec<Guard>, commits: Vec<Commit>) -> Result<(), NotBack> {
         for outcome in self.standin.record(&right, commits).await {
             match outcome {
                 Outcome::Done(_) => {}
@@ -353,7 +412,7 @@ impl Carrying<'_> {
     }
 
     /// What was said meanwhile: for people, so it is no reason not to return.
-    async fn events(&self) -> Result<(), NotBack> {
+    pub(super) async fn events(&self) -> Result<(), NotBack> {
         let (_, events) = self.here.list(&keys::events()).await?;
         if events.is_empty() {
             return Ok(());
@@ -374,8 +433,16 @@ struct Change {
     commit: Commit,
 }
 
+/// What a store says of itself.
+async fn record(store: &Store) -> Result<Option<StoreRecord>, StoreError> {
+    Ok(store
+        .read::<StoreRecord>(&keys::store())
+        .await?
+        .map(|record| record.value))
+}
+
 /// All entries below a prefix, of one revision, a page at a time.
-async fn each(store: &Store, prefix: &Key, mut take: impl FnMut(Entry)) -> Result<(), StoreError> {
+pub(super) async fn each(store: &Store, prefix: &Key, mut take: impl FnMut(Entry)) -> Result<(), StoreError> {
     let mut pages = store.pages(prefix);
     while let Some(page) = pages.next().await {
         page?.entries.into_iter().for_each(&mut take);
@@ -384,7 +451,7 @@ async fn each(store: &Store, prefix: &Key, mut take: impl FnMut(Entry)) -> Resul
 }
 
 /// All but closed episodes.
-async fn picture(store: &Store) -> Result<Picture, StoreError> {
+pub(super) async fn picture(store: &Store) -> Result<Picture, StoreError> {
     let mut picture = Picture::default();
     for prefix in [keys::checkpoints(), keys::sent(), keys::outbox(), keys::told_all()] {
         each(store, &prefix, |entry| picture.add(entry)).await?;

@@ -118,8 +118,8 @@ pub struct Seen {
     pub read: bool,
     /// What puts are answered.
     pub puts: Puts,
-    /// The store that answers has another id than the one that is known, or none, or lacks too much of what is known. Stays true until an
-    /// operator has decided, also while it does not answer.
+    /// The store that answers has another id than the one that is known, or none, or lacks too much of what is known. Stays true until the known one
+    /// is back or an operator has decided, also while it does not answer.
     pub strange: bool,
     /// What the others say; none before the first round since it was asked for is over.
     pub round: Option<Verdict>,
@@ -178,7 +178,7 @@ pub fn next(state: State, seen: &Seen) -> State {
         return Strange;
     }
     match state {
-        // The operator has decided: taken over or written back, the session is to be had anew.
+        // The operator has decided, or it is back: taken over or written back, the session is to be had anew.
         Strange => Returning,
         Returning => match seen.returned {
             Return::UnderWay => Returning,
@@ -260,7 +260,7 @@ impl State {
                 "The store can be read and takes nothing; checks and alerts go on from this member's disk."
             }
             Self::Strange => {
-                "The store is not the one that was known; nothing is taken from it or written to it until somebody decides."
+                "The store is not the one that was known; nothing is taken from it or written to it until somebody decides: `9volt store adopt` takes it as it is, `9volt store restore` writes back what was there."
             }
             Self::Returning => {
                 "The store answers again, and what happened meanwhile is being brought in line; alerts wait for that."

@@ -3,26 +3,28 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::asking::Rounds;
 use super::courier::Courier;
+use super::deciding::Asked;
 use super::newest::lose;
 use super::returning::{Back, NotBack, Returning};
 use super::rules::{Course, Puts, Records, Return, Seen, State, Telling};
 use super::standing::Standing;
 use crate::catalog::Catalog;
 use crate::cluster::abstain::Abstain;
+use crate::cluster::tenures::Tenures;
 use crate::cluster::{Footing, Rights, Tables, alone};
 use crate::events::{EventKind, Events};
 use crate::model::{Group, MonitorName, WallMs};
 use crate::notifications::MayTell;
 use crate::store::records::MemberRecord;
 use crate::store::{
-    Commit, Face, Lost, Op, Outcome, Session, SessionError, Standin, Store, StoreError, Unproved, encode, keys,
-    seat_value,
+    Commit, Face, Finding, Lost, Op, Outcome, Session, SessionError, Standin, Store, StoreError, Unproved, encode,
+    keys, seat_value,
 };
 use crate::tasks::Tasks;
 use crate::watchdog::Watchdog;
@@ -62,6 +64,8 @@ pub struct CutOff {
     pub may_tell: watch::Sender<MayTell>,
     /// The tables as they are known here.
     pub tables: Tables,
+    /// What they give this member.
+    pub tenures: Tenures,
     /// The other members.
     pub rounds: Rounds,
     /// Whether anybody outside can be reached, while that is wanted.
@@ -82,6 +86,8 @@ pub struct CutOff {
     pub abstain: Abstain,
     /// Whether what runs here turns. While it does not, this member has no session to stand on, and wants none: others are to take over.
     pub watchdog: Watchdog,
+    /// What operators say is to become of a strange store.
+    pub asked: mpsc::Receiver<Asked>,
 }
 
 /// A session on the copy: the right to go on with what was given before.
@@ -103,6 +109,10 @@ pub async fn alone(copy: &Store, record: &MemberRecord) -> Result<Arc<Session>, 
 
 /// What something that was tried showed.
 enum Found {
+    /// What a strange store says of itself.
+    Looked,
+    /// What an operator said is done, or cannot be.
+    Decided,
     Read(Result<(), Unproved>),
     Put(bool),
     Returned(Result<Back, NotBack>),
@@ -120,13 +130,14 @@ struct Known {
     joined: bool,
     read: bool,
     puts: Puts,
-    strange: Option<String>,
     returned: Return,
     /// Notifiers wait until then for the others.
     settling: Option<Instant>,
     trying: Tasks<Found>,
     /// An attempt to return is under way.
     returning: bool,
+    /// What an operator said is being done.
+    deciding: bool,
     /// Not before: the next attempt to reach the store.
     probe_at: Instant,
     /// Nor to return to it: a store that answers and lets nobody in is not asked all the time.
@@ -165,11 +176,11 @@ impl CutOff {
             joined: begins == State::Joined,
             read: false,
             puts: Puts::Unanswered,
-            strange: None,
             returned: Return::UnderWay,
             settling: None,
             trying: Tasks::child_of(stop),
             returning: false,
+            deciding: false,
             probe_at: now,
             return_at: now,
             telling: Telling::No,
@@ -188,12 +199,14 @@ impl CutOff {
                 () = sleep(LOOK) => {}
                 _ = verdicts.changed() => {}
                 _ = self.rights.changed() => {}
+                Some(asked) = self.asked.recv() => self.decide(&mut known, asked),
                 Some(found) = known.trying.next() => match found {
                     Ok(found) => self.found(&mut known, found).await?,
                     Err(panic) => {
                         tracing::error!(%panic, "an attempt to reach the store ended badly");
                         known.returning = false;
                         known.returned = Return::Failed;
+                        (known.returning, known.deciding) = (false, false);
                     }
                 },
             }
@@ -231,7 +244,7 @@ impl CutOff {
             known.telling = telling;
             self.let_tell(telling);
         }
-        self.standing.set(state, known.why());
+        self.standing.set(state, self.why(known));
         self.standing.set_trouble(state.is_notable(telling).then_some(state));
         self.try_things(known, &seen);
     }
@@ -253,14 +266,16 @@ impl CutOff {
             (_, Face::Through) => (self.unanswered)().map_or(known.puts, Puts::Waiting),
             (_, Face::Copy) => known.puts,
         };
+        let found = self.standin.found();
         Seen {
             now,
             proof: session.as_ref().map(|session| session.proof()),
             ttl: session.as_ref().map_or(self.ttl, |session| session.ttl()),
             failed: trouble.is_some(),
-            read: known.read && !hangs,
+            // One that went back, or follows the one that is known, was read: what it is has to be settled on returning.
+            read: (known.read && !hangs) || matches!(found, Some(Finding::Back(_) | Finding::Follows(_))),
             puts,
-            strange: known.strange.is_some(),
+            strange: matches!(found, Some(Finding::Strange(_))),
             round: self.rounds.verdict(),
             self_test: *self.passes.borrow(),
             isolated_after: self.isolated_after,
@@ -350,6 +365,14 @@ impl CutOff {
         }
     }
 
+    /// Why it is as it is, for people, as far as it is not the others who say so.
+    fn why(&self, known: &Known) -> String {
+        match self.standin.found() {
+            Some(found @ Finding::Strange(_)) => found.to_string(),
+            _ => known.said.clone(),
+        }
+    }
+
     /// Which deliveries may begin now.
     fn tells(&self, known: &Known, seen: &Seen) -> Telling {
         // Until the copy is there nothing is recorded by which it could be known what was told.
@@ -403,6 +426,7 @@ impl CutOff {
                     record: self.record.clone(),
                     ttl: self.ttl,
                     catalog: self.catalog.clone(),
+                    tenures: self.tenures.clone(),
                     before: known.before.clone(),
                     courier: self.courier.clone(),
                 };
@@ -411,6 +435,15 @@ impl CutOff {
                     .spawn(async move { Found::Returned(returning.run().await) });
             }
             return;
+        }
+        if state == State::Strange && seen.now >= known.probe_at {
+            known.probe_at = seen.now + PROBE;
+            let standin = self.standin.clone();
+            known.trying.spawn(async move {
+                // What it is now is kept where it is asked.
+                let _ = timeout(PROBED_WITHIN, standin.look()).await;
+                Found::Looked
+            });
         }
         let away = matches!(
             state,
@@ -455,6 +488,8 @@ impl CutOff {
 
     async fn found(&mut self, known: &mut Known, found: Found) -> Result<(), Lost> {
         match found {
+            Found::Looked => {}
+            Found::Decided => known.deciding = false,
             Found::Read(Ok(()) | Err(Unproved::Lost(Lost::Lease))) => known.read = true,
             Found::Read(Err(Unproved::Lost(lost))) => return Err(lost),
             Found::Read(Err(Unproved::Store(_))) => {}
@@ -469,12 +504,29 @@ impl CutOff {
                 known.returned = Return::Failed;
                 match why {
                     NotBack::Lost(lost) => return Err(lost),
-                    NotBack::Strange(why) => known.strange = Some(why),
+                    // Known to whoever asks the store anything.
+                    NotBack::Strange => {}
                     NotBack::Again(why) => self.not_back(known, why),
                 }
             }
         }
         Ok(())
+    }
+
+    /// Does what an operator says; one thing at a time.
+    fn decide(&self, known: &mut Known, asked: Asked) {
+        let state = known.course.state();
+        if state != State::Strange {
+            return asked.refuse(state);
+        }
+        if std::mem::replace(&mut known.deciding, true) {
+            return drop(asked);
+        }
+        let (standin, me) = (self.standin.clone(), self.record.id.clone());
+        known.trying.spawn(async move {
+            asked.make(&standin, &me).await;
+            Found::Decided
+        });
     }
 
     fn not_back(&self, known: &mut Known, why: String) {
@@ -493,12 +545,23 @@ impl CutOff {
             lost = back.lost,
             "back in the store"
         );
-        let text = format!(
-            "member {} is back in the store: {} monitors had changed, {} of them are another member's now",
-            self.record.id,
-            back.written + back.lost,
-            back.lost
-        );
+        if back.restored {
+            let text =
+                "the store was restored from an older state: definitions, silences and settings are as they were then";
+            self.events.record(EventKind::Warning, WallMs::now(), None, text);
+        }
+        let text = match back.another {
+            true => format!(
+                "member {} goes on with another store than the one before",
+                self.record.id
+            ),
+            false => format!(
+                "member {} is back in the store: {} monitors had changed, {} of them are another member's now",
+                self.record.id,
+                back.written + back.lost,
+                back.lost
+            ),
+        };
         self.events.record(EventKind::Member, WallMs::now(), None, text);
         known.new = Some(back.session.clone());
         self.footing.send_replace(Footing::Shared(back.session));
@@ -507,13 +570,6 @@ impl CutOff {
         known.said.clear();
         known.returned = Return::Done;
         known.settling = Some(Instant::now() + SETTLE);
-    }
-}
-
-impl Known {
-    /// Why it is as it is, for people, as far as it is not the others who say so.
-    fn why(&self) -> &str {
-        self.strange.as_deref().unwrap_or(&self.said)
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! | key | writer |
 //! |---|---|
-//! | `cluster/store` | first member |
+//! | `cluster/store` | first member; whoever adopts or restores a strange store |
+//! | `cluster/restoring` | the member that writes its copy back, by the word of an operator; on a lease |
 //! | `config` | operator (CLI, API) |
 //! | `monitor/<name>`, `alerter/<name>` | `cfg`, API |
 //! | `retired/alerter/<name>` | the commit that deletes the alerter; its notifier removes it |
@@ -54,6 +55,8 @@ fixed! {
     all = "";
     /// The id of this store.
     store = "cluster/store";
+    /// Who writes a copy back into this store.
+    restoring = "cluster/restoring";
     /// Cluster settings.
     config = "config";
     /// Who directs.

@@ -49,7 +49,7 @@ pub use records::At;
 pub use rights::{Lost, Session, SessionError, Tenure, Term, Unproved, seat_value};
 #[cfg(test)]
 pub(crate) use standin::standin_in_memory;
-pub use standin::{CopyFacts, Face, LOCAL, Standin, Works, open_standin};
+pub use standin::{CopyFacts, Face, Finding, LOCAL, Standin, Works, open_standin};
 
 use records::{ClusterSettings, FORMAT, StoreRecord};
 
@@ -369,6 +369,22 @@ impl Store {
         self.backend.grant(ttl).await
     }
 
+    /// Starts a lease's time anew; the time it now has.
+    ///
+    /// # Errors
+    /// [`StoreError::NoLease`] when it is gone, and whatever else the store says.
+    pub async fn keep_alive(&self, lease: LeaseId) -> Result<Duration, StoreError> {
+        self.backend.keep_alive(lease).await
+    }
+
+    /// Ends a lease and removes what hangs on it.
+    ///
+    /// # Errors
+    /// As [`Store::keep_alive`].
+    pub async fn revoke(&self, lease: LeaseId) -> Result<(), StoreError> {
+        self.backend.revoke(lease).await
+    }
+
     /// Lets the store forget its history up to a revision: who watches from before it lists again. Nothing to do for a store that bounds its
     /// history by itself.
     ///
@@ -397,10 +413,7 @@ impl Store {
     /// # Errors
     /// As [`Store::read`]; [`StoreError::Denied`] if it holds records that this version cannot read.
     pub async fn identity(&self) -> Result<StoreRecord, StoreError> {
-        let fresh = StoreRecord {
-            id: uuid::Uuid::new_v4().to_string(),
-            format: FORMAT,
-        };
+        let fresh = StoreRecord::new(&uuid::Uuid::new_v4().to_string());
         let record = self.ensure(&keys::store(), &fresh).await?.value;
         if record.format > FORMAT {
             return Err(StoreError::Denied(format!(

@@ -434,6 +434,39 @@ pub struct StoreRecord {
     pub id: String,
     /// The record format that everybody here reads.
     pub format: u32,
+    /// Ids of the stores that it came in place of, by the word of an operator, the last one first: whoever knew one of these goes on with this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub follows: Vec<String>,
+}
+
+/// Stores before it that a store names, at most: members that were away for longer than that have to be told by hand.
+const FOLLOWS: usize = 8;
+
+impl StoreRecord {
+    /// Of a store that came in place of no other.
+    #[must_use]
+    pub fn new(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            format: FORMAT,
+            follows: Vec::new(),
+        }
+    }
+
+    /// The same store, in place of another one.
+    #[must_use]
+    pub fn following(&self, other: &Self) -> Self {
+        let mut follows: Vec<String> = Vec::new();
+        for id in [&other.id].into_iter().chain(&other.follows).chain(&self.follows) {
+            if *id != self.id && !follows.contains(id) && follows.len() < FOLLOWS {
+                follows.push(id.clone());
+            }
+        }
+        Self {
+            follows,
+            ..self.clone()
+        }
+    }
 }
 
 /// `config`: cluster settings, with the original's names and defaults.

@@ -172,8 +172,8 @@ async fn a_store_has_one_identity_and_settings_from_the_first_time_on() {
 async fn a_store_of_a_newer_format_is_refused() {
     let (store, _faults) = in_memory();
     let newer = StoreRecord {
-        id: "x".to_owned(),
         format: FORMAT + 1,
+        ..StoreRecord::new("x")
     };
     let commit = Commit {
         guards: Vec::new(),

@@ -16,7 +16,7 @@ use crate::cluster::abstain::Abstain;
 use crate::cluster::tenures::Tenures;
 use crate::cluster::{Cluster, Footing, Rights, Tables, event_log};
 use crate::config::definition::Strictness;
-use crate::cutoff::{self, Courier, CutOff, Noted, Notices, Rounds, Standing, Taker, courier};
+use crate::cutoff::{self, Courier, CutOff, Deciding, Noted, Notices, Rounds, Standing, Taker, courier};
 use crate::director::{Director, plan};
 use crate::events::{EventKind, Events};
 use crate::feed::Feed;
@@ -66,6 +66,8 @@ pub(super) struct Member {
     telling: Tasks<Part>,
     belonging: Tasks<Part>,
     pub(super) standing: Standing,
+    /// Where it has a copy of the store.
+    pub(super) deciding: Option<Deciding>,
     /// Whether it can reach anybody outside.
     pub(super) passes: watch::Sender<bool>,
     _answering: Option<super::hub::Answering>,
@@ -97,7 +99,7 @@ impl Place {
         let standing = disk.map(|disk| standin_in_memory(home, disk));
         let (view, standin) = standing.unzip();
         Self {
-            home: home.clone(),
+            home: standin.as_ref().map_or_else(|| home.clone(), |standin| standin.outer()),
             view: view.unwrap_or_else(|| home.clone()),
             standin,
             hub: hub.clone(),
@@ -234,6 +236,7 @@ impl Member {
         let notifier = notifier(&id, &store, &tenures, &events, may_tell_now, place.standin.clone());
         let mut answering = None;
         let mut standing = Standing::new(None);
+        let mut deciding = None;
         let (passes, passes_now) = watch::channel(true);
         if let Some(standin) = place.standin.clone() {
             let directory = Directory::default();
@@ -300,6 +303,8 @@ impl Member {
                 ("notices", Ok(()))
             });
             let sent = recorder.clone();
+            let (decides, asked) = Deciding::new(standin.clone(), standing.clone());
+            deciding = Some(decides);
             let cut_off = CutOff {
                 standin,
                 store: store.clone(),
@@ -310,6 +315,7 @@ impl Member {
                 footing,
                 may_tell,
                 tables: tables.clone(),
+                tenures: tenures.clone(),
                 rounds,
                 passes: passes_now,
                 wants_test: watch::Sender::new(false),
@@ -320,6 +326,7 @@ impl Member {
                 abstain: cluster.abstain.clone(),
                 unanswered: Arc::new(move || sent.unanswered()),
                 watchdog: watchdog.clone(),
+                asked,
             };
             let stop = belonging.stop().clone();
             let pulse = watchdog.pulse("watch over the store");
@@ -376,6 +383,7 @@ impl Member {
             telling,
             belonging,
             standing,
+            deciding,
             passes,
             _answering: answering,
         })

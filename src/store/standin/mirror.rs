@@ -14,7 +14,7 @@ use super::mark::{Mark, store_id};
 use super::scope::mirrored;
 use super::turn::Standing;
 use super::{Face, Standin};
-use crate::store::backend::{Change, Entry, Key, Page, Revision, StoreError};
+use crate::store::backend::{Batch, Change, Entry, Key, Page, Revision, StoreError};
 use crate::store::follow::{Ended, Patience, Watching};
 use crate::store::keys;
 
@@ -76,12 +76,6 @@ impl Standin {
         let page = self.outer.backend.list(&keys::store(), None).await?;
         let id = page.entries.first().and_then(store_id);
         let mark = self.mark.lock().clone();
-        if mark.complete && mark.store != id {
-            // Wiped, or another one: what the copy holds may be all there is.
-            return Err(StoreError::Unavailable(
-                "it is not the store that was copied before".to_owned(),
-            ));
-        }
         if mark.exact && page.at >= mark.at {
             match Watching::open(&self.outer, &keys::all(), mark.at).await {
                 Err(StoreError::Compacted(_)) => debug!(at = %mark.at, "the history since the copy is gone"),
@@ -108,9 +102,16 @@ impl Standin {
             };
             let (waits, now) = match next {
                 None => (Waits::Due, Instant::now()),
+                Some(Ok(batch)) if self.is_of_another(&batch) => {
+                    // What the copy holds may be all there is.
+                    self.familiar.doubt();
+                    self.mark.lock().exact = false;
+                    return Ok(Ended::Gap("it says that it is another store".to_owned()));
+                }
                 Some(Ok(batch)) => {
                     let mut known = self.known.lock();
                     standing.still()?;
+                    self.familiar.was_at(batch.at);
                     (known.watched(batch), Instant::now())
                 }
                 Some(Err(ended)) => {
@@ -131,6 +132,18 @@ impl Standin {
             };
             due = Some(due.map_or(now + collect, |due| due.min(now + collect)));
         }
+    }
+
+    /// Whether with these changes it is no longer the store that the copy is of.
+    fn is_of_another(&self, batch: &Batch) -> bool {
+        let of = batch.changes.iter().find(|change| *change.key() == keys::store());
+        of.is_some_and(|change| {
+            let id = match change {
+                Change::Put(entry) => store_id(entry),
+                Change::Deleted(_) => None,
+            };
+            id != self.mark.lock().store
+        })
     }
 
     /// Writes what the watch brought.

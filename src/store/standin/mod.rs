@@ -7,6 +7,8 @@
 //! dropped by the first list after the turn back. `event/`, `past/` and `soft/` are not in the copy.
 
 mod calls;
+mod familiar;
+mod finding;
 mod known;
 mod mark;
 mod mirror;
@@ -25,6 +27,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
+use self::familiar::Familiar;
+pub use self::finding::Finding;
 use self::known::Known;
 use self::mark::{Mark, store_id};
 pub use self::sorting::Works;
@@ -54,13 +58,19 @@ pub struct CopyFacts {
     pub store: Option<String>,
     /// What was changed here since it stands in has revisions beyond this one; what is left of an earlier time has not.
     pub own: Revision,
+    /// The store went back to this revision since it was last shown, and is gone on with: what has later ones is not in it.
+    pub back: Option<Revision>,
     /// Operations of this member that were dropped from what is known beyond the copy, because the watch was too far behind.
     pub forgotten: u64,
 }
 
 /// The shared store and its copy, of which one is shown. The member's [`Store`] is a handle over this.
 pub struct Standin {
+    /// The shared store, as long as it is the one that is known.
     outer: Store,
+    familiar: Arc<Familiar>,
+    /// The shared store, whatever it is.
+    unguarded: Store,
     copy: Store,
     replica: Arc<dyn Replica>,
     turns: Turns,
@@ -72,6 +82,7 @@ pub struct Standin {
     known: Mutex<Known>,
     /// Where the copy is that was here before, if it was damaged.
     damaged: OnceLock<PathBuf>,
+    back: Mutex<Option<Revision>>,
     tasks: Mutex<Tasks>,
 }
 
@@ -146,8 +157,12 @@ fn over(outer: &Store, replica: Arc<impl Replica>, mut mark: Mark, newest: Revis
     }
     let face = if mark.dirty { Face::Copy } else { Face::Through };
     let seen = if mark.exact { mark.at } else { Revision(0) };
+    let id = mark.store.clone().filter(|_| mark.complete);
+    let familiar = Familiar::over(outer.backend.clone(), id, mark.at);
     let standin = Arc::new(Standin {
-        outer: outer.clone(),
+        outer: Store::new(familiar.clone()),
+        familiar,
+        unguarded: outer.clone(),
         copy: Store::new(replica.clone()),
         replica,
         turns: Turns::new(face),
@@ -156,6 +171,7 @@ fn over(outer: &Store, replica: Arc<impl Replica>, mut mark: Mark, newest: Revis
         mark: Mutex::new(mark),
         known: Mutex::new(Known::from(seen)),
         damaged: OnceLock::new(),
+        back: Mutex::default(),
         tasks: Mutex::new(Tasks::child_of(&CancellationToken::new())),
     });
     (Store::new(standin.clone()), standin)
@@ -185,6 +201,7 @@ impl TurnBack<'_> {
             warn!(%error, "cannot write that the copy of the store is no longer needed");
             *standin.mark.lock() = mark;
         }
+        *standin.back.lock() = None;
         self.turning.done(Face::Through);
     }
 }
@@ -197,10 +214,49 @@ impl Standin {
         let _ = self.works.set(works);
     }
 
-    /// Straight to the shared store, whatever is shown.
+    /// Straight to the shared store, whatever is shown. It does not answer while it is not the store that is known.
     #[must_use]
     pub fn outer(&self) -> Store {
         self.outer.clone()
+    }
+
+    /// The same, whatever store it is: for whoever decides what is to become of a strange one.
+    #[must_use]
+    pub fn unguarded(&self) -> Store {
+        self.unguarded.clone()
+    }
+
+    /// What the shared store is, as far as it is known not to be the one that is known.
+    #[must_use]
+    pub fn found(&self) -> Option<Finding> {
+        self.familiar.found()
+    }
+
+    /// Asks the shared store what it is.
+    ///
+    /// # Errors
+    /// It does not answer, or what it says cannot be read.
+    pub async fn look(&self) -> Result<Finding, StoreError> {
+        self.familiar.look().await
+    }
+
+    /// The shared store went back to a revision, and is gone on with. The copy follows when it is next compared.
+    pub fn goes_back(&self, id: &str, at: Revision) {
+        *self.back.lock() = Some(at);
+        self.mark.lock().exact = false;
+        self.familiar.know(id, at);
+    }
+
+    /// The shared store is this other one, from now on. The copy follows when it is next compared.
+    pub fn goes_on_with(&self, id: &str) {
+        *self.back.lock() = None;
+        self.mark.lock().exact = false;
+        self.familiar.know(id, Revision(0));
+    }
+
+    /// It is the store that is known, and lacks too much of what was there, while it has this entry to say what it is: it is strange.
+    pub fn lacks(&self, record: Option<Entry>, why: String) {
+        self.familiar.lacks(record, why);
     }
 
     /// Straight to the copy.
@@ -244,6 +300,7 @@ impl Standin {
             beyond,
             store: mark.store.clone(),
             own: mark.own.max(LOCAL),
+            back: *self.back.lock(),
             forgotten,
         }
     }
@@ -364,6 +421,9 @@ impl Standin {
         }
         changes.push(mark.written(at)?);
         self.replica.replicate(at, changes).await?;
+        if let Some(id) = mark.store.as_ref().filter(|_| mark.complete) {
+            self.familiar.learn(id, mark.at);
+        }
         *self.mark.lock() = mark;
         Ok(())
     }

@@ -3,11 +3,11 @@
 use crate::store::backend::{Commit, Key, Op};
 
 /// Too much, and of no use to a member that is alone.
-const NOT_MIRRORED: &[&str] = &["event/", "past/", "soft/", "standin/"];
+const NOT_MIRRORED: &[&str] = &["event/", "past/", "soft/", "standin/", "cluster/restoring"];
 /// What operators write, and what says which store it is: written while cut off it would be lost, or stand against what others wrote. That a
 /// retired alerter owes nothing any more may be written: whoever finds it still there afterwards removes it again.
 const ONLY_SHARED: &[&str] = &["monitor/", "alerter/", "silence/", "cluster/intent/"];
-const ONLY_SHARED_KEYS: &[&str] = &["config", "cluster/store"];
+const ONLY_SHARED_KEYS: &[&str] = &["config", "cluster/store", "cluster/restoring"];
 
 /// Whether a key of the shared store is in its copy too.
 pub(super) fn mirrored(key: &Key) -> bool {
@@ -36,6 +36,7 @@ mod tests {
         let me = MemberId::parse("me").unwrap();
         for (key, copied, written) in [
             (keys::store(), true, false),
+            (keys::restoring(), false, false),
             (keys::config(), true, false),
             (keys::monitor(&monitor), true, false),
             (keys::alerter(&alerter), true, false),

@@ -24,8 +24,9 @@ pub struct Record {
 }
 
 /// Keys that belong to one store.
-const STAYS: [&str; 6] = [
+const STAYS: [&str; 7] = [
     "cluster/store",
+    "cluster/restoring",
     "cluster/director",
     "cluster/members/",
     "plan/",
@@ -36,7 +37,8 @@ const STAYS: [&str; 6] = [
 const MAX_KEY: usize = 2 * 1024;
 
 /// Whether a key is carried over.
-fn travels(key: &Key) -> bool {
+#[must_use]
+pub fn travels(key: &Key) -> bool {
     let stays = |prefix: &str| Key::new(prefix).covers(key);
     !STAYS.iter().any(|prefix| stays(prefix))
 }

@@ -171,6 +171,7 @@ impl Bed {
             tables: ninevolt::cluster::Tables::default(),
             health: health.clone(),
             watchdog: Watchdog::new(Duration::from_secs(6)),
+            deciding: None,
             member: MemberInfo {
                 id: id.clone(),
                 hostname: "host".into(),

@@ -21,6 +21,7 @@ const PURE: &[&str] = &[
     "director/pace",
     "director/plan",
     "store/packed",
+    "store/standin/finding",
     "store/standin/known",
     "store/standin/scope",
     "notifications/dedup",

@@ -115,17 +115,24 @@ async fn neither_another_store_nor_one_without_an_id_is_copied_over_the_one_that
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_went_back_is_listed_again() {
+async fn a_store_that_went_back_is_listed_again_once_it_is_gone_on_with() {
     let mut bed = Bed::new().await;
     put(&bed.shared, "a", "1").await;
     put(&bed.shared, "b", "1").await;
-    let id = bed.shared.get(&keys::store()).await.unwrap().unwrap().value;
+    let said = bed.shared.get(&keys::store()).await.unwrap().unwrap().value;
+    let id = bed.shared.identity().await.unwrap().id;
     bed.quiet().await;
     let (other, faults) = in_memory();
-    other.commit(commit(Op::Put(keys::store(), id, None))).await;
+    other.commit(commit(Op::Put(keys::store(), said, None))).await;
     (bed.shared, bed.line, bed.faults) = (other.clone(), other, faults);
+    bed.restart().await;
+    sleep(QUIET).await;
+    assert_eq!(bed.standin.found(), Some(Finding::Back(Revision(1))));
+    assert_eq!(text_of(&bed.standin.copy(), "b").await.as_deref(), Some("1"));
+    assert!(bed.store.get(&key("b")).await.is_err(), "nothing is taken from it yet");
     bed.disk.set_full(true);
     bed.restart().await;
+    bed.standin.goes_back(&id, Revision(1));
     sleep(QUIET).await;
     assert_eq!(
         bed.standin.stands().at,
@@ -134,6 +141,7 @@ async fn a_store_that_went_back_is_listed_again() {
     );
     bed.disk.set_full(false);
     bed.restart().await;
+    bed.standin.goes_back(&id, Revision(1));
     // Soon it is past the revision of the copy, and only who looked before that knows.
     sleep(Duration::from_secs(1)).await;
     for n in 0..10 {

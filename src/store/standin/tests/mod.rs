@@ -3,6 +3,7 @@
 mod chance;
 mod contracts;
 mod copying;
+mod strange;
 mod turning;
 
 use std::collections::BTreeMap;

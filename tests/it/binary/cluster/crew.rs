@@ -143,7 +143,10 @@ impl Crew {
     /// `9volt store COMMAND`, through any member.
     pub(super) fn store(&self, command: &str) {
         let url = format!("http://{}", self.members.values().next().unwrap().address);
-        let output = binary().args(["store", command, "--server", &url]).output().unwrap();
+        let output = binary()
+            .args(["store", command, "--yes", "--server", &url])
+            .output()
+            .unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{command}: {said}");
     }
