@@ -23,6 +23,8 @@ use crate::store::records::Table;
 pub const EVERY: Duration = Duration::from_secs(2);
 /// Time for an answer: the asked member looks for the store first.
 const WITHIN: Duration = Duration::from_secs(1);
+/// A verdict may be acted upon for so long after its round began: until the next one is there, and a second. Whoever is stopped and wakes asks anew before it tells anybody anything.
+const GOOD_FOR: Duration = Duration::from_secs(5);
 
 /// The other members, for asking them.
 #[async_trait::async_trait]
@@ -63,6 +65,7 @@ struct Inner {
 struct Known {
     hearing: Hearing,
     newest: Newest,
+    good_until: Option<Instant>,
 }
 
 impl std::fmt::Debug for Rounds {
@@ -89,6 +92,12 @@ impl Rounds {
     #[must_use]
     pub fn verdict(&self) -> Option<Verdict> {
         *self.0.verdict.borrow()
+    }
+
+    /// Until when that may be acted upon.
+    #[must_use]
+    pub fn good_until(&self) -> Option<Instant> {
+        self.0.known.lock().good_until
     }
 
     /// The verdicts as they come. That somebody has the store comes before the round is over.
@@ -156,6 +165,7 @@ impl Rounds {
     }
 
     async fn round(&self) {
+        let good_until = Instant::now() + GOOD_FOR;
         let others = self.0.ask.others();
         let mut answers: FuturesUnordered<_> = others.iter().map(|member| self.ask(member)).collect();
         while let Some((member, answer)) = answers.next().await {
@@ -173,11 +183,16 @@ impl Rounds {
             known.hearing.forget_strangers(&others);
             // This one does not wait for those that are late.
             if known.hearing.verdict(&others, Instant::now()) == Verdict::Elsewhere {
+                known.good_until = Some(good_until);
                 drop(known);
                 self.0.verdict.send_replace(Some(Verdict::Elsewhere));
             }
         }
-        let verdict = self.0.known.lock().hearing.verdict(&others, Instant::now());
+        let verdict = {
+            let mut known = self.0.known.lock();
+            known.good_until = Some(good_until);
+            known.hearing.verdict(&others, Instant::now())
+        };
         self.0.verdict.send_replace(Some(verdict));
     }
 

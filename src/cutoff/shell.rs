@@ -239,8 +239,8 @@ impl CutOff {
             known.settling = None;
         }
         let telling = self.tells(known, &seen);
-        // Which slots are nobody's changes without any change of state.
-        if telling != known.telling || telling == Telling::OfUnjudged {
+        // Which slots are nobody's, and for how long an answer is good, changes without any change of state.
+        if telling != known.telling || matches!(telling, Telling::OfUnjudged | Telling::Yes) {
             known.telling = telling;
             self.let_tell(telling);
         }
@@ -386,7 +386,8 @@ impl CutOff {
     fn let_tell(&self, telling: Telling) {
         self.may_tell.send_replace(match telling {
             Telling::Until(until) => MayTell::Until(until),
-            Telling::Yes => MayTell::Yes,
+            // Somebody may have the store since then: a process that was stopped knows nothing of it.
+            Telling::Yes => self.rounds.good_until().map_or(MayTell::No, MayTell::Until),
             Telling::No => MayTell::No,
             Telling::OfUnjudged => MayTell::Of(self.unjudged()),
         });
@@ -402,6 +403,9 @@ impl CutOff {
             let Some((group, slot)) = entry.slot() else {
                 return false;
             };
+            if rounds.good_until().is_none_or(|until| Instant::now() >= until) {
+                return false;
+            }
             let newest = rounds.newest();
             let table = newest.get(&Group::named(&group));
             // Without a newer one it is ours, and somebody who has the store may give it away at any moment.
