@@ -88,8 +88,6 @@ pub struct ServerOptions {
     pub peer_listen: Option<String>,
     /// The address that they are told, where they cannot reach that one.
     pub advertise: Option<String>,
-    /// Keep a copy of a shared store in the data directory, and go on from it while that is away.
-    pub local_copy: bool,
     /// Places (`host:port`) one of which can be reached where this member is not cut off from everything; empty: those of the alerters.
     pub self_test: Vec<String>,
     /// How long a member that cannot know who has the store tells nobody; none: for ever.

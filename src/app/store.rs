@@ -47,14 +47,6 @@ pub(super) async fn open(options: &ServerOptions) -> Result<Opened, StartError> 
     // This member's identity is there: two processes with one would take it from one another again and again.
     let claim = crate::store::claim(&options.data_dir)?;
     let home = crate::store::open_etcd(etcd)?;
-    if !options.local_copy {
-        return Ok(Opened {
-            store: home.clone(),
-            home,
-            standin: None,
-            claim: Some(claim),
-        });
-    }
     let (store, standin) = crate::store::open_standin(&home, &options.data_dir.join(COPY)).await?;
     Ok(Opened {
         store,

@@ -165,9 +165,6 @@ struct ServerArgs {
     /// Where other members reach that address [default: the address of this host that leads to etcd]
     #[arg(long, env = "NINEV_ADVERTISE", value_name = "HOST[:PORT]")]
     advertise: Option<String>,
-    /// Keep a copy of the store in the data directory and go on from it, alerts and all, while etcd is away. On trial: see docs/cluster.md
-    #[arg(long, env = "NINEV_LOCAL_COPY")]
-    local_copy: bool,
     /// Places of which one can be reached from here unless this member is cut off from everything, as a comma list [default: those of the
     /// alerters, else the gateway]
     #[arg(long, env = "NINEV_SELF_TEST", action = ArgAction::Append, value_name = "HOST:PORT")]

@@ -30,7 +30,6 @@ pub(super) fn run(global: &Global, args: ServerArgs) -> anyhow::Result<u8> {
         debug_ui: global.debug_ui,
         peer_listen: args.peer_listen,
         advertise: args.advertise,
-        local_copy: args.local_copy,
         self_test: values::places(&args.self_test).map_err(anyhow::Error::msg)?,
         isolated_after: args.isolated_after.0,
     };

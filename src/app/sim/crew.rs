@@ -45,10 +45,6 @@ impl Crew {
         Self::begin(world, names, true).await
     }
 
-    pub(super) fn has_copies(&self) -> bool {
-        self.stand_in
-    }
-
     async fn begin(world: World, names: &[&str], stand_in: bool) -> Self {
         let mut crew = Self {
             world,

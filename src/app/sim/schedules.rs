@@ -27,11 +27,6 @@ const LOOK: Duration = Duration::from_secs(7);
 /// What monitors ask, in every schedule.
 pub(super) const TARGETS: &[&str] = &["t0", "t1", "t2"];
 
-/// Whether members have copies of the store that stand in for it: `NINEVOLT_SIM_COPY=1`. Ordinary runs do without until all of these schedules are sound; the scenarios of `without` have them.
-pub(super) fn with_copies() -> bool {
-    std::env::var_os("NINEVOLT_SIM_COPY").is_some()
-}
-
 /// A kind of schedule: what may happen in it.
 pub(super) trait Schedule: Sized {
     /// A fault that ends by itself.

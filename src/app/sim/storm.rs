@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::check;
 use super::crew::Crew;
 use super::member::Member;
-use super::schedules::{Course, Schedule, TARGETS, schedules, with_copies};
+use super::schedules::{Course, Schedule, TARGETS, schedules};
 use super::stage::{Target, stage};
 use super::world::World;
 use crate::model::{Dur, MemberId, WallMs};
@@ -71,11 +71,7 @@ impl Schedule for Storm {
             let spec = spec(&mut course.rng);
             world.put_monitor(&name(n), spec).await;
         }
-        let crew = match with_copies() {
-            false => Crew::of(world, MEMBERS).await,
-            true => Crew::with_copies(world, MEMBERS).await,
-        };
-        course.note(format!("members have copies of the store: {}", crew.has_copies()));
+        let crew = Crew::with_copies(world, MEMBERS).await;
         Self { course, crew }
     }
 

@@ -17,7 +17,7 @@ use super::told::Told;
 fn with_copies(mut scene: Scene) -> Scene {
     let target = scene.target.address();
     for station in scene.stations.values_mut() {
-        let flags = ["--local-copy", "--self-test", &target];
+        let flags = ["--self-test", &target];
         station.flags.extend(flags.map(str::to_owned));
     }
     scene
