@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use super::carry::{self, Picture, Since};
 use super::courier::Courier;
@@ -83,6 +85,20 @@ impl Returning {
         let (there, here) = (self.standin.outer(), self.standin.copy());
         let another = self.is_another(&there, &here).await?;
         let (session, same) = self.session(&there).await?;
+        // All of this may take longer than a lease does.
+        let never = CancellationToken::new();
+        tokio::select! {
+            ended = session.run(&never) => Err(match ended {
+                Err(lost @ Lost::TakenOver { .. }) => NotBack::Lost(lost),
+                Err(Lost::Lease) | Ok(()) => NotBack::Again("the session is over".to_owned()),
+            }),
+            back = self.carries(session.clone(), same, another) => back,
+        }
+    }
+
+    /// All that is to be done with a session in the store.
+    async fn carries(&self, session: Arc<Session>, same: bool, another: bool) -> Result<Back, NotBack> {
+        let (there, here) = (self.standin.outer(), self.standin.copy());
         self.courier.settle().await;
         // Definitions say in which slot a monitor is.
         self.catalog.loaded().await;
@@ -452,9 +468,15 @@ pub(super) async fn each(store: &Store, prefix: &Key, mut take: impl FnMut(Entry
 
 /// All but closed episodes.
 pub(super) async fn picture(store: &Store) -> Result<Picture, StoreError> {
+    // At once: where each answer takes long, one after the other would take as long as a lease.
+    let lists = [keys::checkpoints(), keys::sent(), keys::outbox(), keys::told_all()].map(|prefix| async move {
+        let mut entries = Vec::new();
+        each(store, &prefix, |entry| entries.push(entry)).await?;
+        Ok::<_, StoreError>(entries)
+    });
     let mut picture = Picture::default();
-    for prefix in [keys::checkpoints(), keys::sent(), keys::outbox(), keys::told_all()] {
-        each(store, &prefix, |entry| picture.add(entry)).await?;
+    for entry in try_join_all(lists).await?.into_iter().flatten() {
+        picture.add(entry);
     }
     Ok(picture)
 }

@@ -318,8 +318,8 @@ pub trait Backend: Send + Sync + 'static {
     /// A new lease.
     async fn grant(&self, ttl: Duration) -> Result<Lease, StoreError>;
 
-    /// Starts the lease's time anew; the time it now has. [`StoreError::NoLease`] when it is gone.
-    async fn keep_alive(&self, lease: LeaseId) -> Result<Duration, StoreError>;
+    /// Starts the lease's time anew. [`StoreError::NoLease`] when it is gone.
+    async fn keep_alive(&self, lease: LeaseId) -> Result<(), StoreError>;
 
     /// Ends a lease and removes the keys that hang on it.
     async fn revoke(&self, lease: LeaseId) -> Result<(), StoreError>;

@@ -542,7 +542,7 @@ pub(crate) async fn a_lease_ends_by_itself_and_not_while_it_is_kept_alive(world:
     let rev = done(&store, [], [leased("a", lease.id)]).await;
     for _ in 0..9 {
         tokio::time::sleep(lease.ttl / 3).await;
-        assert!(store.keep_alive(lease.id).await.unwrap() > Duration::ZERO);
+        assert!(store.keep_alive(lease.id).await.is_ok());
     }
     assert!(get(&store, "a").await.is_some());
     let mut watch = store.watch(&below(), rev).await.unwrap();

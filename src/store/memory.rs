@@ -385,9 +385,14 @@ impl Backend for Memory {
         Ok(Lease { id, ttl })
     }
 
-    async fn keep_alive(&self, lease: LeaseId) -> Result<Duration, StoreError> {
+    async fn keep_alive(&self, lease: LeaseId) -> Result<(), StoreError> {
         self.inner.reachable().await?;
-        self.inner.state.lock().leases.keep_alive(lease, Instant::now())
+        self.inner
+            .state
+            .lock()
+            .leases
+            .keep_alive(lease, Instant::now())
+            .map(drop)
     }
 
     async fn revoke(&self, lease: LeaseId) -> Result<(), StoreError> {

@@ -373,7 +373,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NoLease`] when it is gone, and whatever else the store says.
-    pub async fn keep_alive(&self, lease: LeaseId) -> Result<Duration, StoreError> {
+    pub async fn keep_alive(&self, lease: LeaseId) -> Result<(), StoreError> {
         self.backend.keep_alive(lease).await
     }
 

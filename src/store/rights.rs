@@ -223,23 +223,21 @@ impl Session {
         }
     }
 
-    /// One proof: the lease lives, and the record is still ours.
+    /// One proof: the lease lives, and the record is still ours. Both are asked for at once: where each answer takes long, one after the other would not fit into a lease time
+    /// as often as it should.
     ///
     /// # Errors
     /// [`Unproved`].
     pub async fn prove(&self) -> Result<(), Unproved> {
         let sent = Instant::now();
-        match self.store.backend.keep_alive(self.lease).await {
-            Ok(ttl) if !ttl.is_zero() => {}
-            Ok(_) | Err(StoreError::NoLease) => return Err(Unproved::Lost(Lost::Lease)),
+        let key = keys::member(&self.member);
+        let (kept, entry) = tokio::join!(self.store.backend.keep_alive(self.lease), self.store.get(&key));
+        match kept {
+            Ok(()) => {}
+            Err(StoreError::NoLease) => return Err(Unproved::Lost(Lost::Lease)),
             Err(error) => return Err(Unproved::Store(error)),
         }
-        let entry = self
-            .store
-            .get(&keys::member(&self.member))
-            .await
-            .map_err(Unproved::Store)?;
-        match entry {
+        match entry.map_err(Unproved::Store)? {
             Some(entry) if entry.lease == Some(self.lease) => {
                 *self.proof.lock() = sent;
                 Ok(())

@@ -137,8 +137,8 @@ impl Backend for Embedded {
         }
     }
 
-    async fn keep_alive(&self, lease: LeaseId) -> Result<Duration, StoreError> {
-        self.engine.leases.lock().keep_alive(lease, Instant::now())
+    async fn keep_alive(&self, lease: LeaseId) -> Result<(), StoreError> {
+        self.engine.leases.lock().keep_alive(lease, Instant::now()).map(drop)
     }
 
     async fn revoke(&self, lease: LeaseId) -> Result<(), StoreError> {

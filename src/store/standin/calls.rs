@@ -130,7 +130,7 @@ impl Backend for Standin {
         standing.during(self.backend(standing.face).grant(ttl)).await?
     }
 
-    async fn keep_alive(&self, lease: LeaseId) -> Result<Duration, StoreError> {
+    async fn keep_alive(&self, lease: LeaseId) -> Result<(), StoreError> {
         let standing = self.turns.standing().await;
         standing.during(self.backend(standing.face).keep_alive(lease)).await?
     }

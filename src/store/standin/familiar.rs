@@ -237,12 +237,12 @@ impl Backend for Familiar {
     }
 
     // Another store does not know our leases: nothing is done to it by asking.
-    async fn keep_alive(&self, lease: LeaseId) -> Result<Duration, StoreError> {
-        let ttl = self.inner.keep_alive(lease).await;
-        if ttl.as_ref().is_ok_and(Duration::is_zero) {
+    async fn keep_alive(&self, lease: LeaseId) -> Result<(), StoreError> {
+        let kept = self.inner.keep_alive(lease).await;
+        if kept == Err(StoreError::NoLease) {
             self.doubt();
         }
-        self.saw(Revision(0), ttl, |_| None)
+        self.saw(Revision(0), kept, |()| None)
     }
 
     async fn revoke(&self, lease: LeaseId) -> Result<(), StoreError> {
