@@ -263,10 +263,15 @@ impl Session {
         self.put(&self.store, record).await
     }
 
-    /// Writes the member record as it is, by way of `store`: something harmless, that shows whether it takes anything.
+    /// Writes the member record as it is, by way of `store`: something harmless, that shows whether it takes anything. Sent once, and not settled: what is to be
+    /// written is there already.
     pub async fn touch(&self, store: &Store) -> Outcome {
         let (record, _) = self.record.lock().clone();
-        self.put(store, record).await
+        let outcome = match self.written(&record) {
+            Ok(commit) => store.commit(commit).await,
+            Err(error) => Outcome::Failed(error),
+        };
+        self.note(record, outcome)
     }
 
     /// Asks the store to take what is as large as a record may be, by guards that contradict each other: it is to be refused, and what is lost on its way is not answered.
@@ -278,15 +283,22 @@ impl Session {
     }
 
     async fn put(&self, store: &Store, record: MemberRecord) -> Outcome {
-        let value = match encode(&record) {
-            Ok(value) => value,
-            Err(error) => return Outcome::Failed(error),
+        let outcome = match self.written(&record) {
+            Ok(commit) => store.settle(&[], commit, Instant::now() + self.ttl).await,
+            Err(error) => Outcome::Failed(error),
         };
-        let commit = Commit {
+        self.note(record, outcome)
+    }
+
+    fn written(&self, record: &MemberRecord) -> Result<Commit, StoreError> {
+        let put = Op::Put(keys::member(&self.member), encode(record)?, Some(self.lease));
+        Ok(Commit {
             guards: vec![self.guard()],
-            ops: vec![Op::Put(keys::member(&self.member), value, Some(self.lease))],
-        };
-        let outcome = store.settle(&[], commit, Instant::now() + self.ttl).await;
+            ops: vec![put],
+        })
+    }
+
+    fn note(&self, record: MemberRecord, outcome: Outcome) -> Outcome {
         if let Outcome::Done(rev) = outcome {
             *self.record.lock() = (record, rev);
         }
@@ -380,10 +392,15 @@ impl Term {
         Guard::Born(keys::director(), self.born)
     }
 
-    /// The name of the `n`th table of this term: never used twice, later terms are greater.
+    /// The name of the `n`th table of this term: never used twice, and greater than any before. `latest`: the place of the latest that is there, which
+    /// a store that was restored has from terms of another count.
     #[must_use]
-    pub fn epoch(&self, n: u64) -> String {
-        format!("{}-{n}", self.born)
+    pub fn epoch(&self, n: u64, latest: Option<(u64, u64)>) -> String {
+        let (term, n) = match latest {
+            Some((term, last)) => (self.born.0, n).max((term, last.saturating_add(1))),
+            None => (self.born.0, n),
+        };
+        format!("{term}-{n}")
     }
 }
 
@@ -458,7 +475,16 @@ mod tests {
             "the paused twin has lost its lease"
         );
         let next = second.campaign().await.unwrap().unwrap();
-        assert!(next.epoch(0) != term.epoch(0));
+        assert!(next.epoch(0, None) != term.epoch(0, None));
+        let born = next.born.0;
+        for (latest, epoch) in [
+            (Some((born - 1, 9)), format!("{born}-3")),
+            (Some((born, 2)), format!("{born}-3")),
+            (Some((born, 7)), format!("{born}-8")),
+            (Some((born + 5, 0)), format!("{}-1", born + 5)),
+        ] {
+            assert_eq!(next.epoch(3, latest), epoch, "after {latest:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@ use super::stage::{Target, stage};
 use super::world::{World, all_heard, heard, monitor, probe, target, until};
 use crate::cutoff::{Deciding, Decision, State, Undecided};
 use crate::model::Status;
-use crate::store::{Op, keys};
+use crate::store::{Chances, Op, keys};
 
 const S: Duration = Duration::from_secs(1);
 /// A lease and a round: so long it takes until a member acts on the loss of its store.
@@ -341,6 +341,28 @@ async fn a_store_that_is_for_reading_only_stops_neither_checks_nor_alerts() {
     all(false);
     all_is_well(&crew).await;
     assert_eq!(heard("ops").len(), 2, "{:?}", all_heard());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_whose_writes_are_lost_while_its_keep_alives_pass_tells_by_itself() {
+    let (crew, web) = members(&["a", "b"]).await;
+    let shares = crew.shares();
+    let all_lost = Chances {
+        lost_before: 100,
+        ..Chances::default()
+    };
+    crew.line("a").by_chance(1, all_lost);
+    target("t", Target::Down);
+    until!(heard("ops") == lines(&web, &["critical"]));
+    assert_eq!(crew.state("a"), State::StoreFull);
+    sleep(S * 120).await;
+    target("t", Target::Up);
+    until!(heard("ops") == lines(&web, &["critical", "ok"]));
+    crew.line("a").none_by_chance();
+    all_is_well(&crew).await;
+    assert_eq!(crew.shares(), shares);
+    assert_eq!(heard("ops").len(), 2, "{:?}", all_heard());
+    assert_eq!(crew.world.pasts().await.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
