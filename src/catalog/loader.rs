@@ -118,7 +118,9 @@ fn put_monitor(catalog: &Catalog, kinds: &Kinds, entry: &Entry, changed: &mut Ch
         return None;
     };
     let before = catalog.monitor(name.as_str());
-    if before.as_ref().is_some_and(|known| known.rev == entry.rev) {
+    // A revision is one of a store: in another one it may be that of another definition.
+    let is_same = |known: &Arc<MonitorEntry>| known.rev == entry.rev && known.at == written(entry);
+    if before.as_ref().is_some_and(is_same) {
         return Some(name);
     }
     let (at, read) = match spec(entry) {
@@ -202,12 +204,6 @@ fn put_alerter(catalog: &Catalog, kinds: &Kinds, entry: &Entry, tell: impl Fn(&s
         tracing::warn!(key = %entry.key, "a key that is no alerter's name is left alone");
         return;
     };
-    if catalog
-        .alerter(name.as_str())
-        .is_some_and(|known| known.rev == entry.rev)
-    {
-        return;
-    }
     let read = match spec(entry) {
         Ok((_, spec)) => kinds.read_alerter(name.as_str(), &spec, Strictness::Lenient),
         Err(problem) => Read {
@@ -227,6 +223,12 @@ fn put_alerter(catalog: &Catalog, kinds: &Kinds, entry: &Entry, tell: impl Fn(&s
 
 fn name_of(key: &Key) -> Option<String> {
     keys::last_segment(key)
+}
+
+/// When it was written; nothing where that cannot be read.
+fn written(entry: &Entry) -> WallMs {
+    let record: Option<Definition> = serde_json::from_slice(&entry.value).ok();
+    record.map(|record| record.at).unwrap_or_default()
 }
 
 /// When it was written, and what was.

@@ -128,3 +128,22 @@ async fn a_new_listing_says_only_what_has_changed() {
     write(&bench.store, Op::Delete(key("bad"))).await;
     assert_eq!(next(&mut bench).await, "+new-bad?");
 }
+
+#[tokio::test(start_paused = true)]
+async fn another_store_has_other_definitions_at_the_same_revisions() {
+    let mut bench = following().await;
+    next(&mut bench).await;
+    bench.faults.wipe();
+    let other: Definition = serde_json::from_slice(&definition(2)).unwrap();
+    let other = encode(&Definition { at: WallMs(1), ..other });
+    put(&bench.store, "a", &other.unwrap()).await;
+    put(&bench.store, "bad", &Bytes::from("{")).await;
+    let mut said = next(&mut bench).await;
+    while !said.contains("+a") {
+        said = next(&mut bench).await;
+    }
+    assert_eq!(
+        bench.catalog.monitor("a").unwrap().def.as_ref().unwrap().check.target(),
+        "tcp://h:2"
+    );
+}

@@ -480,7 +480,7 @@ impl CutOff {
                 Some(session) if full && read.is_ok() => {
                     let large = timeout(PROBED_WITHIN, session.try_large()).await;
                     let put = match large {
-                        Ok(Outcome::Refused(_)) => timeout(PROBED_WITHIN, session.update(|_| {})).await.ok(),
+                        Ok(Outcome::Refused(_)) => timeout(PROBED_WITHIN, session.touch(&outer)).await.ok(),
                         _ => None,
                     };
                     Found::Put(put.is_some_and(|outcome| outcome.revision().is_some()))

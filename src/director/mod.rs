@@ -315,7 +315,7 @@ impl Office {
             members: classes.into_iter().map(member).collect(),
             places,
             moves,
-            epoch: self.term.epoch(self.n),
+            epoch: self.term.epoch(self.n, self.sight.latest_epoch()),
             at: WallMs::now(),
             why: self.say.why(),
         }

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::pace::Seen;
 use crate::model::{Group, MemberId};
-use crate::store::records::{IntentRecord, MemberRecord, Table};
+use crate::store::records::{IntentRecord, MemberRecord, Table, epoch_order};
 use crate::store::{Change, Entry, Follow, Followed, Key, Revision, Store, decode, keys};
 
 /// A table and the revision that wrote it. One that cannot be read is none, with a revision.
@@ -166,6 +166,12 @@ impl Sight {
 
     pub(super) fn tables(&self) -> &BTreeMap<Group, Standing> {
         &self.tables
+    }
+
+    /// The place of the latest epoch that any table has.
+    pub(super) fn latest_epoch(&self) -> Option<(u64, u64)> {
+        let tables = self.tables.values().filter_map(|standing| standing.table.as_ref());
+        tables.filter_map(|table| epoch_order(&table.epoch)).max()
     }
 
     pub(super) fn members(&self) -> &BTreeMap<MemberId, MemberRecord> {

@@ -213,14 +213,14 @@ async fn an_empty_store_that_is_adopted_gets_an_id_and_one_that_is_in_use_keeps_
     let adopted = bed.make(Decision::Adopt).await.unwrap();
     let record = bed.there.identity().await.unwrap();
     assert_eq!(record.id, adopted.store);
-    assert_eq!(record.follows, [bed.known.id.clone()]);
+    assert_eq!(record.follows, [bed.known.id.as_str()]);
     assert_eq!(bed.found(), Some(Finding::Follows(record)));
 
     let bed = Bed::new().await;
     let theirs = bed.there.identity().await.unwrap();
     let adopted = bed.make(Decision::Adopt).await.unwrap();
     assert_eq!(adopted.store, theirs.id);
-    assert_eq!(bed.there.identity().await.unwrap().follows, [bed.known.id.clone()]);
+    assert_eq!(bed.there.identity().await.unwrap().follows, [bed.known.id.as_str()]);
     // Another operator is late.
     for decision in [Decision::Restore, Decision::Adopt] {
         let Err(Undecided::Meanwhile(why)) = bed.make(decision).await else {
@@ -244,7 +244,7 @@ async fn the_known_store_with_less_in_it_becomes_another_one_when_it_is_adopted(
     bed.standin.lacks(entry, "it lacks most".to_owned());
     let adopted = bed.make(Decision::Adopt).await.unwrap();
     assert_ne!(adopted.store, bed.known.id);
-    assert_eq!(bed.there.identity().await.unwrap().follows, [bed.known.id.clone()]);
+    assert_eq!(bed.there.identity().await.unwrap().follows, [bed.known.id.as_str()]);
 }
 
 #[tokio::test(start_paused = true)]
