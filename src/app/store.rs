@@ -150,8 +150,18 @@ pub(super) async fn join(
         SessionError::Store(error) => Some(error.clone()),
         _ => None,
     };
-    let session = waiting(options, async || cluster.join().await, of_the_store).await?;
-    Ok(Footing::Shared(session))
+    let may_copy = standin.filter(|standin| standin.stands().complete && !options.require_store);
+    let begun = Instant::now();
+    // A store that can be read may take nothing: whoever waits for room in it runs nothing until then.
+    let attempt = async || match (cluster.join().await, may_copy) {
+        (Err(SessionError::Store(error)), Some(standin)) if passes(&error) && begun.elapsed() >= COPY_AFTER => {
+            tracing::warn!(%error, "the store does not let this member in; beginning with the copy of it that is here");
+            standin.stand_in().await?;
+            Ok(Footing::Copy(cutoff::alone(&standin.copy(), &cluster.record).await?))
+        }
+        (joined, _) => joined.map(Footing::Shared),
+    };
+    Ok(waiting(options, attempt, of_the_store).await?)
 }
 
 /// Whether waiting may help. Our own disk is not waited for.

@@ -37,6 +37,8 @@ const PROBE: Duration = Duration::from_secs(1);
 const PROBED_WITHIN: Duration = Duration::from_secs(2);
 /// Wait after an attempt to return that did not work.
 const RETURN_AGAIN: Duration = Duration::from_secs(2);
+/// The longest such wait: it doubles for as long as it is the same that is in the way.
+const RETURN_AGAIN_AT_MOST: Duration = Duration::from_secs(8);
 /// How long notifiers wait for the other members to have written what they did without the store.
 const SETTLE: Duration = Duration::from_secs(10);
 /// A director that cannot write a plan leaves that to others, and does not stand again before it stands on its copy.
@@ -142,6 +144,7 @@ struct Known {
     probe_at: Instant,
     /// Nor to return to it: a store that answers and lets nobody in is not asked all the time.
     return_at: Instant,
+    return_wait: Duration,
     telling: Telling,
     said: String,
 }
@@ -183,6 +186,7 @@ impl CutOff {
             deciding: false,
             probe_at: now,
             return_at: now,
+            return_wait: RETURN_AGAIN,
             telling: Telling::No,
             said: String::new(),
         };
@@ -258,11 +262,15 @@ impl CutOff {
             Face::Copy => known.before.clone(),
         };
         let trouble = match self.standin.face() {
-            Face::Through => self.store.trouble(),
+            // Elections go past what the member sees: with nothing else to write they are what a full store refuses.
+            Face::Through => self
+                .store
+                .trouble()
+                .or_else(|| self.standin.outer().trouble().filter(StoreError::takes_nothing)),
             Face::Copy => None,
         };
         let puts = match (&trouble, self.standin.face()) {
-            (Some(StoreError::Full(_) | StoreError::Denied(_)), _) => Puts::Refused,
+            (Some(trouble), _) if trouble.takes_nothing() => Puts::Refused,
             (_, Face::Through) => (self.unanswered)().map_or(known.puts, Puts::Waiting),
             (_, Face::Copy) => known.puts,
         };
@@ -453,7 +461,9 @@ impl CutOff {
             state,
             State::Doubtful | State::Outage | State::CutOff | State::Isolated | State::StoreFull
         );
-        if away && self.standin.face() == Face::Copy && seen.now >= known.probe_at {
+        // What is read leads to an attempt to return; but in a full store it is what keeps the lease.
+        let waits = state != State::StoreFull && seen.now < known.return_at;
+        if away && !waits && self.standin.face() == Face::Copy && seen.now >= known.probe_at {
             known.probe_at = seen.now + PROBE;
             self.probe(known, state);
         }
@@ -534,7 +544,11 @@ impl CutOff {
     }
 
     fn not_back(&self, known: &mut Known, why: String) {
-        known.return_at = Instant::now() + RETURN_AGAIN;
+        known.return_wait = match why == known.said {
+            true => (known.return_wait * 2).min(RETURN_AGAIN_AT_MOST),
+            false => RETURN_AGAIN,
+        };
+        known.return_at = Instant::now() + known.return_wait;
         if why != known.said {
             tracing::warn!(why, "not back in the store yet");
             known.said = why;

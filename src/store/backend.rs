@@ -235,6 +235,14 @@ pub enum StoreError {
     Damaged(String),
 }
 
+impl StoreError {
+    /// Whether it says that a store that answers takes nothing of us.
+    #[must_use]
+    pub fn takes_nothing(&self) -> bool {
+        matches!(self, Self::Full(_) | Self::Denied(_))
+    }
+}
+
 /// One key changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {

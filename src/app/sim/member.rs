@@ -31,7 +31,7 @@ use crate::monitors::{CheckCx, CheckOptions};
 use crate::notifications::{MayTell, Notifier, NotifierEvent, NotifierOptions};
 use crate::peers::{Directory, directory};
 use crate::store::records::{ClusterSettings, MemberRecord};
-use crate::store::{Face, Memory, Standin, Store, StoreError, standin_in_memory};
+use crate::store::{Face, Memory, SessionError, Standin, Store, StoreError, standin_in_memory};
 use crate::tasks::Tasks;
 use crate::tasks::process::Process;
 use crate::watchdog::Watchdog;
@@ -156,6 +156,14 @@ impl Member {
             Some(standin) if standin.face() == Face::Copy => {
                 Footing::Copy(cutoff::alone(&standin.copy(), &cluster.record).await?)
             }
+            Some(standin) if standin.stands().complete => match cluster.join().await {
+                Ok(session) => Footing::Shared(session),
+                Err(SessionError::Store(_)) => {
+                    standin.stand_in().await?;
+                    Footing::Copy(cutoff::alone(&standin.copy(), &cluster.record).await?)
+                }
+                Err(other) => return Err(other.into()),
+            },
             _ => Footing::Shared(cluster.join().await?),
         };
         let (footing, stands) = watch::channel(begins);
