@@ -263,7 +263,7 @@ fn closed(what: What, target: &Target, n: usize) -> f64 {
         for worker in 0..WORKERS {
             let (entries, cx) = (entries.clone(), cx.clone());
             workers.spawn(async move {
-                let def = entries[worker].def.as_ref().expect("a definition");
+                let def = entries[worker].def().expect("a definition");
                 for _ in 0..n / WORKERS {
                     let (verdict, _) = runner::run(def, &cx).await;
                     assert_eq!(verdict.outcome, Outcome::Pass, "{}", verdict.message);

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use ninevolt::catalog::{Live, MonitorEntry};
+use ninevolt::catalog::MonitorEntry;
 use ninevolt::config::definition;
-use ninevolt::model::MonitorName;
-use ninevolt::store::Revision;
+use ninevolt::model::{MonitorName, WallMs};
+use ninevolt::store::records::{Definition, FORMAT};
+use ninevolt::store::{Commit, Guard, Op, Revision, encode, keys};
 use serde_json::{Value, json};
 
 use crate::target::{EXPECTED, Target};
@@ -67,17 +68,28 @@ impl What {
     pub(crate) fn entry(self, target: &Target, n: usize, interval: &str) -> Arc<MonitorEntry> {
         let name = name(self, n);
         let read = definition::monitor(&name, &self.spec(target, n, interval));
-        Arc::new(MonitorEntry {
-            name: MonitorName::parse(&name).expect("a name"),
-            rev: Revision(1),
-            at: ninevolt::model::WallMs(0),
-            def: Some(read.value.unwrap_or_else(|| panic!("{:?}", read.problems))),
-            problems: Vec::new(),
-            live: Arc::new(Live::default()),
-        })
+        assert!(read.value.is_some(), "{:?}", read.problems);
+        let name = MonitorName::parse(&name).expect("a name");
+        Arc::new(MonitorEntry::new(name, Revision(1), WallMs(0), read))
     }
 }
 
 pub(crate) fn name(what: What, n: usize) -> String {
     format!("{}-{n:06}", what.name())
+}
+
+/// What writes a definition that is not there yet.
+pub(crate) fn stored(name: &str, spec: &Value) -> Commit {
+    let definition = Definition {
+        v: FORMAT,
+        origin: "bench".to_owned(),
+        by: String::new(),
+        at: WallMs::now(),
+        spec: serde_json::value::to_raw_value(spec).expect("JSON"),
+    };
+    let key = keys::monitor(&MonitorName::parse(name).expect("a name"));
+    Commit {
+        guards: vec![Guard::Rev(key.clone(), Revision(0))],
+        ops: vec![Op::Put(key, encode(&definition).expect("JSON"), None)],
+    }
 }

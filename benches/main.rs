@@ -15,6 +15,7 @@ mod bare;
 mod checks;
 mod cluster;
 mod definitions;
+mod etcd;
 mod plan;
 mod pure;
 mod server;

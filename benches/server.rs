@@ -6,13 +6,11 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use ninevolt::model::{MonitorName, WallMs};
-use ninevolt::store::records::{Definition, FORMAT};
-use ninevolt::store::{Commit, Guard, Op, Revision, encode, keys};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::definitions::{What, name};
+use crate::definitions::{What, name, stored};
+use crate::etcd;
 use crate::support::{Selection, Table, cpu_of, resident, status_bytes};
 use crate::target::Target;
 
@@ -146,20 +144,7 @@ fn start(table: &mut Table) {
 
 /// Definitions, written into the store of a data directory that no server has open.
 fn fill(dir: &Path, monitors: impl Iterator<Item = (What, usize)>, target: &Target, interval: &str) {
-    let put = |(what, n): (What, usize)| {
-        let definition = Definition {
-            v: FORMAT,
-            origin: "bench".to_owned(),
-            by: String::new(),
-            at: WallMs::now(),
-            spec: serde_json::value::to_raw_value(&what.spec(target, n, interval)).expect("JSON"),
-        };
-        let key = keys::monitor(&MonitorName::parse(&name(what, n)).expect("a name"));
-        Commit {
-            guards: vec![Guard::Rev(key.clone(), Revision(0))],
-            ops: vec![Op::Put(key, encode(&definition).expect("JSON"), None)],
-        }
-    };
+    let put = |(what, n): (What, usize)| stored(&name(what, n), &what.spec(target, n, interval));
     let commits: Vec<_> = monitors.map(put).collect();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -167,10 +152,7 @@ fn fill(dir: &Path, monitors: impl Iterator<Item = (What, usize)>, target: &Targ
         .build();
     runtime.expect("a runtime").block_on(async {
         let store = ninevolt::store::open_embedded(dir).await.expect("a store");
-        store.identity().await.expect("an identity");
-        let outcomes = store.bulk(commits, |_| {}).await;
-        let failed = outcomes.iter().find(|outcome| outcome.revision().is_none());
-        assert!(failed.is_none(), "{failed:?}");
+        etcd::fill(&store, commits).await;
     });
 }
 
@@ -229,11 +211,11 @@ impl Server {
         self.child.wait().expect("its end");
     }
 
-    fn cpu(&self) -> Duration {
+    pub(crate) fn cpu(&self) -> Duration {
         cpu_of(self.child.id())
     }
 
-    fn resident(&self) -> u64 {
+    pub(crate) fn resident(&self) -> u64 {
         resident(self.child.id())
     }
 
@@ -241,21 +223,44 @@ impl Server {
         status_bytes(self.child.id(), "RssAnon:")
     }
 
+    /// Where its API is.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// Asks the API.
     pub(crate) fn get(&self, path: &str) -> Value {
+        serde_json::from_slice(&self.call("GET", path, "")).unwrap_or_default()
+    }
+
+    /// Stores a definition.
+    pub(crate) fn put(&self, path: &str, definition: &Value) {
+        let answer = self.call("PUT", path, &definition.to_string());
+        let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
+        assert_eq!(answer["status"], "ok", "{answer}");
+    }
+
+    /// The page of its metrics.
+    pub(crate) fn metrics(&self) -> String {
+        String::from_utf8(self.call("GET", "/metrics", "")).expect("text")
+    }
+
+    fn call(&self, method: &str, path: &str, body: &str) -> Vec<u8> {
         let mut stream = TcpStream::connect(&self.address).expect("the API");
         stream
             .set_read_timeout(Some(Duration::from_secs(10)))
             .expect("a timeout");
-        let request = format!("GET {path} HTTP/1.0\r\nHost: bench\r\n\r\n");
+        let length = body.len();
+        let request = format!(
+            "{method} {path} HTTP/1.0\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+        );
         stream.write_all(request.as_bytes()).expect("sent");
         let mut answer = Vec::new();
         if let Err(error) = stream.read_to_end(&mut answer) {
             eprintln!("  the API does not answer: {error}");
-            return Value::Null;
+            return Vec::new();
         }
-        let body = memchr::memmem::find(&answer, b"\r\n\r\n").map_or(&[][..], |at| &answer[at + 4..]);
-        serde_json::from_slice(body).unwrap_or_default()
+        memchr::memmem::find(&answer, b"\r\n\r\n").map_or_else(Vec::new, |at| answer.split_off(at + 4))
     }
 }
 

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::io::{BufRead, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -18,6 +19,10 @@ pub(crate) const ARGUMENT: &str = "--be-the-target";
 /// Loopback addresses that are listened on: closed connections keep their ports for a while, and one address would run out of them.
 const ADDRESSES: u8 = 8;
 const GREETING: &[u8] = b"SSH-2.0-bench ready\r\n";
+/// In place of the greeting, as often as was asked for.
+const WRONG: &[u8] = b"SSH-2.0-bench out of order\r\n";
+/// Of a thousand greetings so many are wrong.
+static WRONG_IN_THOUSAND: AtomicU32 = AtomicU32::new(0);
 /// What a monitor expects in the greeting.
 pub(crate) const EXPECTED: &str = "ready";
 
@@ -54,6 +59,12 @@ impl Target {
         (address(n), self.tcp).into()
     }
 
+    /// From now on so many greetings of a thousand are wrong, at random.
+    pub(crate) fn fail(&mut self, in_thousand: u32) {
+        let stdin = self.child.stdin.as_mut().expect("its input");
+        writeln!(stdin, "{in_thousand}").expect("said");
+    }
+
     pub(crate) fn http(&self, n: usize) -> SocketAddr {
         (address(n), self.http).into()
     }
@@ -73,7 +84,9 @@ fn address(n: usize) -> Ipv4Addr {
 /// Serves until whoever started us is gone.
 pub(crate) fn serve() {
     std::thread::spawn(|| {
-        let _ = std::io::stdin().read_line(&mut String::new());
+        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+            WRONG_IN_THOUSAND.store(line.parse().unwrap(), Relaxed);
+        }
         std::process::exit(0);
     });
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -121,6 +134,11 @@ async fn accept<F: Future<Output = ()> + 'static>(listener: TcpListener, serve: 
 }
 
 async fn greet(mut stream: TcpStream) {
+    let wrong = fastrand::u32(..1_000) < WRONG_IN_THOUSAND.load(Relaxed);
+    if wrong {
+        let _ = stream.write_all(WRONG).await;
+        return;
+    }
     if stream.write_all(GREETING).await.is_ok() {
         let _ = stream.read(&mut [0; 16]).await;
     }

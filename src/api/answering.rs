@@ -96,13 +96,13 @@ fn full(deriver: &Deriver, api: &ApiState, row: &Row, look: Look<'_>, samples: u
 fn state(api: &ApiState, question: &StateQuestion) -> Result<StateAnswer, Refused> {
     let entry = api.catalog.monitor(question.name.as_str()).ok_or_else(missing)?;
     let deriver = Deriver::new(api, WallMs::now());
-    let live = entry.live.lock();
-    if live.known_at.is_none() {
+    let live = entry.known().map(|live| live.lock());
+    let Some(live) = live.filter(|live| live.known_at.is_some()) else {
         return Ok(StateAnswer {
             state: None,
             unwatched: false,
         });
-    }
+    };
     Ok(StateAnswer {
         unwatched: deriver.flags(api, &entry, Look::at(&live)).unwatched,
         state: Some(Carried::whole(&live)),
@@ -135,9 +135,10 @@ fn notifications(api: &ApiState, question: &NotificationsQuestion) -> Result<Not
 
 async fn run(api: &ApiState, question: &RunQuestion) -> Result<RunAnswer, Refused> {
     let entry = api.catalog.monitor(question.name.as_str()).ok_or_else(missing)?;
-    if entry.def.is_none() {
+    if !entry.readable() {
         return Err(Refused::new(Why::Missing, "its definition has errors"));
     }
+    let entry = api.whole(entry).await.ok().flatten().ok_or_else(missing)?;
     let (verdict, took) = api.lanes.ask(entry).await;
     Ok(RunAnswer {
         verdict,

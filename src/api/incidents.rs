@@ -142,8 +142,10 @@ async fn past(api: &ApiState, monitor: Option<&str>) -> Result<Vec<Found>, Store
 
 fn incident(api: &ApiState, deriver: &Deriver, found: &Found) -> Option<Incident> {
     let entry = api.catalog.monitor(found.monitor.as_str());
-    let def = entry.as_ref().and_then(|entry| entry.def.as_ref());
-    let silenced = def.is_some_and(|def| deriver.silenced(found.monitor.as_str(), &def.settings.tags, def.kind.name));
+    let silenced = entry.is_some_and(|entry| {
+        let kind = entry.kind().map(|kind| kind.name);
+        kind.is_some_and(|kind| deriver.silenced(entry.name.as_str(), entry.tags(), kind))
+    });
     let names = |alerters: Vec<AlerterName>| alerters.into_iter().map(String::from).collect();
     if found.open {
         let checkpoint = decode::<Checkpoint>(&found.entry).ok()?.value;

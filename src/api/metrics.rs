@@ -344,8 +344,10 @@ fn process(api: &ApiState, out: &mut Exposition) {
 
 /// What one monitor's last run said. A monitor that does not run here, or that has said nothing yet, has no samples.
 fn monitor(entry: &MonitorEntry, out: &mut Exposition) {
-    let Some(def) = &entry.def else { return };
-    let live = entry.live.lock();
+    let Some((def, live)) = entry.def().zip(entry.known()) else {
+        return;
+    };
+    let live = live.lock();
     if live.known_at.is_none() {
         return;
     }

@@ -1,6 +1,5 @@
 //! `/api/v1/monitor`: definitions of monitors, and running one now.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -168,16 +167,21 @@ async fn run(State(api): State<ApiState>, Path(name): Path<String>) -> Result<Re
     let Some(entry) = api.catalog.monitor(&name) else {
         return Err(resource::missing(SECTION, &name));
     };
-    if entry.def.is_none() {
+    if !entry.readable() {
         let errors = |problem: &&Problem| problem.severity == Severity::Error;
-        let problems = entry.problems.iter().filter(errors).cloned().collect();
+        let problems = entry.problems().iter().filter(errors).cloned().collect();
         return Err(ApiError::invalid(
             format!("the definition of '{name}' has errors"),
             problems,
         ));
     }
     let (verdict, took) = match api.asked_about(&entry) {
-        None => api.lanes.ask(Arc::clone(&entry)).await,
+        None => {
+            let whole = api.whole(entry).await?;
+            api.lanes
+                .ask(whole.ok_or_else(|| resource::missing(SECTION, &name))?)
+                .await
+        }
         // Where it runs: there the network is the one that matters.
         Some((others, judge)) => {
             let question = RunQuestion {

@@ -95,12 +95,14 @@ impl ApiState {
 
     /// Looks at a monitor without asking anybody.
     pub(super) fn look<R>(&self, entry: &MonitorEntry, with: impl FnOnce(Look<'_>) -> R) -> R {
-        let live = entry.live.lock();
-        let Some(others) = self.others.as_ref().filter(|_| live.known_at.is_none()) else {
+        let here = entry.known().map(|live| live.lock());
+        // What else the cell holds is from a time when it ran here.
+        if let Some(live) = here.filter(|live| self.others.is_none() || live.known_at.is_some()) {
             return with(Look::at(&live));
+        }
+        let Some(others) = &self.others else {
+            return with(Look::at(&LiveState::default()));
         };
-        // What the cell holds is from a time when it ran here.
-        drop(live);
         let judged_elsewhere = (self.owner)(entry).is_some_and(|judge| judge != self.member.id);
         let live = others.open.state(entry.name.as_str()).unwrap_or_default();
         with(Look {

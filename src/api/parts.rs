@@ -11,8 +11,9 @@ use super::others::Others;
 use super::overview::Measured;
 use super::session::AccessTokens;
 use super::stream::Clients;
-use crate::catalog::{Catalog, MonitorEntry};
+use crate::catalog::{Catalog, MonitorEntry, loader};
 use crate::cluster::Tables;
+use crate::config::kinds::Kinds;
 use crate::cutoff::Deciding;
 use crate::events::Events;
 use crate::feed::Feed;
@@ -20,7 +21,7 @@ use crate::manager::Lanes;
 use crate::manager::recorder::Recorder;
 use crate::model::{MemberId, WallMs};
 use crate::notifications::NotifierView;
-use crate::store::Store;
+use crate::store::{Store, StoreError, keys};
 use crate::watchdog::Watchdog;
 
 /// The member that judges a monitor; `None`: nobody may (an orphan).
@@ -125,6 +126,17 @@ impl ApiState {
     pub fn until(mut self, stop: CancellationToken) -> Self {
         self.stop = stop;
         self
+    }
+
+    /// A monitor as it can run, also one that others run; `None` if it was edited or removed just now.
+    pub(super) async fn whole(&self, entry: Arc<MonitorEntry>) -> Result<Option<Arc<MonitorEntry>>, StoreError> {
+        if entry.def().is_some() {
+            return Ok(Some(entry));
+        }
+        let record = self.store.get(&keys::monitor(&entry.name)).await?;
+        let record = record.filter(|record| record.rev == entry.rev);
+        let whole = |record| loader::read(Kinds::built_in(), entry.name.clone(), &record);
+        Ok(record.map(whole).map(Arc::new))
     }
 
     pub(super) fn stop(&self) -> &CancellationToken {

@@ -17,6 +17,7 @@ use super::paging::{Asked, Page};
 use super::parts::ApiState;
 use super::path::Path;
 use super::query::Params;
+use crate::catalog::MonitorEntry;
 use crate::events::EventKind;
 use crate::feed::Signal;
 use crate::model::{Dur, Problem, WallMs};
@@ -138,9 +139,11 @@ fn shown(api: &ApiState, id: &str, record: SilenceRecord, now: WallMs) -> Silenc
     let silence = Silence::read(id, &record.matchers, record.from, record.until, "", "").ok();
     let matches = |silence: &Silence| {
         let monitors = api.catalog.monitors();
-        let defs = monitors.iter().filter_map(|entry| entry.def.as_ref());
-        defs.filter(|def| silence.matches(def.name.as_str(), &def.settings.tags, def.kind.name))
-            .count()
+        let muted = |entry: &MonitorEntry| {
+            let kind = entry.kind()?;
+            Some(silence.matches(entry.name.as_str(), entry.tags(), kind.name))
+        };
+        monitors.iter().filter(|entry| muted(entry) == Some(true)).count()
     };
     SilenceObject {
         id: id.to_owned(),

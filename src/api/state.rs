@@ -23,7 +23,8 @@ use super::query::Params;
 use super::state_list::{ROWS, StateList};
 use super::state_object::{DetailObject, StateObject, Wanted};
 use super::state_query::{Deriver, Filter, Row, There};
-use crate::catalog::MonitorEntry;
+use crate::catalog::{MonitorEntry, loader};
+use crate::config::kinds::Kinds;
 use crate::config::mask::Section;
 use crate::model::{MemberId, WallMs};
 use crate::peers::calls::{StateAnswer, StateQuestion};
@@ -205,6 +206,10 @@ async fn one(State(api): State<ApiState>, Path(name): Path<String>) -> Result<Re
     let config = record
         .as_ref()
         .and_then(|record| shown(Section::Monitor, &record.value));
+    // An outline does not say what is wrong with it.
+    let read = record.as_ref().filter(|_| entry.is_outline());
+    let read = read.map(|record| loader::read(Kinds::built_in(), entry.name.clone(), record));
+    let problems = read.as_ref().map_or_else(|| entry.problems(), MonitorEntry::problems);
     let owner = (api.owner)(&entry);
     let owner = owner.as_ref().map(|owner| owner.as_str());
     let deriver = Deriver::new(&api, WallMs::now());
@@ -214,7 +219,7 @@ async fn one(State(api): State<ApiState>, Path(name): Path<String>) -> Result<Re
     let body = row.look(&api, |look| {
         let flags = deriver.flags(&api, &entry, look);
         let state = StateObject::of(&entry, look.live, flags, owner, config, Wanted { spark: true });
-        let object = DetailObject::of(state, look.live, &entry.problems, etag(entry.rev));
+        let object = DetailObject::of(state, look.live, problems, etag(entry.rev));
         serde_json::to_vec(&object)
     });
     let body = body.map_err(|error| ApiError::internal(error.to_string()))?;

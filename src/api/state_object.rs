@@ -85,7 +85,6 @@ impl<'a> StateObject<'a> {
         config: Option<&'a RawValue>,
         wanted: Wanted,
     ) -> Self {
-        let def = entry.def.as_ref();
         let last = live.results.samples().last();
         let since = entry.since(live);
         let verdict = live.results.last().map(|(_, verdict)| verdict);
@@ -98,9 +97,9 @@ impl<'a> StateObject<'a> {
             message: failed.map_or("N/A", |verdict| verdict.message.as_str()),
             date: Time(last.map_or(since, |sample| sample.at)),
             config,
-            r#type: def.map_or("", |def| def.kind.name),
-            description: def.map_or("", |def| def.settings.description.as_str()),
-            tags: def.map_or(&[], |def| def.settings.tags.as_slice()),
+            r#type: entry.kind().map_or("", |kind| kind.name),
+            description: entry.description(),
+            tags: entry.tags(),
             since: Time(since),
             last_run: last.map(|sample| Time(sample.at)),
             took_ms: last.map(|sample| ms(sample.took_us)),
@@ -118,7 +117,7 @@ impl<'a> StateObject<'a> {
                 .episode
                 .as_ref()
                 .map(|episode| incident_id(&entry.name, episode.id)),
-            interval_ms: def.map_or(Num(0.0), |def| ms_of(def.settings.interval.0)),
+            interval_ms: entry.interval().map_or(Num(0.0), ms_of),
             spark: wanted.spark.then(|| spark(live)),
         }
     }

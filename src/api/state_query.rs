@@ -43,22 +43,22 @@ impl Deriver {
     }
 
     pub(super) fn flags(&self, api: &ApiState, entry: &MonitorEntry, look: Look<'_>) -> Flags {
-        let Some(def) = &entry.def else {
+        let Some((kind, interval)) = entry.kind().zip(entry.interval()) else {
             return Flags {
                 invalid: true,
                 ..Flags::default()
             };
         };
-        let disabled = def.settings.disable;
+        let disabled = entry.disabled();
         // By the clock of whoever judges it, which may be another than ours.
         let unwatched = look.unwatched.unwrap_or_else(|| {
             let known_at = look.live.known_at;
-            known_at.is_some_and(|at| state::unwatched(self.now.since(at), def.settings.interval.0))
+            known_at.is_some_and(|at| state::unwatched(self.now.since(at), interval))
         });
         let unwatched = !disabled && unwatched;
         Flags {
             unwatched,
-            silenced: self.silenced(entry.name.as_str(), &def.settings.tags, def.kind.name),
+            silenced: self.silenced(entry.name.as_str(), entry.tags(), kind.name),
             disabled,
             orphaned: !disabled && (api.owner)(entry).is_none(),
             invalid: false,
@@ -185,13 +185,14 @@ impl Filter {
     }
 
     fn by_definition(&self, entry: &MonitorEntry) -> bool {
-        let def = entry.def.as_ref();
-        let tagged =
-            |wanted: &[String]| def.is_some_and(|def| def.settings.tags.iter().any(|tag| wanted.contains(tag)));
-        let of_kind = |wanted: &[String]| def.is_some_and(|def| wanted.iter().any(|kind| kind == def.kind.name));
+        let tagged = |wanted: &[String]| entry.tags().iter().any(|tag| wanted.contains(tag));
+        let of_kind = |wanted: &[String]| {
+            entry
+                .kind()
+                .is_some_and(|kind| wanted.iter().any(|name| name == kind.name))
+        };
         let with_text = |text: &str| {
-            entry.name.as_str().to_lowercase().contains(text)
-                || def.is_some_and(|def| def.settings.description.to_lowercase().contains(text))
+            entry.name.as_str().to_lowercase().contains(text) || entry.description().to_lowercase().contains(text)
         };
         self.tags.as_deref().is_none_or(tagged)
             && self.kinds.as_deref().is_none_or(of_kind)

@@ -146,13 +146,13 @@ fn hand_over(catalog: &Catalog, question: &HandOverQuestion) -> HandOverAnswer {
         .as_ref()
         .map_or(0, |after| entries.partition_point(|entry| entry.name <= *after));
     for entry in &entries[first..] {
-        let Some((def, (group, slot))) = entry.def.as_ref().zip(entry.slot()) else {
+        let Some((live, (group, slot))) = entry.known().zip(entry.slot()) else {
             continue;
         };
         if !question.slots.contains(&group, slot) {
             continue;
         }
-        let live = entry.live.lock();
+        let live = live.lock();
         // Without a single run there is nothing to hand over.
         if live.results.samples().len() == 0 {
             continue;
@@ -168,7 +168,7 @@ fn hand_over(catalog: &Catalog, question: &HandOverQuestion) -> HandOverAnswer {
         }
         let handed = HandedOver {
             name: entry.name.clone(),
-            measured: def.measured,
+            measured: entry.measured().unwrap_or_default(),
             state,
         };
         bytes += weight(&handed);
@@ -180,7 +180,7 @@ fn hand_over(catalog: &Catalog, question: &HandOverQuestion) -> HandOverAnswer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{Live, MonitorEntry};
+    use crate::catalog::MonitorEntry;
     use crate::config::definition;
     use crate::cutoff::{AskStore, State};
     use crate::model::{MonitorName, Reason, Slots, Verdict};
@@ -191,15 +191,9 @@ mod tests {
 
     fn entry(name: &str, fails: u32) -> Arc<MonitorEntry> {
         let spec = serde_json::json!({"type": "tcp", "host": "h", "port": 1, "interval": "10s"});
-        let entry = MonitorEntry {
-            name: MonitorName::parse(name).unwrap(),
-            rev: Revision(1),
-            at: WallMs(0),
-            def: definition::monitor(name, &spec).value,
-            problems: Vec::new(),
-            live: Arc::new(Live::default()),
-        };
-        let mut live = entry.live.lock();
+        let read = definition::monitor(name, &spec);
+        let entry = MonitorEntry::new(MonitorName::parse(name).unwrap(), Revision(1), WallMs(0), read);
+        let mut live = entry.live().lock();
         for i in 0..fails {
             let at = WallMs(1_000 * i64::from(i));
             let verdict = Verdict::fail(Reason::Refused, "refused");
@@ -253,7 +247,7 @@ mod tests {
         // The episode goes on where it was, with its trail.
         let episode = failing.state.health.episode.as_ref().unwrap();
         assert_eq!((episode.trail.len(), failing.state.health.failures), (2, 4));
-        assert!(catalog.monitor("zzz").unwrap().def.as_ref().unwrap().measured == failing.measured);
+        assert!(catalog.monitor("zzz").unwrap().measured() == Some(failing.measured));
 
         question.slots = Slots::default();
         assert!(hand_over(&catalog, &question).monitors.is_empty());

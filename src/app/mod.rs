@@ -212,6 +212,10 @@ impl App {
         let footing = store::join(&cluster, standin.as_deref(), &options, peering.as_ref()).await?;
         let alive_before = alive.read();
         let member = member_info(&cluster.record);
+        let catalog = match &peering {
+            Some(_) => Catalog::among_others(Arc::new(cluster.tables.leave_to(&member.id))),
+            None => Catalog::default(),
+        };
         Ok(Self {
             member,
             options,
@@ -220,7 +224,7 @@ impl App {
             standin,
             footing,
             cluster,
-            catalog: Catalog::default(),
+            catalog,
             events,
             to_write,
             feed,
@@ -267,6 +271,7 @@ impl App {
         let (to_manager, changes) = mpsc::channel(loader::WAITING);
         let manager = Manager {
             catalog: self.catalog.clone(),
+            kinds: Kinds::built_in(),
             lanes: lanes.clone(),
             recorder: recorder.clone(),
             me: self.member.id.clone(),

@@ -17,7 +17,7 @@ const OLDEST: (u32, u32) = (3, 4);
 /// Wait before a store that does not answer is asked again.
 const AGAIN: Duration = Duration::from_secs(1);
 /// How long a member that has a copy of the store waits for the store before it begins with the copy.
-const COPY_AFTER: Duration = Duration::from_secs(3);
+const COPY_AFTER: Duration = Duration::from_secs(1);
 /// Where the copy is, in the data directory.
 const COPY: &str = "copy";
 

@@ -1,22 +1,25 @@
 //! Keeps the catalog as the store has it, and says what changed.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use futures_util::future::try_join_all;
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{AlerterEntry, Catalog, Live, MonitorEntry};
+use super::{AlerterEntry, Catalog, MonitorEntry};
 use crate::config::definition::{MonitorDef, Read, Strictness};
 use crate::config::kinds::Kinds;
 use crate::feed::{Feed, Signal};
 use crate::model::{AlerterName, MonitorName, Problem, WallMs};
 use crate::store::records::Definition;
-use crate::store::{Batch, Change, Entry, Followed, Key, Store, keys};
+use crate::store::{Batch, Change, Entry, Followed, Key, Store, StoreError, keys};
 
 /// Batches that may wait to be taken in by the manager; the loader waits when it is full.
 pub const WAITING: usize = 64;
+/// Up to so many whole definitions are asked for one by one; for more, all are listed.
+const SINGLY: usize = 128;
 
 /// Definitions that are read between two chances for others to run: of a hundred thousand it takes seconds.
 const BREATHE: usize = 500;
@@ -35,7 +38,8 @@ pub struct Changed {
 /// Follows the definitions until `stop`. Monitors' changes go to `changes`, in order.
 ///
 /// A definition that cannot be read is in the catalog with its problems and without a value; where an older version of it runs, that runs on,
-/// as the original's did. A process that starts then does not know the older version and runs nothing.
+/// as the original's did. A process that starts then does not know the older version and runs nothing. Of a monitor that others run an outline
+/// is kept; one that runs here stays whole until it is [released](Catalog::release).
 pub async fn run(
     catalog: Catalog,
     kinds: &'static Kinds,
@@ -123,7 +127,24 @@ fn put_monitor(catalog: &Catalog, kinds: &Kinds, entry: &Entry, changed: &mut Ch
     if before.as_ref().is_some_and(is_same) {
         return Some(name);
     }
-    let (at, read) = match spec(entry) {
+    let mut monitor = read(kinds, name.clone(), entry);
+    if let Some(before) = &before {
+        monitor = monitor.known_as(before);
+    }
+    let runs_here = before.is_some_and(|before| !before.is_outline());
+    if !runs_here && !catalog.keeps(&monitor) {
+        monitor = catalog.outlined(monitor);
+    }
+    let monitor = Arc::new(monitor);
+    catalog.put_monitor(monitor.clone());
+    changed.put.push(monitor);
+    Some(name)
+}
+
+/// A monitor as its record says.
+#[must_use]
+pub fn read(kinds: &Kinds, name: MonitorName, entry: &Entry) -> MonitorEntry {
+    let (at, mut read) = match spec(entry) {
         Ok((at, spec)) => (at, kinds.read_monitor(name.as_str(), &spec, Strictness::Lenient)),
         Err(problem) => (
             WallMs::default(),
@@ -133,21 +154,46 @@ fn put_monitor(catalog: &Catalog, kinds: &Kinds, entry: &Entry, changed: &mut Ch
             },
         ),
     };
-    let mut def = read.value;
-    if let Some(def) = &mut def {
+    if let Some(def) = &mut read.value {
         trim(def, &name);
     }
-    let monitor = Arc::new(MonitorEntry {
-        live: before.map_or_else(|| Arc::new(Live::default()), |known| known.live.clone()),
-        name: name.clone(),
-        rev: entry.rev,
-        at,
-        def,
-        problems: read.problems,
-    });
-    catalog.put_monitor(monitor.clone());
-    changed.put.push(monitor);
-    Some(name)
+    MonitorEntry::new(name, entry.rev, at, read)
+}
+
+/// The whole definitions of monitors that come to run here, in the catalog in place of their outlines. What is of another revision by now, or
+/// gone, is left out: whoever follows the definitions says so.
+///
+/// # Errors
+/// The store does not answer.
+pub async fn hold(
+    catalog: &Catalog,
+    kinds: &Kinds,
+    store: &Store,
+    outlines: &[Arc<MonitorEntry>],
+) -> Result<Vec<Arc<MonitorEntry>>, StoreError> {
+    let mut held = Vec::with_capacity(outlines.len());
+    if outlines.len() <= SINGLY {
+        let keys: Vec<_> = outlines.iter().map(|outline| keys::monitor(&outline.name)).collect();
+        let entries = try_join_all(keys.iter().map(|key| store.get(key))).await?;
+        for (outline, entry) in outlines.iter().zip(entries) {
+            let whole = entry.map(|entry| read(kinds, outline.name.clone(), &entry));
+            held.extend(whole.and_then(|whole| catalog.hold(whole)));
+        }
+        return Ok(held);
+    }
+    let wanted: HashMap<_, _> = outlines
+        .iter()
+        .map(|outline| (keys::monitor(&outline.name), outline))
+        .collect();
+    let mut pages = store.pages(&keys::monitors());
+    while let Some(page) = pages.next().await {
+        for entry in page?.entries {
+            if let Some(outline) = wanted.get(&entry.key) {
+                held.extend(catalog.hold(read(kinds, outline.name.clone(), &entry)));
+            }
+        }
+    }
+    Ok(held)
 }
 
 /// Gives back what reading has left over: there may be a hundred thousand of these.

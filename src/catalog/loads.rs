@@ -91,18 +91,18 @@ struct Place {
 }
 
 fn place(entry: &MonitorEntry) -> Option<Place> {
-    let def = entry.def.as_ref()?;
-    let work = (!def.settings.disable).then(|| {
-        let nanos = def.settings.interval.0.as_nanos().max(FLOOR_NANOS);
-        let cost = u128::from(def.kind.cost_micros) * u128::from(PICOS_PER_MICRO);
+    let (kind, interval) = entry.kind().zip(entry.interval())?;
+    let work = (!entry.disabled()).then(|| {
+        let nanos = interval.as_nanos().max(FLOOR_NANOS);
+        let cost = u128::from(kind.cost_micros) * u128::from(PICOS_PER_MICRO);
         let load = u64::try_from(cost * 1_000_000_000 / nanos).unwrap_or(u64::MAX);
         Work {
             load: load.max(1),
-            kind: def.kind.name,
+            kind: kind.name,
         }
     });
     Some(Place {
-        group: Group::of(&def.settings.member_tag),
+        group: entry.group()?,
         slot: slot(entry.name.as_str()),
         work,
     })
@@ -193,7 +193,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::catalog::{Catalog, Live};
+    use crate::catalog::Catalog;
     use crate::config::definition::Strictness;
     use crate::config::kinds::Kinds;
     use crate::model::{MonitorName, WallMs};
@@ -203,14 +203,8 @@ mod tests {
         let spec =
             json!({"type": "tcp", "host": "h", "port": 1, "interval": interval, "member-tag": tag, "disable": disable});
         let read = Kinds::built_in().read_monitor(name, &spec, Strictness::Lenient);
-        catalog.put_monitor(Arc::new(MonitorEntry {
-            name: MonitorName::parse(name).unwrap(),
-            rev: Revision(1),
-            at: WallMs(0),
-            def: read.value,
-            problems: read.problems,
-            live: Arc::new(Live::default()),
-        }));
+        let name = MonitorName::parse(name).unwrap();
+        catalog.put_monitor(Arc::new(MonitorEntry::new(name, Revision(1), WallMs(0), read)));
     }
 
     fn total(loads: &Loads, group: &str) -> Option<(u64, u32)> {

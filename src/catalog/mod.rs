@@ -9,10 +9,13 @@ pub mod loader;
 mod loader_tests;
 mod loads;
 pub mod open_episodes;
+mod outline;
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::borrow::{Borrow, Cow};
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use parking_lot::RwLock;
 use tokio::sync::watch;
@@ -22,12 +25,16 @@ pub use live::{Live, LiveState};
 pub use loads::{GroupLoads, Loads, Share, SlotLoad, shares};
 pub use open_episodes::OpenEpisodes;
 
-use crate::config::definition::{AlerterDef, MonitorDef};
+use crate::config::definition::{AlerterDef, MonitorDef, Read};
 use crate::model::{AlerterName, Group, MonitorName, Problem, Severity, WallMs};
+use crate::monitors::Kind;
 use crate::store::backend::Revision;
 use crate::store::records::slot;
+use outline::{Outline, Shared};
 
-/// A monitor: its definition as far as it can be read, and what is known of it.
+/// A monitor: its definition as far as it can be read and is needed here, and what is known of it.
+///
+/// Of a monitor that others run only an outline is kept; the [`Catalog`] has the rules for what may become what.
 pub struct MonitorEntry {
     /// Its name.
     pub name: MonitorName,
@@ -35,26 +42,175 @@ pub struct MonitorEntry {
     pub rev: Revision,
     /// When it was written, by the clock of whoever did; unknown where the record cannot be read.
     pub at: WallMs,
-    /// Ready to run; `None` where the record has errors.
-    pub def: Option<MonitorDef>,
-    /// What is wrong with it.
-    pub problems: Vec<Problem>,
-    /// Status and results. Outlives edits.
-    pub live: Arc<Live>,
+    says: Says,
+    live: OnceLock<Arc<Live>>,
+}
+
+/// What its definition says.
+enum Says {
+    /// Everything.
+    All(Box<All>),
+    /// What lists show, and where it belongs.
+    Outline(Outline),
+}
+
+/// A definition as it was read.
+struct All {
+    def: Option<MonitorDef>,
+    problems: Vec<Problem>,
 }
 
 impl MonitorEntry {
+    /// One as it was read, of which nothing is known yet.
+    #[must_use]
+    pub fn new(name: MonitorName, rev: Revision, at: WallMs, read: Read<MonitorDef>) -> Self {
+        let all = All {
+            def: read.value,
+            problems: read.problems,
+        };
+        Self {
+            name,
+            rev,
+            at,
+            says: Says::All(Box::new(all)),
+            live: OnceLock::new(),
+        }
+    }
+
+    /// The same monitor, as an earlier entry knows it: status and results outlive edits.
+    #[must_use]
+    pub fn known_as(self, before: &Self) -> Self {
+        let live = before.live.clone();
+        Self { live, ..self }
+    }
+
+    /// Ready to run; `None` where the record has errors, and of one that others run.
+    #[must_use]
+    pub fn def(&self) -> Option<&MonitorDef> {
+        match &self.says {
+            Says::All(all) => all.def.as_ref(),
+            Says::Outline(_) => None,
+        }
+    }
+
+    /// Whether its definition has no errors.
+    #[must_use]
+    pub fn readable(&self) -> bool {
+        self.def().is_some() || self.is_outline()
+    }
+
+    /// Whether its definition could run, and is not here.
+    #[must_use]
+    pub fn is_outline(&self) -> bool {
+        matches!(self.says, Says::Outline(_))
+    }
+
+    /// Of a whole one.
+    fn outline(&self, shared: &Shared) -> Option<Self> {
+        Some(self.saying(Outline::of(self.def()?, shared), self.live.clone()))
+    }
+
+    /// Of an outline, as if it had never run here.
+    fn forgotten(&self) -> Option<Self> {
+        match &self.says {
+            Says::Outline(outline) => Some(self.saying(outline.clone(), OnceLock::new())),
+            Says::All(_) => None,
+        }
+    }
+
+    fn saying(&self, outline: Outline, live: OnceLock<Arc<Live>>) -> Self {
+        Self {
+            name: self.name.clone(),
+            rev: self.rev,
+            at: self.at,
+            says: Says::Outline(outline),
+            live,
+        }
+    }
+
+    /// What is wrong with its definition; of an outline that is not known.
+    #[must_use]
+    pub fn problems(&self) -> &[Problem] {
+        match &self.says {
+            Says::All(all) => &all.problems,
+            Says::Outline(_) => &[],
+        }
+    }
+
+    /// Status and results, for whoever runs it.
+    #[must_use]
+    pub fn live(&self) -> &Arc<Live> {
+        self.live.get_or_init(Arc::default)
+    }
+
+    /// The same, if it runs here or did.
+    #[must_use]
+    pub fn known(&self) -> Option<&Arc<Live>> {
+        self.live.get()
+    }
+
+    /// What is asked of the settings of one, or of the outline of another.
+    fn said<'a, T>(&'a self, def: fn(&'a MonitorDef) -> T, outline: fn(&'a Outline) -> T) -> Option<T> {
+        match &self.says {
+            Says::All(all) => all.def.as_ref().map(def),
+            Says::Outline(of) => Some(outline(of)),
+        }
+    }
+
+    /// Its kind.
+    #[must_use]
+    pub fn kind(&self) -> Option<&'static Kind> {
+        self.said(|def| def.kind, |outline| outline.kind)
+    }
+
+    /// For people; empty where it cannot be read.
+    #[must_use]
+    pub fn description(&self) -> &str {
+        self.said(|def| def.settings.description.as_str(), |outline| &*outline.description)
+            .unwrap_or_default()
+    }
+
+    /// Its labels; none where it cannot be read.
+    #[must_use]
+    pub fn tags(&self) -> &[String] {
+        self.said(
+            |def| def.settings.tags.as_slice(),
+            |outline| outline.labels.tags.as_slice(),
+        )
+        .unwrap_or_default()
+    }
+
+    /// The tag that a member must have to run it; empty: none.
+    #[must_use]
+    pub fn member_tag(&self) -> Option<&str> {
+        self.said(
+            |def| def.settings.member_tag.as_str(),
+            |outline| outline.labels.member_tag.as_str(),
+        )
+    }
+
+    /// Time from one run to the next.
+    #[must_use]
+    pub fn interval(&self) -> Option<Duration> {
+        self.said(|def| def.settings.interval.0, Outline::interval)
+    }
+
+    /// Fingerprint of what is measured.
+    #[must_use]
+    pub fn measured(&self) -> Option<u64> {
+        self.said(|def| def.measured, |outline| outline.measured)
+    }
+
     /// The placement group: monitors with equal placement needs.
     #[must_use]
     pub fn group(&self) -> Option<Group> {
-        self.def.as_ref().map(|def| Group::of(&def.settings.member_tag))
+        self.member_tag().map(Group::of)
     }
 
     /// Where it belongs: the name of its group, and its slot there.
     #[must_use]
     pub fn slot(&self) -> Option<(Cow<'static, str>, u16)> {
-        let def = self.def.as_ref()?;
-        Some((Group::name(&def.settings.member_tag), slot(self.name.as_str())))
+        Some((Group::name(self.member_tag()?), slot(self.name.as_str())))
     }
 
     /// Since when it has its status: what never ran, since it was defined.
@@ -69,11 +225,42 @@ impl MonitorEntry {
     /// Whether an operator switched it off.
     #[must_use]
     pub fn disabled(&self) -> bool {
-        match &self.def {
-            Some(def) => def.settings.disable,
+        self.said(|def| def.settings.disable, |outline| outline.labels.disabled)
             // Only of a monitor that is switched off is nothing said although it could not run.
-            None => self.problems.iter().all(|problem| problem.severity != Severity::Error),
-        }
+            .unwrap_or_else(|| {
+                self.problems()
+                    .iter()
+                    .all(|problem| problem.severity != Severity::Error)
+            })
+    }
+}
+
+/// Entries are looked up by name.
+struct ByName(Arc<MonitorEntry>);
+
+impl Borrow<str> for ByName {
+    fn borrow(&self) -> &str {
+        self.0.name.as_str()
+    }
+}
+
+impl PartialEq for ByName {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.name == other.0.name
+    }
+}
+
+impl Eq for ByName {}
+
+impl PartialOrd for ByName {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ByName {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.name.cmp(&other.0.name)
     }
 }
 
@@ -89,6 +276,9 @@ pub struct AlerterEntry {
     pub problems: Vec<Problem>,
 }
 
+/// Whether no other member has a slot, as far as is known here.
+pub type Keeps = Arc<dyn Fn(&Group, u16) -> bool + Send + Sync>;
+
 /// A cheap handle; clones share the same content.
 #[derive(Clone)]
 pub struct Catalog {
@@ -96,7 +286,10 @@ pub struct Catalog {
 }
 
 struct Inner {
-    monitors: RwLock<BTreeMap<MonitorName, Arc<MonitorEntry>>>,
+    /// What is kept whole; none: everything.
+    keeps: Option<Keeps>,
+    monitors: RwLock<BTreeSet<ByName>>,
+    shared: Shared,
     alerters: RwLock<BTreeMap<AlerterName, Arc<AlerterEntry>>>,
     /// Changed under the lock of the monitors only.
     loads: RwLock<Loads>,
@@ -105,9 +298,24 @@ struct Inner {
 }
 
 impl Default for Catalog {
+    /// Of a member that is alone: it keeps every definition whole.
     fn default() -> Self {
+        Self::with(None)
+    }
+}
+
+impl Catalog {
+    /// Of a member among others: of what they have it keeps outlines.
+    #[must_use]
+    pub fn among_others(keeps: Keeps) -> Self {
+        Self::with(Some(keeps))
+    }
+
+    fn with(keeps: Option<Keeps>) -> Self {
         let inner = Inner {
+            keeps,
             monitors: RwLock::default(),
+            shared: Shared::default(),
             alerters: RwLock::default(),
             loads: RwLock::default(),
             version: watch::Sender::new(0),
@@ -115,9 +323,7 @@ impl Default for Catalog {
         };
         Self { inner: Arc::new(inner) }
     }
-}
 
-impl Catalog {
     /// Changes whenever something in the catalog has, coalesced.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<u64> {
@@ -143,13 +349,13 @@ impl Catalog {
     /// A monitor.
     #[must_use]
     pub fn monitor(&self, name: &str) -> Option<Arc<MonitorEntry>> {
-        self.inner.monitors.read().get(name).cloned()
+        self.inner.monitors.read().get(name).map(|known| known.0.clone())
     }
 
     /// All monitors, by name.
     #[must_use]
     pub fn monitors(&self) -> Vec<Arc<MonitorEntry>> {
-        self.inner.monitors.read().values().cloned().collect()
+        self.inner.monitors.read().iter().map(|known| known.0.clone()).collect()
     }
 
     /// Number of monitors.
@@ -178,18 +384,77 @@ impl Catalog {
 
     /// Puts a monitor; the one that it replaces.
     pub fn put_monitor(&self, entry: Arc<MonitorEntry>) -> Option<Arc<MonitorEntry>> {
+        if !entry.is_outline() {
+            // Made before anybody can take the entry: whoever edits it later goes on with the same.
+            let _made = entry.live();
+        }
         let mut monitors = self.inner.monitors.write();
-        let before = monitors.insert(entry.name.clone(), entry.clone());
+        let before = monitors.replace(ByName(entry.clone())).map(|before| before.0);
         loads::replace(&mut self.inner.loads.write(), before.as_deref(), Some(&entry));
         drop(monitors);
         self.touch();
         before
     }
 
+    /// Whether a monitor is kept whole although it does not run here.
+    fn keeps(&self, entry: &MonitorEntry) -> bool {
+        match (&self.inner.keeps, entry.group()) {
+            (Some(keeps), Some(group)) => keeps(&group, slot(entry.name.as_str())),
+            _ => true,
+        }
+    }
+
+    /// As much of a monitor as lists need; of one that cannot be read, all.
+    fn outlined(&self, entry: MonitorEntry) -> MonitorEntry {
+        entry.outline(&self.inner.shared).unwrap_or(entry)
+    }
+
+    /// The whole definition of a monitor that comes to run here, in place of its outline; `None` where that is of another revision, and whoever
+    /// follows the definitions will say so, or has.
+    #[must_use]
+    pub fn hold(&self, whole: MonitorEntry) -> Option<Arc<MonitorEntry>> {
+        let mut monitors = self.inner.monitors.write();
+        let known = monitors
+            .get(whole.name.as_str())
+            .filter(|known| known.0.rev == whole.rev)?;
+        if known.0.def().is_some() {
+            return Some(known.0.clone());
+        }
+        let whole = Arc::new(whole.known_as(&known.0));
+        let _made = whole.live();
+        monitors.replace(ByName(whole.clone()));
+        Some(whole)
+    }
+
+    /// A monitor that runs here no more. If another member has it, its outline is left, and what is known of its runs until that is forgotten. One
+    /// that was edited since stays as it is: it may run here again.
+    pub fn release(&self, name: &str, rev: Revision) {
+        let mut monitors = self.inner.monitors.write();
+        let known = monitors
+            .get(name)
+            .filter(|known| known.0.rev == rev && !self.keeps(&known.0));
+        let outline = known.and_then(|known| known.0.outline(&self.inner.shared));
+        if let Some(outline) = outline {
+            monitors.replace(ByName(Arc::new(outline)));
+        }
+    }
+
+    /// Forgets what is known of the runs of a monitor that others run.
+    pub fn forget_runs(&self, name: &str) {
+        let mut monitors = self.inner.monitors.write();
+        let known = monitors
+            .get(name)
+            .filter(|known| known.0.is_outline() && known.0.known().is_some());
+        let forgotten = known.and_then(|known| known.0.forgotten());
+        if let Some(forgotten) = forgotten {
+            monitors.replace(ByName(Arc::new(forgotten)));
+        }
+    }
+
     /// Removes a monitor.
     pub fn remove_monitor(&self, name: &str) -> Option<Arc<MonitorEntry>> {
         let mut monitors = self.inner.monitors.write();
-        let before = monitors.remove(name);
+        let before = monitors.take(name).map(|before| before.0);
         loads::replace(&mut self.inner.loads.write(), before.as_deref(), None);
         drop(monitors);
         self.touch();

@@ -59,6 +59,13 @@ impl Tables {
         self.0.read().get(group)?.run(slot)?.judge.clone()
     }
 
+    /// For asking whether a slot of a group is `me`'s or nobody's.
+    #[must_use]
+    pub fn leave_to(&self, me: &MemberId) -> impl Fn(&Group, u16) -> bool + Send + Sync + 'static {
+        let (tables, me) = (self.clone(), me.clone());
+        move |group, slot| tables.judge(group, slot).is_none_or(|judge| judge == me)
+    }
+
     /// The slots that each member judges.
     #[must_use]
     pub fn judged(&self) -> BTreeMap<MemberId, Slots> {

@@ -149,14 +149,10 @@ mod tests {
 
         fn monitor(&self, name: &str, tag: &str) {
             let spec = json!({"type": "tcp", "host": "h", "port": 1, "interval": "10s", "member-tag": tag});
-            self.catalog.put_monitor(Arc::new(MonitorEntry {
-                name: MonitorName::parse(name).unwrap(),
-                rev: Revision(1),
-                at: WallMs(0),
-                def: definition::monitor(name, &spec).value,
-                problems: Vec::new(),
-                live: Arc::default(),
-            }));
+            let read = definition::monitor(name, &spec);
+            let name = MonitorName::parse(name).unwrap();
+            let entry = MonitorEntry::new(name, Revision(1), WallMs(0), read);
+            self.catalog.put_monitor(Arc::new(entry));
         }
 
         /// What a look removes.
@@ -218,14 +214,11 @@ mod tests {
     async fn while_a_definition_cannot_be_read_every_table_stays() {
         let mut bench = Bench::new().await;
         bench.put(keys::table("tag-eu")).await;
-        let broken = MonitorEntry {
-            name: MonitorName::parse("web").unwrap(),
-            rev: Revision(1),
-            at: WallMs(0),
-            def: None,
+        let nothing = definition::Read {
+            value: None,
             problems: Vec::new(),
-            live: Arc::default(),
         };
+        let broken = MonitorEntry::new(MonitorName::parse("web").unwrap(), Revision(1), WallMs(0), nothing);
         bench.catalog.put_monitor(Arc::new(broken));
         assert!(bench.removed().await.is_empty());
         assert!(bench.removed().await.is_empty());

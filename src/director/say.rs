@@ -120,7 +120,7 @@ impl Say {
         for name in new.iter().take(NAMED) {
             let tag = catalog
                 .monitor(name.as_str())
-                .and_then(|entry| Some(entry.def.as_ref()?.settings.member_tag.clone()));
+                .and_then(|entry| entry.member_tag().map(str::to_owned));
             let why = match tag.unwrap_or_default().as_str() {
                 "" => "every member has tags, and the check names no member-tag".to_owned(),
                 tag => format!("no member has the tag {tag}"),

@@ -3,14 +3,16 @@
 //! Read after the table that gives them was seen. By that table nobody else can write of them any more, so what is read is the last word.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::Manager;
 use super::commits::restore;
 use super::lane::Taken;
 use super::soft::LeftSoft;
-use crate::catalog::{Carried, MonitorEntry};
+use crate::catalog::{Carried, MonitorEntry, loader};
 use crate::cluster::Tables;
 use crate::model::{AlerterName, EpisodeId, Group, MemberId, MonitorName, Slots, Status, WallMs};
 use crate::store::records::{Checkpoint, FORMAT, SoftRecord};
@@ -43,6 +45,21 @@ pub(super) async fn read(store: &Store, names: &[&MonitorName], all: bool) -> Fo
             Ok(found) => return found,
             Err(error) if !std::mem::replace(&mut said, true) => {
                 tracing::warn!(%error, "cannot read how monitors stand that are to be taken over, trying on");
+            }
+            Err(_) => {}
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+/// The whole definitions of monitors of which only outlines are here; as often as it takes.
+pub(super) async fn definitions(manager: &Manager, outlines: &[Arc<MonitorEntry>]) -> Vec<Arc<MonitorEntry>> {
+    let mut said = false;
+    loop {
+        match loader::hold(&manager.catalog, manager.kinds, &manager.store, outlines).await {
+            Ok(held) => return held,
+            Err(error) if !std::mem::replace(&mut said, true) => {
+                tracing::warn!(%error, "cannot read the definitions of monitors that are to run here, trying on");
             }
             Err(_) => {}
         }
@@ -143,7 +160,7 @@ impl Found {
     ) -> Box<Taken> {
         let mut taken = self.taken(entry, now);
         taken.given = given;
-        let measured = entry.def.as_ref().map(|def| def.measured);
+        let measured = entry.measured();
         let carried = carried.filter(|(of, _)| Some(*of) == measured).map(|(_, state)| state);
         let mut results = None;
         if let Some(state) = carried {
@@ -179,10 +196,9 @@ impl Found {
             }
             None => Taken::default(),
         };
-        if let Some(def) = &entry.def {
-            let interval = def.settings.interval.0;
+        if let Some((measured, interval)) = entry.measured().zip(entry.interval()) {
             self.soft
-                .apply(entry.name.as_str(), def.measured, interval, now, &mut taken.health);
+                .apply(entry.name.as_str(), measured, interval, now, &mut taken.health);
         }
         Box::new(taken)
     }

@@ -64,7 +64,7 @@ pub(super) type Planned = (Commit, Option<Recorded>);
 pub(super) fn commit(pending: &Pending, recorded: &Recorded) -> Result<Option<Planned>, StoreError> {
     let name = &pending.entry.name;
     // Without a definition, or with one that cannot be read, only ends are recorded.
-    let def = pending.entry.def.as_ref();
+    let def = pending.entry.def();
     let about = About {
         name,
         kind: def.map_or(recorded.kind.as_str(), |def| def.kind.name),

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::*;
-use crate::catalog::Live;
 use crate::cluster::tenures::Right;
+use crate::config::definition::Read;
 use crate::config::definition::Strictness;
 use crate::config::kinds::Kinds;
 use crate::model::Group;
@@ -19,14 +19,8 @@ const NOW: Policy = Policy {
 fn entry(critical: &[&str]) -> Arc<MonitorEntry> {
     let spec = json!({"type": "tcp", "host": "h", "port": 1, "interval": "10s", "critical-alerter": critical});
     let read = Kinds::built_in().read_monitor("web", &spec, Strictness::Lenient);
-    Arc::new(MonitorEntry {
-        name: MonitorName::parse("web").unwrap(),
-        rev: Revision(7),
-        at: WallMs(0),
-        def: Some(read.value.unwrap()),
-        problems: Vec::new(),
-        live: Arc::new(Live::default()),
-    })
+    let name = MonitorName::parse("web").unwrap();
+    Arc::new(MonitorEntry::new(name, Revision(7), WallMs(0), read))
 }
 
 /// What is pending after these runs (`x` fails, `.` passes), one a second from `from` on, and what was pending is let go of before.
@@ -172,14 +166,11 @@ fn an_end_is_recorded_without_a_definition_and_by_what_the_store_knew() {
     end.extend(health.close(WallMs(10_000), Closed::Deleted));
     end.health = health;
     end.definition = Revision(0);
-    end.entry = Arc::new(MonitorEntry {
-        name: entry.name.clone(),
-        rev: Revision(0),
-        at: WallMs(0),
-        def: None,
+    let nothing = Read {
+        value: None,
         problems: Vec::new(),
-        live: Arc::new(Live::default()),
-    });
+    };
+    end.entry = Arc::new(MonitorEntry::new(entry.name.clone(), Revision(0), WallMs(0), nothing));
     let planned = commit(&end, &known).unwrap();
     assert_eq!(
         written(planned.as_ref()),

@@ -18,7 +18,7 @@ pub(super) fn close(
     at: WallMs,
     why: Closed,
 ) {
-    let mut live = entry.live.lock();
+    let mut live = entry.live().lock();
     let counted = live.health.failures > 0;
     let Some(transition) = live.health.close(at, why) else {
         live.health = Health::default();

@@ -187,7 +187,7 @@ impl Lane {
     }
 
     fn put(&mut self, entry: Arc<MonitorEntry>, right: Arc<Right>, taken: Option<Box<Taken>>, arriving: usize) {
-        let Some(def) = &entry.def else { return };
+        let Some(def) = entry.def() else { return };
         let (interval, measured) = (def.settings.interval.0, def.measured);
         let now = self.clock.now();
         // On phase, as it ran elsewhere; but what nobody remembers to have run lately is not waited for so long.
@@ -201,7 +201,7 @@ impl Lane {
                 in_step = Some(if results.is_some() { Duration::MAX } else { UNKNOWN });
                 if let Some(results) = results {
                     ran = results.samples().next_back().map(|last| began(&last)).or(ran);
-                    entry.live.lock().results = results;
+                    entry.live().lock().results = results;
                 }
             }
             self.take_over(&entry, &right, *taken, measured);
@@ -212,7 +212,7 @@ impl Lane {
             };
             let before = std::mem::replace(&mut job.entry, entry.clone());
             job.right = right.clone();
-            let measured_before = before.def.as_ref().map(|def| def.measured);
+            let measured_before = before.measured();
             if measured_before != Some(measured) {
                 job.failing = false;
                 let at = self.clock.wall_ms();
@@ -236,7 +236,7 @@ impl Lane {
         self.recorder.edited(entry.clone(), right.clone());
         let hash = name_hash(entry.name.as_str());
         let failing = {
-            let mut live = entry.live.lock();
+            let mut live = entry.live().lock();
             live.known_at = Some(self.clock.wall_ms());
             live.left = None;
             live.health.failures > 0
@@ -272,7 +272,7 @@ impl Lane {
     /// Goes on from where somebody else was. An episode of something else that was measured ends.
     fn take_over(&mut self, entry: &Arc<MonitorEntry>, right: &Arc<Right>, taken: Taken, measured: u64) {
         self.recorder.taken_over(&entry.name, taken.recorded);
-        entry.live.lock().health = taken.health;
+        entry.live().lock().health = taken.health;
         if taken.measured.is_some_and(|before| before != measured) {
             let at = self.clock.wall_ms();
             close(&self.recorder, &self.feed, entry, right, at, Closed::Edited);
@@ -304,7 +304,7 @@ impl Lane {
         let wall = clock.wall();
         job.far = (wait > FAR).then(|| wall + i128::try_from(wait.as_nanos()).unwrap_or(i128::MAX));
         wheel.set(slot, now.saturating_add(nanos(wait.min(FAR))));
-        job.entry.live.lock().next_due = Some(to_ms(wall).plus(wait));
+        job.entry.live().lock().next_due = Some(to_ms(wall).plus(wait));
     }
 
     fn remove(&mut self, entry: &Arc<MonitorEntry>, mut why: Option<Closed>, taken: Option<(Arc<Right>, Box<Taken>)>) {
@@ -319,11 +319,11 @@ impl Lane {
                 self.free.push(slot);
             }
             self.stats.set_monitors(self.by_name.len());
-            let mut live = job.entry.live.lock();
+            let mut live = job.entry.live().lock();
             live.next_due = None;
             live.known_at = None;
             drop(live);
-            let measured = |entry: &MonitorEntry| entry.def.as_ref().map(|def| def.measured);
+            let measured = MonitorEntry::measured;
             if why.is_none() && measured(&job.entry) != measured(entry) {
                 // Moved away by an edit of what is measured. Whoever judges it next closes the episode too, if somebody does: one of them is first.
                 why = Some(Closed::Edited);
@@ -332,7 +332,7 @@ impl Lane {
         }
         if let Some((by, taken)) = taken {
             self.recorder.taken_over(&entry.name, taken.recorded);
-            entry.live.lock().health = taken.health;
+            entry.live().lock().health = taken.health;
             right = Some(by);
         }
         let Some(right) = right else { return };
@@ -341,7 +341,7 @@ impl Lane {
             None => {
                 // What is known of it is the next judge's to say.
                 self.recorder.taken_over(&entry.name, None);
-                let mut live = entry.live.lock();
+                let mut live = entry.live().lock();
                 let before = std::mem::take(&mut live.health);
                 if before.failures > 0 {
                     // Whoever judges it now counts on, and what is written down here is over.
@@ -378,7 +378,7 @@ impl Lane {
             Some(Skip::InFlight)
         } else if self.in_flight >= self.limits.in_flight
             || (job.failing && self.failing_in_flight >= self.limits.failing)
-            || job.entry.def.as_ref().is_some_and(|def| {
+            || job.entry.def().is_some_and(|def| {
                 self.kind_in_flight
                     .get(def.kind.name)
                     .is_some_and(|n| *n >= self.limits.per_kind)
@@ -420,7 +420,7 @@ impl Lane {
             Duration::from_nanos(next - now),
         );
         {
-            let mut live = job.entry.live.lock();
+            let mut live = job.entry.live().lock();
             if behind > 0 {
                 live.ledger.skip(Skip::Behind, behind);
             }
@@ -448,13 +448,13 @@ impl Lane {
         failing: bool,
         asked: Option<oneshot::Sender<(Verdict, Duration)>>,
     ) {
-        let Some(def) = &entry.def else { return };
+        let Some(def) = entry.def() else { return };
         self.in_flight += 1;
         self.failing_in_flight += usize::from(failing);
         *self.kind_in_flight.entry(def.kind.name).or_default() += 1;
         let cx = self.cx.clone();
         self.tasks.spawn(async move {
-            let (verdict, took) = match &entry.def {
+            let (verdict, took) = match entry.def() {
                 Some(def) => runner::run(def, &cx).await,
                 None => (Verdict::pass(), Duration::ZERO),
             };
@@ -480,8 +480,7 @@ impl Lane {
         self.failing_in_flight -= usize::from(done.failing);
         if let Some(n) = done
             .entry
-            .def
-            .as_ref()
+            .def()
             .and_then(|def| self.kind_in_flight.get_mut(def.kind.name))
         {
             *n -= 1;
@@ -491,13 +490,13 @@ impl Lane {
             let _ = reply.send((done.verdict, done.took));
             return;
         }
-        let same = |entry: &MonitorEntry| Arc::ptr_eq(&entry.live, &done.entry.live);
+        let same = |entry: &MonitorEntry| Arc::ptr_eq(entry.live(), done.entry.live());
         match self.jobs.get_mut(done.slot as usize) {
             Some(Some(job)) if same(&job.entry) => {
                 job.in_flight = false;
-                let (now, ran) = (job.entry.def.as_ref(), done.entry.def.as_ref());
+                let (now, ran) = (job.entry.measured(), done.entry.measured());
                 // A run belongs to the definition it was made under; if that measured something else, its verdict says nothing now.
-                if now.map(|def| def.measured) == ran.map(|def| def.measured) {
+                if now == ran {
                     if done.verdict.outcome != Outcome::Unknown {
                         job.failing = done.verdict.outcome != Outcome::Pass;
                     }
@@ -511,7 +510,7 @@ impl Lane {
     }
 
     fn judge(&self, entry: &Arc<MonitorEntry>, right: Arc<Right>, due: WallMs, verdict: Verdict, took: Duration) {
-        let Some(MonitorDef { settings, .. }) = &entry.def else {
+        let Some(MonitorDef { settings, .. }) = entry.def() else {
             return;
         };
         let at = self.clock.wall_ms();
@@ -520,7 +519,7 @@ impl Lane {
             critical: settings.critical_threshold,
         };
         self.stats.verdict(verdict.outcome);
-        let mut live = entry.live.lock();
+        let mut live = entry.live().lock();
         if verdict.outcome != Outcome::Unknown {
             live.known_at = Some(at);
         }

@@ -17,7 +17,7 @@ use super::clock::Clock;
 use super::lane::{Command, INBOX, Lane, Limits, Taken};
 use super::recorder::Recorder;
 use super::stats::LaneStats;
-use crate::catalog::{Live, MonitorEntry};
+use crate::catalog::MonitorEntry;
 use crate::cluster::tenures::Right;
 use crate::model::Group;
 
@@ -173,20 +173,17 @@ fn runs_of(name: &str) -> Vec<Instant> {
     })
 }
 
-fn entry(name: &str, live: Option<&Arc<Live>>, spec: serde_json::Value) -> Arc<MonitorEntry> {
+fn entry(name: &str, before: Option<&MonitorEntry>, spec: serde_json::Value) -> Arc<MonitorEntry> {
     let mut whole = json!({"type": "scripted", "interval": "10s"});
     for (key, value) in spec.as_object().unwrap() {
         whole[key] = value.clone();
     }
     let read = Kinds::new(KINDS, &[]).read_monitor(name, &whole, Strictness::Lenient);
     assert!(read.value.is_some(), "{:?}", read.problems);
-    Arc::new(MonitorEntry {
-        name: MonitorName::parse(name).unwrap(),
-        rev: Revision(1),
-        at: WallMs(0),
-        def: read.value,
-        problems: read.problems,
-        live: live.cloned().unwrap_or_default(),
+    let entry = MonitorEntry::new(MonitorName::parse(name).unwrap(), Revision(1), WallMs(0), read);
+    Arc::new(match before {
+        Some(before) => entry.known_as(before),
+        None => entry,
     })
 }
 
@@ -210,7 +207,7 @@ async fn stepping_the_wall_clock_by_an_hour_either_way_neither_stops_nor_bursts_
         "from the first run to the grid: {gaps:?}"
     );
     assert!(gaps.iter().skip(1).all(|gap| (9.89..=10.11).contains(gap)), "{gaps:?}");
-    let ledger = web.live.lock().ledger;
+    let ledger = web.live().lock().ledger;
     assert_eq!((ledger.skipped(), ledger.late), (0, 0));
     assert!((125..=135).contains(&ledger.ran), "{ledger:?}");
     bench.end().await;
@@ -276,7 +273,7 @@ async fn a_run_that_comes_due_while_one_is_under_way_is_skipped_and_counted() {
     );
     bench.put(&slow).await;
     sleep(Duration::from_secs(20)).await;
-    let ledger = slow.live.lock().ledger;
+    let ledger = slow.live().lock().ledger;
     assert_eq!(ledger.due(), ledger.ran + ledger.skipped());
     assert!(ledger.ran >= 19 && ledger.skipped() <= 1, "{ledger:?}");
     bench.end().await;
@@ -290,11 +287,11 @@ async fn a_hung_check_ends_at_its_deadline_and_a_panicking_one_is_unknown() {
     bench.put(&hung).await;
     bench.put(&broken).await;
     sleep(Duration::from_secs(5)).await;
-    let last = |entry: &MonitorEntry| entry.live.lock().results.last().map(|(_, v)| (v.outcome, v.reason));
+    let last = |entry: &MonitorEntry| entry.live().lock().results.last().map(|(_, v)| (v.outcome, v.reason));
     assert_eq!(last(&hung), Some((Outcome::Fail, Some(Reason::Timeout))));
     assert_eq!(last(&broken), Some((Outcome::Unknown, Some(Reason::Panic))));
     assert_eq!(
-        broken.live.lock().health.status,
+        broken.live().lock().health.status,
         Status::Pending,
         "our own fault is not the target's"
     );
@@ -309,7 +306,7 @@ async fn an_edit_of_what_is_measured_closes_the_episode_and_an_edit_of_judgement
     assert_eq!(bench.recorded(), "pending>critical");
     let judged = entry(
         "web",
-        Some(&web.live),
+        Some(&web),
         json!({"answer": "fail", "critical-threshold": 5, "tags": ["x"]}),
     );
     bench.put(&judged).await;
@@ -318,12 +315,8 @@ async fn an_edit_of_what_is_measured_closes_the_episode_and_an_edit_of_judgement
         "",
         "handed in for its alerters, without a change of status"
     );
-    assert_eq!(web.live.lock().health.status, Status::Critical);
-    let measured = entry(
-        "web",
-        Some(&web.live),
-        json!({"answer": "pass", "critical-threshold": 5}),
-    );
+    assert_eq!(web.live().lock().health.status, Status::Critical);
+    let measured = entry("web", Some(&web), json!({"answer": "pass", "critical-threshold": 5}));
     bench.put(&measured).await;
     assert_eq!(bench.recorded(), "critical>ok:edited pending>ok");
     bench.end().await;
@@ -355,7 +348,7 @@ async fn a_verdict_of_the_definition_before_is_dropped() {
     let bench = Bench::new(PLENTY);
     let slow = entry("web", None, json!({"answer": "fail", "takes": "1s"}));
     bench.put(&slow).await;
-    let edited = entry("web", Some(&slow.live), json!({"answer": "pass"}));
+    let edited = entry("web", Some(&slow), json!({"answer": "pass"}));
     bench.put(&edited).await;
     sleep(Duration::from_secs(60)).await;
     assert_eq!(
@@ -383,12 +376,12 @@ async fn without_a_permit_a_run_is_skipped_with_that_reason_and_failing_monitors
     let fine = entry("fine", None, json!({"answer": "pass", "interval": "1s"}));
     bench.put(&fine).await;
     sleep(Duration::from_secs(30)).await;
-    let ledger = fine.live.lock().ledger;
+    let ledger = fine.live().lock().ledger;
     assert!(
         ledger.ran >= 29 && ledger.skipped() == 0,
         "healthy monitors run although others hang: {ledger:?}"
     );
-    let skipped: u64 = hung.iter().map(|m| m.live.lock().ledger.skipped[1]).sum();
+    let skipped: u64 = hung.iter().map(|m| m.live().lock().ledger.skipped[1]).sum();
     assert!(skipped > 0);
     bench.end().await;
 }
@@ -409,7 +402,7 @@ async fn a_question_changes_neither_status_nor_results() {
     let (verdict, _) = answer.await.unwrap();
     assert_eq!(verdict.outcome, Outcome::Fail);
     {
-        let live = web.live.lock();
+        let live = web.live().lock();
         assert_eq!(
             (live.health.status, live.results.samples().len(), live.ledger.due()),
             (Status::Pending, 0, 0)

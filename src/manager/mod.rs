@@ -39,6 +39,7 @@ use crate::catalog::loader::Changed;
 use crate::catalog::{Catalog, MonitorEntry};
 use crate::cluster::Tables;
 use crate::cluster::tenures::Tenures;
+use crate::config::kinds::Kinds;
 use crate::events::{EventKind, Events};
 use crate::model::{MemberId, WallMs};
 use crate::results::Results;
@@ -56,6 +57,8 @@ const SWEEP: Duration = Duration::from_secs(5);
 pub struct Manager {
     /// All definitions.
     pub catalog: Catalog,
+    /// The kinds that they may be of.
+    pub kinds: &'static Kinds,
     /// The lanes.
     pub lanes: Lanes,
     /// Where changes go.
@@ -109,12 +112,12 @@ impl Manager {
 
     /// Runs that were due while no process of this member lived.
     fn missed(&self, entry: &MonitorEntry, now: WallMs) {
-        let (Some(def), Some(alive)) = (&entry.def, self.alive) else {
+        let (Some(interval), Some(alive)) = (entry.interval(), self.alive) else {
             return;
         };
-        let missed = now.since(alive).as_nanos() / def.settings.interval.0.as_nanos().max(1);
+        let missed = now.since(alive).as_nanos() / interval.as_nanos().max(1);
         let missed = u64::try_from(missed).unwrap_or(u64::MAX);
-        entry.live.lock().ledger.missed += missed;
+        entry.live().lock().ledger.missed += missed;
         self.lanes.missed(&entry.name, missed);
     }
 
@@ -122,8 +125,10 @@ impl Manager {
     fn sweep(&self) {
         let now = WallMs::now();
         for entry in self.catalog.monitors() {
-            let Some(def) = &entry.def else { continue };
-            let mut live = entry.live.lock();
+            let Some((interval, live)) = entry.interval().zip(entry.known()) else {
+                continue;
+            };
+            let mut live = live.lock();
             if live.left.as_ref().is_some_and(|left| now.since(left.0) > ANSWERS_FOR) {
                 live.left = None;
                 live.results = Results::default();
@@ -131,9 +136,14 @@ impl Manager {
             let Some(known_at) = live.known_at else {
                 // Not run here: whoever runs it says how it is.
                 live.unwatched_told = false;
+                let answers = live.left.is_some();
+                drop(live);
+                if !answers {
+                    self.catalog.forget_runs(entry.name.as_str());
+                }
                 continue;
             };
-            let unwatched = state::unwatched(now.since(known_at), def.settings.interval.0);
+            let unwatched = state::unwatched(now.since(known_at), interval);
             if unwatched == live.unwatched_told {
                 continue;
             }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use super::lane::{Command, Taken};
 use super::{Manager, arrivals, restore};
 use crate::catalog::loader::Changed;
-use crate::catalog::{Carried, Live, MonitorEntry};
+use crate::catalog::{Carried, MonitorEntry};
 use crate::cluster::tenures::Right;
+use crate::config::definition::Read;
 use crate::model::{Closed, Group, MonitorName, WallMs};
 use crate::store::Revision;
 use crate::store::records::{Checkpoint, slot};
@@ -69,7 +70,7 @@ impl Placement {
     async fn place(&mut self, entries: Vec<Arc<MonitorEntry>>, edited: bool, all: bool) {
         let arriving = entries.len();
         let mut arrivals = Vec::new();
-        for entry in entries {
+        for entry in self.whole(entries).await {
             let (judged, right) = (self.judged.get(&entry.name).cloned(), self.right(&entry));
             match (judged, right) {
                 // What cannot be read changes nothing: the older definition, if one runs here, runs on.
@@ -84,7 +85,9 @@ impl Placement {
                     let waited = self.waiting.remove(&entry.name);
                     let left = waited.filter(|_| self.holds(&judged, &entry));
                     let why = left.is_some().then_some(Closed::Edited);
+                    let (name, rev) = (entry.name.clone(), entry.rev);
                     self.remove(entry, why, left.map(|taken| (judged, taken))).await;
+                    self.manager.catalog.release(name.as_str(), rev);
                 }
                 // Undisturbed.
                 (Some(judged), Some(right)) if judged == right && !edited => {}
@@ -92,13 +95,33 @@ impl Placement {
                     self.judged.insert(entry.name.clone(), right.clone());
                     self.go_on(entry, right, arriving).await;
                 }
-                (None, None) if entry.group().is_some() => {}
+                // Read when it was about to be ours, or still was.
+                (None, None) if entry.def().is_some() => self.manager.catalog.release(entry.name.as_str(), entry.rev),
+                (None, None) if entry.is_outline() => {}
                 (_, right) => arrivals.push((entry, right)),
             }
         }
         if !arrivals.is_empty() || all {
             self.arrive(arrivals, all).await;
         }
+    }
+
+    /// The same monitors, those that are to run here with the whole of their definitions. One that is being edited or removed just now may stay an
+    /// outline: it waits for that news, as one that cannot be read.
+    async fn whole(&self, mut entries: Vec<Arc<MonitorEntry>>) -> Vec<Arc<MonitorEntry>> {
+        let ours = |entry: &MonitorEntry| self.judged.contains_key(&entry.name) || self.right(entry).is_some();
+        let outlines = entries.iter().filter(|entry| entry.is_outline() && ours(entry));
+        let outlines: Vec<_> = outlines.cloned().collect();
+        if !outlines.is_empty() {
+            let held = arrivals::definitions(&self.manager, &outlines).await;
+            let mut held: HashMap<_, _> = held.into_iter().map(|whole| (whole.name.clone(), whole)).collect();
+            for entry in &mut entries {
+                if let Some(whole) = held.remove(&entry.name) {
+                    *entry = whole;
+                }
+            }
+        }
+        entries
     }
 
     /// Whether this right is still ours: then nobody else has judged the monitor since, although an edit may have moved it to another group.
@@ -109,14 +132,14 @@ impl Placement {
 
     /// The definition of a monitor that is judged here is new.
     async fn go_on(&mut self, entry: Arc<MonitorEntry>, right: Arc<Right>, arriving: usize) {
-        let taken = match entry.def.is_some() || entry.disabled() {
+        let taken = match entry.def().is_some() || entry.disabled() {
             true => self.waiting.remove(&entry.name),
             false => None,
         };
         if entry.disabled() {
             let taken = taken.map(|taken| (right, taken));
             self.remove(entry, Some(Closed::Disabled), taken).await;
-        } else if entry.def.is_some() {
+        } else if entry.def().is_some() {
             self.put(entry, right, taken, arriving).await;
         }
     }
@@ -149,9 +172,9 @@ impl Placement {
                 if open {
                     self.remove(entry, Some(Closed::Disabled), Some((right, taken))).await;
                 }
-            } else if entry.def.is_none() {
+            } else if entry.def().is_none() {
                 if open {
-                    entry.live.lock().health = taken.health.clone();
+                    entry.live().lock().health = taken.health.clone();
                     self.waiting.insert(entry.name.clone(), taken);
                 }
             } else {
@@ -220,29 +243,47 @@ impl Placement {
             });
             let (entry, why) = match self.manager.catalog.monitor(name.as_str()) {
                 // Its new judge, if it has one, may be first.
-                Some(entry) if entry.group().is_some_and(|now| now != group) => (entry, Closed::Edited),
+                Some(entry) if entry.group().is_some_and(|now| now != group) => {
+                    (self.text_of(entry).await, Closed::Edited)
+                }
                 Some(_) => continue,
                 None => {
                     tracing::info!(monitor = %name, "closing the episode of a monitor that is gone");
                     self.judged.insert(name.clone(), right.clone());
                     self.deleted.push(name.clone());
-                    let entry = MonitorEntry {
-                        name,
-                        rev: Revision(0),
-                        at: WallMs(0),
-                        def: None,
+                    let nothing = Read {
+                        value: None,
                         problems: Vec::new(),
-                        live: Arc::new(Live::default()),
                     };
+                    let entry = MonitorEntry::new(name, Revision(0), WallMs(0), nothing);
                     (Arc::new(entry), Closed::Deleted)
                 }
             };
+            let (name, rev, stays) = (entry.name.clone(), entry.rev, self.right(&entry).is_some());
             self.remove(entry, Some(why), Some((right, taken))).await;
+            if !stays {
+                self.manager.catalog.release(name.as_str(), rev);
+            }
         }
+    }
+
+    /// With all that is told of it, also where others run it.
+    async fn text_of(&self, entry: Arc<MonitorEntry>) -> Arc<MonitorEntry> {
+        if !entry.is_outline() {
+            return entry;
+        }
+        let read = arrivals::definitions(&self.manager, std::slice::from_ref(&entry)).await;
+        read.into_iter().next().unwrap_or(entry)
     }
 
     pub(super) fn sweep(&mut self) {
         self.manager.sweep();
+        // A table gave them to others, and nothing to us: of that we hear nothing.
+        for entry in self.manager.catalog.monitors() {
+            if entry.def().is_some() && !self.judged.contains_key(&entry.name) {
+                self.manager.catalog.release(entry.name.as_str(), entry.rev);
+            }
+        }
         let (catalog, recorder, judged) = (&self.manager.catalog, &self.manager.recorder, &mut self.judged);
         self.deleted.retain(|name| {
             let back = catalog.monitor(name.as_str()).is_some();

@@ -88,14 +88,14 @@ fn collect(catalog: &Catalog) -> Vec<Soft> {
         .monitors()
         .iter()
         .filter_map(|entry| {
-            let live = entry.live.lock();
+            let live = entry.known()?.lock();
             let health = &live.health;
             // Whoever runs it counts.
             live.known_at?;
             let first = health
                 .first_failed
                 .filter(|_| health.episode.is_none() && health.failures > 0)?;
-            let measured = entry.def.as_ref()?.measured;
+            let measured = entry.measured()?;
             let due = live.results.samples().last().map_or(WallMs(first.0), |s| s.at);
             Some(Soft {
                 hash: name_hash(entry.name.as_str()),

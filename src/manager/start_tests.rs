@@ -53,9 +53,9 @@ async fn a_right_that_comes_before_the_definitions_runs_nothing_that_still_has_t
     let (store, _faults) = in_memory();
     let untagged = Group::of("");
     let spec = json!({"type": "tcp", "host": "localhost", "port": 1, "interval": "10s"});
-    let def = Kinds::built_in().read_monitor("web", &spec, Strictness::Lenient).value;
+    let read = Kinds::built_in().read_monitor("web", &spec, Strictness::Lenient);
     let mut left = stand_in(&[]);
-    left.measured = def.as_ref().unwrap().measured;
+    left.measured = read.value.as_ref().unwrap().measured;
     let name = MonitorName::parse("web").unwrap();
     let put = Op::Put(keys::checkpoint(&name), encode(&left).unwrap(), None);
     let made = store
@@ -65,19 +65,13 @@ async fn a_right_that_comes_before_the_definitions_runs_nothing_that_still_has_t
         })
         .await;
     assert!(made.revision().is_some());
-    let entry = Arc::new(MonitorEntry {
-        name: name.clone(),
-        rev: Revision(1),
-        at: WallMs(0),
-        def,
-        problems: Vec::new(),
-        live: Arc::default(),
-    });
+    let entry = Arc::new(MonitorEntry::new(name.clone(), Revision(1), WallMs(0), read));
 
     let (inbox, mut commands) = mpsc::channel(INBOX);
     let (to_manager, changes) = mpsc::channel(1);
     let (catalog, tenures) = (Catalog::default(), Tenures::default());
     let manager = Manager {
+        kinds: Kinds::built_in(),
         catalog: catalog.clone(),
         lanes: Lanes::new(vec![(inbox, Arc::new(LaneStats::default()))]),
         recorder: Recorder::new(),
@@ -119,13 +113,9 @@ async fn a_right_that_comes_before_the_definitions_runs_nothing_that_still_has_t
 #[test]
 fn what_another_judged_and_says_nothing_of_is_ok_from_now_on_unless_it_may_never_have_run_there() {
     let spec = json!({"type": "tcp", "host": "localhost", "port": 1, "interval": "10s"});
-    let written_at = |at| MonitorEntry {
-        name: MonitorName::parse("web").unwrap(),
-        rev: Revision(1),
-        at: WallMs(at),
-        def: Kinds::built_in().read_monitor("web", &spec, Strictness::Lenient).value,
-        problems: Vec::new(),
-        live: Arc::default(),
+    let written_at = |at| {
+        let read = Kinds::built_in().read_monitor("web", &spec, Strictness::Lenient);
+        MonitorEntry::new(MonitorName::parse("web").unwrap(), Revision(1), WallMs(at), read)
     };
     let moved = |entry: &MonitorEntry, given| {
         let taken = Found::default().moved(entry, None, given, WallMs(70_000));

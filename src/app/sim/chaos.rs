@@ -360,7 +360,7 @@ impl Chaos {
                     .member
                     .as_ref()
                     .and_then(|member| member.catalog.monitor(name));
-                let target = known.and_then(|known| Some(known.def.as_ref()?.check.target()));
+                let target = known.and_then(|known| Some(known.def()?.check.target()));
                 let mut spec = self.spec();
                 if let Some(target) = target {
                     spec["target"] = json!(target);

@@ -22,7 +22,7 @@ fn runs(world: &World, entry: &MonitorEntry) -> bool {
 
 /// The target that a probe asks.
 fn target_of(entry: &MonitorEntry) -> String {
-    entry.def.as_ref().map(|def| def.check.target()).unwrap_or_default()
+    entry.def().map(|def| def.check.target()).unwrap_or_default()
 }
 
 /// With targets as they are for a while now, and nothing in the way: everybody knows what he should, and nothing else.
@@ -42,7 +42,7 @@ pub(super) async fn everybody_knows(world: &World) -> Result<(), String> {
         open.collect()
     });
     for entry in &known {
-        let (name, live) = (entry.name.as_str(), entry.live.lock().health.clone());
+        let (name, live) = (entry.name.as_str(), entry.live().lock().health.clone());
         let target = stage(|stage| stage.targets.get(&target_of(entry)).copied().unwrap_or_default());
         let down = match target {
             Target::Down | Target::Hangs => true,
@@ -63,7 +63,7 @@ pub(super) async fn everybody_knows(world: &World) -> Result<(), String> {
         if live.status != Status::Critical {
             return Err(format!("{name} is {}, not critical", live.status));
         }
-        let Some(def) = &entry.def else { continue };
+        let Some(def) = entry.def() else { continue };
         for alerter in &def.settings.critical_alerter {
             if !open
                 .get(alerter.as_str())
@@ -135,14 +135,14 @@ pub(super) async fn one_judges_each_and_everybody_knows(crew: &Crew) -> Result<(
         if known.rev != entry.rev {
             return Err(format!("{judge} knows an older {name}"));
         }
-        let live = known.live.lock().health.clone();
+        let live = known.live().lock().health.clone();
         let target = stage(|stage| stage.targets.get(&target_of(&known)).copied().unwrap_or_default());
         let down = target != Target::Up;
         let wanted = if down { Status::Critical } else { Status::Ok };
         if live.status != wanted || (!down && (live.failures > 0 || live.episode.is_some())) {
             return Err(format!("{name} is {live:?} on {judge}, not {wanted}"));
         }
-        let Some(def) = known.def.as_ref().filter(|_| down) else {
+        let Some(def) = known.def().filter(|_| down) else {
             continue;
         };
         let settings = &def.settings;

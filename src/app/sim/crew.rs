@@ -164,7 +164,7 @@ impl Crew {
     pub(super) fn status(&self, monitor: &str) -> Option<Status> {
         let judge = self.judges(monitor).pop()?;
         let entry = self.member(&judge).catalog.monitor(monitor)?;
-        let live = entry.live.lock();
+        let live = entry.live().lock();
         Some(live.health.status)
     }
 

@@ -173,7 +173,7 @@ async fn a_definition_that_cannot_be_read_leaves_its_older_version_running_and_h
                 .member()
                 .catalog
                 .monitor("web")
-                .is_some_and(|known| known.def.is_none())
+                .is_some_and(|known| !known.readable())
         );
         world.runs("web", 3).await;
         world.runs("db", 3).await;

@@ -175,7 +175,7 @@ impl Member {
         let tasks = || Tasks::<Part>::child_of(&never);
         let (mut running, mut recording, mut telling, mut belonging) = (tasks(), tasks(), tasks(), tasks());
 
-        let (catalog, recorder) = (Catalog::default(), Recorder::new());
+        let (catalog, recorder) = (Catalog::among_others(Arc::new(tables.leave_to(&id))), Recorder::new());
         let (clock, _) = Clock::simulated(WallMs::now());
         let mut handles = Vec::new();
         let schedule = Process::part();
@@ -197,6 +197,7 @@ impl Member {
         let lanes = Lanes::new(handles);
         let (to_manager, changes) = mpsc::channel(loader::WAITING);
         let manager = Manager {
+            kinds: kinds(),
             catalog: catalog.clone(),
             lanes: lanes.clone(),
             recorder: recorder.clone(),

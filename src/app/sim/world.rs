@@ -274,12 +274,12 @@ impl World {
 
     /// What is known of a monitor.
     pub(super) fn live<T>(&self, name: &str, f: impl FnOnce(&LiveState) -> T) -> T {
-        f(&self.member().catalog.monitor(name).unwrap().live.lock())
+        f(&self.member().catalog.monitor(name).unwrap().live().lock())
     }
 
     pub(super) fn status(&self, name: &str) -> Option<Status> {
         let known = self.member.as_ref()?.catalog.monitor(name)?;
-        let live = known.live.lock();
+        let live = known.live().lock();
         Some(live.health.status)
     }
 

@@ -160,14 +160,9 @@ async fn a_director_that_was_paused_and_wakes_up_can_change_nothing() {
     let spec = json!({"type": "tcp", "host": "h", "port": 1, "interval": "10s", "member-tag": "old"});
     let read = Kinds::built_in().read_monitor("old", &spec, Strictness::Lenient);
     let calls = world.faults.commit_calls();
-    catalog.put_monitor(Arc::new(MonitorEntry {
-        name: MonitorName::parse("old").unwrap(),
-        rev: Revision(1),
-        at: WallMs(0),
-        def: read.value,
-        problems: read.problems,
-        live: Arc::new(Live::default()),
-    }));
+    let name = MonitorName::parse("old").unwrap();
+    let entry = MonitorEntry::new(name, Revision(1), WallMs(0), read);
+    catalog.put_monitor(Arc::new(entry));
     sleep(Duration::from_millis(500)).await;
     assert!(world.faults.commit_calls() > calls, "it tries");
     assert_eq!(world.store.list(&keys::plans()).await.unwrap().1, before);

@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use super::*;
-use crate::catalog::{Live, MonitorEntry};
+use crate::catalog::MonitorEntry;
 use crate::cluster::tenures::Tenures;
 use crate::cluster::{Cluster, Footing, Tables};
 use crate::config::definition::Strictness;
@@ -135,14 +135,9 @@ impl World {
     fn monitor(&self, name: &str, tag: &str) {
         let spec = json!({"type": "tcp", "host": "h", "port": 1, "interval": "10s", "member-tag": tag});
         let read = Kinds::built_in().read_monitor(name, &spec, Strictness::Lenient);
-        self.catalog.put_monitor(Arc::new(MonitorEntry {
-            name: MonitorName::parse(name).unwrap(),
-            rev: Revision(1),
-            at: WallMs(0),
-            def: read.value,
-            problems: read.problems,
-            live: Arc::new(Live::default()),
-        }));
+        let name = MonitorName::parse(name).unwrap();
+        let entry = MonitorEntry::new(name, Revision(1), WallMs(0), read);
+        self.catalog.put_monitor(Arc::new(entry));
     }
 
     async fn write(&self, op: Op) -> Revision {

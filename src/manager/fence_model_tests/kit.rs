@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde_json::json;
 
 use super::super::commits::{self, Pending, Recorded};
-use crate::catalog::{GroupLoads, Live, MonitorEntry};
+use crate::catalog::{GroupLoads, MonitorEntry};
 use crate::cluster::tenures::{Holding, Right};
 use crate::config::definition::Strictness;
 use crate::config::kinds::Kinds;
@@ -407,14 +407,8 @@ impl Kit {
     pub(super) fn entry(&mut self, rev: u8) -> Arc<MonitorEntry> {
         let entry = || {
             let read = Kinds::built_in().read_monitor(NAME, &definition(rev), Strictness::Lenient);
-            Arc::new(MonitorEntry {
-                name: MonitorName::parse(NAME).unwrap(),
-                rev: Revision(u64::from(rev)),
-                at: WallMs(0),
-                def: Some(read.value.unwrap()),
-                problems: Vec::new(),
-                live: Arc::new(Live::default()),
-            })
+            let name = MonitorName::parse(NAME).unwrap();
+            Arc::new(MonitorEntry::new(name, Revision(u64::from(rev)), WallMs(0), read))
         };
         self.entries.entry(rev).or_insert_with(entry).clone()
     }

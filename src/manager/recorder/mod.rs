@@ -107,7 +107,7 @@ impl Recorder {
 
     /// The definition of a monitor was edited without touching what is measured: who is addressed may have changed.
     pub fn edited(&self, entry: Arc<MonitorEntry>, right: Arc<Right>) {
-        let live = entry.live.lock();
+        let live = entry.live().lock();
         let open = live.health.episode.is_some().then(|| live.health.clone());
         drop(live);
         if let Some(health) = open {

@@ -353,13 +353,16 @@ impl Work {
             // Gone, or not read yet: whoever judges will say what becomes of the episode.
             return Ok(());
         };
-        let measured = |entry: &MonitorEntry| entry.def.as_ref().map(|def| def.measured);
-        if known.def.is_none() {
+        let measured = |entry: &MonitorEntry| entry.measured();
+        if !known.readable() {
             // It cannot be read: the older definition stands for it.
             pending.definition = newest;
         } else if pending.health.episode.is_none() || measured(&known) == measured(&pending.entry) {
             pending.definition = newest;
-            pending.entry = known;
+            // Of one that was moved away only an outline may be left; what ended is told by the definition that it was judged by.
+            if !known.is_outline() {
+                pending.entry = known;
+            }
         }
         // Else something else is measured now: the lane, when it takes the new definition, ends the episode of this one.
         Ok(())

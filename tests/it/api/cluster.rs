@@ -286,7 +286,14 @@ async fn a_slot_that_its_judge_does_not_hold_yet_is_counted_once() {
     let cluster = Cluster::sixty().await;
     // By the table it is m2's; m2 has not begun, and m1, which ran it before, is not asked.
     let moved = (0..60).map(name).find(|name| judge(name) == "m2").unwrap();
-    cluster.bed("m2").catalog.monitor(&moved).unwrap().live.lock().known_at = None;
+    cluster
+        .bed("m2")
+        .catalog
+        .monitor(&moved)
+        .unwrap()
+        .live()
+        .lock()
+        .known_at = None;
     run(
         cluster.bed("m1"),
         &moved,

@@ -367,15 +367,7 @@ async fn metrics_tell_of_this_member_and_of_every_monitor() {
         "text/plain; version=0.0.4; charset=utf-8"
     );
     let text = answer.text;
-    let target = bed
-        .catalog
-        .monitor("delta")
-        .unwrap()
-        .def
-        .as_ref()
-        .unwrap()
-        .check
-        .target();
+    let target = bed.catalog.monitor("delta").unwrap().def().unwrap().check.target();
     let delta = format!("monitor=\"delta\",type=\"http\",instance=\"{target}\"");
     for line in [
         "ninevolt_build_info{version=\"0.1.0\",commit=\"abc1234\"} 1".to_owned(),

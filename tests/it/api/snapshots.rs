@@ -66,7 +66,7 @@ async fn bed() -> Bed {
     verdict.phases.add(Phase::FirstByte, Duration::from_millis(3));
     verdict.fact("http_status_code", 200.0);
     run(&bed, "delta", LONG_AGO.plus(Duration::from_secs(63)), 5, verdict);
-    bed.catalog.monitor("delta").unwrap().live.lock().next_due = Some(LONG_AGO.plus(Duration::from_secs(123)));
+    bed.catalog.monitor("delta").unwrap().live().lock().next_due = Some(LONG_AGO.plus(Duration::from_secs(123)));
     bed
 }
 

@@ -12,12 +12,12 @@ use super::bed::{Bed, LONG_AGO};
 /// As a lane would: one run of a monitor that ended then.
 pub(super) fn run(bed: &Bed, name: &str, at: WallMs, took_ms: u64, verdict: Verdict) {
     let entry = bed.catalog.monitor(name).unwrap();
-    let settings = &entry.def.as_ref().unwrap().settings;
+    let settings = &entry.def().unwrap().settings;
     let policy = Policy {
         warning: settings.warning_threshold,
         critical: settings.critical_threshold,
     };
-    let mut live = entry.live.lock();
+    let mut live = entry.live().lock();
     live.known_at = Some(at);
     let judged = Judged {
         due: at,
@@ -242,7 +242,14 @@ async fn run_now_answers_and_changes_nothing() {
     );
     assert_eq!(bed.get("/api/v1/state/web").await.json()["status"], "pending");
     assert_eq!(
-        bed.catalog.monitor("web").unwrap().live.lock().results.samples().len(),
+        bed.catalog
+            .monitor("web")
+            .unwrap()
+            .live()
+            .lock()
+            .results
+            .samples()
+            .len(),
         0
     );
     bed.post("/api/v1/monitor/nobody/run", "").await.is(404);

@@ -126,7 +126,7 @@ async fn runs_come_for_the_monitor_asked_for_only() {
     .await
     .is(201);
     let mut reader = Reader::open(&bed, "?monitor=web").await;
-    let sample = bed.catalog.monitor("web").unwrap().live.lock().results.add(
+    let sample = bed.catalog.monitor("web").unwrap().live().lock().results.add(
         LONG_AGO,
         Duration::from_micros(1_500),
         Verdict::pass(),

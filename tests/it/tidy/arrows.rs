@@ -29,7 +29,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config/advice", &["model", "store"]),
     ("config/sync", &["model", "store"]),
     // Loops: they own tasks and hold few rules.
-    ("catalog", &["config", "feed", "model", "results", "schedule", "state", "store"]),
+    ("catalog", &["config", "feed", "model", "monitors", "results", "schedule", "state", "store"]),
     ("peers", &["catalog", "model", "schedule", "store", "tasks"]),
     ("cluster", &["events", "model", "store", "watchdog"]),
     ("cutoff", &["alerters", "catalog", "cluster", "events", "model", "notifications", "peers", "store", "tasks", "watchdog"]),

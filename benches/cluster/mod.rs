@@ -1,16 +1,23 @@
 //! Three members on a real etcd: a death, a planned stop, what both write, and a large `cfg -e`. Measured only when named: it takes minutes.
 
+mod edits;
+mod failing;
+mod joining;
+mod starts;
+mod steady;
+mod unheld;
+
+use std::ffi::OsStr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use ninevolt::store::{EtcdOptions, Store};
+use ninevolt::store::Commit;
 use serde_json::Value;
-use tokio::runtime::Runtime;
 use tokio::time::Instant;
 
+use crate::etcd::{Etcd, until};
 use crate::server::Server;
-use crate::support::{Selection, Table};
+use crate::support::{Selection, Table, cpu};
 use crate::sync;
 use crate::target::Target;
 
@@ -18,89 +25,83 @@ use crate::target::Target;
 const SHARED: usize = 10_000;
 /// Monitors of `cfg`.
 const MANY: usize = 100_000;
-/// Between two looks.
-const LOOK: Duration = Duration::from_millis(10);
-/// What is not there after this does not come.
-const AMPLE: Duration = Duration::from_secs(120);
 /// Over which steady writes are counted.
 const STEADY: Duration = Duration::from_secs(30);
 
 pub(crate) fn run(selection: &Selection, table: &mut Table) {
-    if selection.names("cluster-cfg") || selection.names("cluster") {
-        cfg(table);
-    }
-    if selection.names("cluster-members") || selection.names("cluster") {
-        members(table);
-    }
-}
-
-/// One etcd, and what is asked of it from outside.
-struct Etcd {
-    child: Child,
-    endpoint: String,
-    store: Store,
-    runtime: Runtime,
-}
-
-impl Etcd {
-    fn start(dir: &Path) -> Self {
-        let port = || {
-            let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-            listener.local_addr().expect("its address").port()
-        };
-        let [endpoint, peer] = [port(), port()].map(|port| format!("http://127.0.0.1:{port}"));
-        let child = Command::new("etcd")
-            .arg("--data-dir")
-            .arg(dir.join("etcd"))
-            .args(["--listen-client-urls", &endpoint, "--advertise-client-urls", &endpoint])
-            .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
-            .args(["--initial-cluster", &format!("default={peer}"), "--log-level", "fatal"])
-            .stdin(Stdio::null())
-            .spawn()
-            .expect("etcd starts (Debian: etcd-server)");
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .expect("a runtime");
-        let options = EtcdOptions {
-            endpoints: vec![endpoint.clone()],
-            prefix: "9volt".to_owned(),
-            ..EtcdOptions::default()
-        };
-        let store = runtime
-            .block_on(async { ninevolt::store::open_etcd(&options) })
-            .expect("a store");
-        let etcd = Self {
-            child,
-            endpoint,
-            store,
-            runtime,
-        };
-        until("etcd", || etcd.revision() > 0);
-        etcd
-    }
-
-    fn revision(&self) -> u64 {
-        let status = self.runtime.block_on(self.store.status());
-        status.map_or(0, |status| status.at.0)
+    let parts: [(&str, fn(&mut Table)); 8] = [
+        ("cluster-cfg", cfg),
+        ("cluster-members", members),
+        ("cluster-joining", joining::run),
+        ("cluster-steady", steady::run),
+        ("cluster-edits", edits::run),
+        ("cluster-failing", failing::run),
+        ("cluster-starts", starts::run),
+        ("cluster-unheld", unheld::run),
+    ];
+    for (name, part) in parts {
+        if selection.names(name) || selection.names("cluster") {
+            eprintln!("measuring {name} …");
+            part(table);
+        }
     }
 }
 
-impl Drop for Etcd {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+/// Three members over one etcd, once each has its share of the monitors that are there.
+struct Crew {
+    members: [Server; 3],
+    etcd: Etcd,
+    _dirs: Vec<tempfile::TempDir>,
+}
+
+impl Crew {
+    fn start(definitions: Vec<Commit>) -> Self {
+        let dirs: Vec<_> = (0..4).map(|_| tempfile::tempdir().expect("a directory")).collect();
+        let etcd = Etcd::start(dirs[3].path());
+        etcd.fill(definitions);
+        let members = [0, 1, 2].map(|n| member(&etcd, dirs[n].path(), &format!("m{n}"), &[]));
+        until("share", || {
+            let plan = members[0].get("/api/v1/plan");
+            ["m0", "m1", "m2"].iter().all(|id| held(&plan, id) > 1_000)
+        });
+        Self {
+            members,
+            etcd,
+            _dirs: dirs,
+        }
+    }
+
+    /// Waits until every monitor has passed.
+    fn ran(&self) {
+        until("pass of each", || {
+            let overview = self.members[0].get("/api/v1/overview");
+            overview.pointer("/monitors/ok") == overview.pointer("/monitors/total") && !overview.is_null()
+        });
     }
 }
 
-fn until(what: &str, mut there: impl FnMut() -> bool) -> Duration {
-    let begun = Instant::now();
-    while !there() {
-        assert!(begun.elapsed() < AMPLE, "no {what} after {AMPLE:?}");
-        std::thread::sleep(LOOK);
+/// A member of the cluster in this etcd.
+fn member(etcd: &Etcd, dir: &Path, id: &str, more: &[&str]) -> Server {
+    let mut args = vec!["-e", etcd.endpoint.as_str(), "--member-id", id];
+    args.extend(more);
+    let args: Vec<&OsStr> = args.into_iter().map(AsRef::as_ref).collect();
+    Server::start(&dir.join("data"), &args)
+}
+
+/// The bare loop of the same moment: how much of a core is to be had. 1.0 on an idle machine.
+fn core() -> f64 {
+    let (begun, used) = (Instant::now(), cpu());
+    let mut n = 0u64;
+    while begun.elapsed() < Duration::from_millis(500) {
+        n = std::hint::black_box(n.wrapping_mul(31).wrapping_add(7));
     }
-    begun.elapsed()
+    (cpu() - used).as_secs_f64() / begun.elapsed().as_secs_f64()
+}
+
+/// The value below which so many of a hundred are.
+fn percentile(times: &mut [f64], of_hundred: usize) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[(times.len() * of_hundred / 100).min(times.len() - 1)]
 }
 
 fn cfg(table: &mut Table) {
@@ -145,12 +146,7 @@ fn members(table: &mut Table) {
     let etcd = Etcd::start(dirs[0].path());
     sync::write(configs.path(), &target, SHARED);
     sync::sync(configs.path(), &["-e", &etcd.endpoint]);
-    let start = |n: usize| {
-        let id = format!("m{n}");
-        let args = ["-e", etcd.endpoint.as_str(), "--member-id", &id].map(AsRef::as_ref);
-        Server::start(&dirs[n].path().join("data"), &args)
-    };
-    let [mut first, mut second, third] = [0, 1, 2].map(start);
+    let [mut first, mut second, third] = [0, 1, 2].map(|n| member(&etcd, dirs[n].path(), &format!("m{n}"), &[]));
     let share = |asked: &Server, ids: &[&str]| {
         until("share", || {
             let plan = asked.get("/api/v1/plan");
