@@ -22,6 +22,7 @@ pub(super) struct Held {
     checkpoint: Option<Entry>,
     outbox: BTreeMap<AlerterName, Entry>,
     told: BTreeMap<AlerterName, Entry>,
+    ended: BTreeMap<AlerterName, Entry>,
     past: Vec<Entry>,
 }
 
@@ -30,6 +31,7 @@ static NOTHING: Held = Held {
     checkpoint: None,
     outbox: BTreeMap::new(),
     told: BTreeMap::new(),
+    ended: BTreeMap::new(),
     past: Vec::new(),
 };
 
@@ -94,6 +96,8 @@ impl Picture {
                 .or_insert(entry);
         } else if keys::told_all().covers(key) {
             self.0.entry(monitor).or_default().told.insert(alerter, entry);
+        } else if keys::ended().covers(key) {
+            self.0.entry(monitor).or_default().ended.insert(alerter, entry);
         }
     }
 
@@ -276,7 +280,7 @@ fn add_told(
             Op::Put(key.clone(), mine.value.clone(), None)
         }
         // It was known, and is not here any more: its end was told.
-        (None, Some(known)) if since.known(known) => Op::Delete(key.clone()),
+        (None, Some(known)) if since.known(known) || here.has_ended(alerter, known) => Op::Delete(key.clone()),
         _ => return None,
     };
     commit.guards.push(Guard::Rev(key, rev(known)));
@@ -358,9 +362,17 @@ impl Held {
 
     /// What an alerter was told by a process of ours that is dead, and that nobody here knows of.
     fn told_unseen(&self, here: &Self, alerter: &AlerterName, since: &Since) -> Option<Told> {
-        let told = self.told.get(alerter).filter(|told| !since.known(told))?;
+        let unseen = |told: &&Entry| !since.known(told) && !here.has_ended(alerter, told);
+        let told = self.told.get(alerter).filter(unseen)?;
         let told = decode::<Told>(told).ok()?.value;
         (told.status.is_bad() && !here.told.contains_key(alerter)).then_some(told)
+    }
+
+    /// Whether the alerter was told from here that this has ended.
+    fn has_ended(&self, alerter: &AlerterName, told: &Entry) -> bool {
+        let episode = |entry: &Entry| decode::<Told>(entry).ok().map(|at| at.value.episode);
+        let ended = self.ended.get(alerter).and_then(episode);
+        ended.is_some() && ended == episode(told)
     }
 }
 

@@ -469,7 +469,14 @@ pub(super) async fn each(store: &Store, prefix: &Key, mut take: impl FnMut(Entry
 /// All but closed episodes.
 pub(super) async fn picture(store: &Store) -> Result<Picture, StoreError> {
     // At once: where each answer takes long, one after the other would take as long as a lease.
-    let lists = [keys::checkpoints(), keys::sent(), keys::outbox(), keys::told_all()].map(|prefix| async move {
+    let prefixes = [
+        keys::checkpoints(),
+        keys::sent(),
+        keys::ended(),
+        keys::outbox(),
+        keys::told_all(),
+    ];
+    let lists = prefixes.map(|prefix| async move {
         let mut entries = Vec::new();
         each(store, &prefix, |entry| entries.push(entry)).await?;
         Ok::<_, StoreError>(entries)

@@ -19,6 +19,7 @@
 //! | `soft/<member>` | that member |
 //! | `event/<ms>-<member>-<n>` | any member |
 //! | `sent/<alerter>/<monitor>` | the judge that stands in, in its copy only |
+//! | `ended/<alerter>/<monitor>` | whoever stands in and tells an end, in its copy only |
 //! | `standin/copy` | the owner of a copy, in the copy only |
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -83,6 +84,8 @@ fixed! {
     told_all = "told/";
     /// All that other members' alerters should know, in the copy of a member that stands in.
     sent = "sent/";
+    /// All ends that were told, or begun to be, by a member that stands in, in its copy.
+    ended = "ended/";
     /// All closed episodes.
     pasts = "past/";
     /// All soft failures.
@@ -186,6 +189,16 @@ pub fn sent_entry(alerter: &AlerterName, monitor: &MonitorName) -> Key {
     ))
 }
 
+/// The end that an alerter was told of a monitor by a member that stands in, in its copy.
+#[must_use]
+pub fn ended_entry(alerter: &AlerterName, monitor: &MonitorName) -> Key {
+    Key::new(format!(
+        "ended/{}/{}",
+        segment(alerter.as_str()),
+        segment(monitor.as_str())
+    ))
+}
+
 /// What an alerter was told of a monitor.
 #[must_use]
 pub fn told(alerter: &AlerterName, monitor: &MonitorName) -> Key {
@@ -234,7 +247,7 @@ pub fn last_segment(key: &Key) -> Option<String> {
     unsegment(key.as_str().rsplit('/').next()?)
 }
 
-/// The two names in `outbox/<alerter>/<monitor>`, `sent/<alerter>/<monitor>` and `told/<alerter>/<monitor>`.
+/// The two names in `outbox/<alerter>/<monitor>`, and likewise of `sent/`, `ended/` and `told/`.
 #[must_use]
 pub fn alerter_and_monitor(key: &Key) -> Option<(AlerterName, MonitorName)> {
     let mut parts = key.as_str().splitn(3, '/').skip(1);

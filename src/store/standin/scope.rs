@@ -54,6 +54,7 @@ mod tests {
             (keys::soft(&me), false, true),
             (keys::event("e"), false, true),
             (keys::sent_entry(&alerter, &monitor), true, true),
+            (keys::ended_entry(&alerter, &monitor), true, true),
             (keys::standin(), false, true),
         ] {
             assert_eq!(mirrored(&key), copied, "{key}");

@@ -6,9 +6,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::model::{AlerterName, MonitorName};
 use crate::store::backend::{Change, Commit, Entry, Key, Op};
 use crate::store::keys;
+use crate::store::records::Told;
 
 /// Whether this member works an alerter, as far as it knows.
 pub type Works = Arc<dyn Fn(&AlerterName) -> bool + Send + Sync>;
@@ -16,10 +19,13 @@ pub type Works = Arc<dyn Fn(&AlerterName) -> bool + Send + Sync>;
 /// A commit, as the copy takes it. Of a pair, what a judge puts last is all that there is to tell, wherever the one before was put: whose an alerter is may have become known
 /// between the two.
 pub(super) fn sorted(mut commit: Commit, works: &Works) -> Commit {
-    let mut left = Vec::new();
+    let mut more = Vec::new();
     for op in &mut commit.ops {
+        let Op::Put(key, value, _) = op else { continue };
+        if keys::told_all().covers(key) {
+            more.extend(ending(key, value));
+        }
         // A judge puts what an alerter should know, whatever is there. Whoever looks at what is there works the alerter.
-        let Op::Put(key, ..) = op else { continue };
         if commit.guards.iter().any(|guard| guard.key() == key) {
             continue;
         }
@@ -28,13 +34,24 @@ pub(super) fn sorted(mut commit: Commit, works: &Works) -> Commit {
         };
         let sent = keys::sent_entry(&alerter, &monitor);
         if works(&alerter) {
-            left.push(Op::Delete(sent));
+            more.push(Op::Delete(sent));
         } else {
             *key = sent;
         }
     }
-    commit.ops.extend(left);
+    commit.ops.extend(more);
     commit
+}
+
+/// Once an end is told nothing says so: its record is gone then. In the copy that it is about to be told is kept apart, until something else is told.
+fn ending(told: &Key, value: &Bytes) -> Option<Op> {
+    let (alerter, monitor) = keys::alerter_and_monitor(told)?;
+    let key = keys::ended_entry(&alerter, &monitor);
+    let record: Told = serde_json::from_slice(value).ok()?;
+    Some(match record.status.is_bad() {
+        true => Op::Delete(key),
+        false => Op::Put(key, value.clone(), None),
+    })
 }
 
 /// What a turn to the copy makes of the outbox of the shared store, and of what an earlier turn left aside.
@@ -61,8 +78,6 @@ fn of_outbox(key: &Key) -> Option<(AlerterName, MonitorName)> {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
     use crate::store::backend::{Guard, Revision};
 

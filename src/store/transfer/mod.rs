@@ -24,13 +24,14 @@ pub struct Record {
 }
 
 /// Keys that belong to one store.
-const STAYS: [&str; 7] = [
+const STAYS: [&str; 8] = [
     "cluster/store",
     "cluster/restoring",
     "cluster/director",
     "cluster/members/",
     "plan/",
     "event/",
+    "ended/",
     "standin/",
 ];
 /// Longest key that is taken from a file.
