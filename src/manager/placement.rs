@@ -97,7 +97,8 @@ impl Placement {
                 }
                 // Read when it was about to be ours, or still was.
                 (None, None) if entry.def().is_some() => self.manager.catalog.release(entry.name.as_str(), entry.rev),
-                (None, None) if entry.is_outline() => {}
+                // With a right that came while definitions were read, or was edited just now: it is placed again by the news of that.
+                (None, _) if entry.is_outline() => {}
                 (_, right) => arrivals.push((entry, right)),
             }
         }
@@ -107,7 +108,7 @@ impl Placement {
     }
 
     /// The same monitors, those that are to run here with the whole of their definitions. One that is being edited or removed just now may stay an
-    /// outline: it waits for that news, as one that cannot be read.
+    /// outline, and so may one whose right came only meanwhile: it waits for that news.
     async fn whole(&self, mut entries: Vec<Arc<MonitorEntry>>) -> Vec<Arc<MonitorEntry>> {
         let ours = |entry: &MonitorEntry| self.judged.contains_key(&entry.name) || self.right(entry).is_some();
         let outlines = entries.iter().filter(|entry| entry.is_outline() && ours(entry));
