@@ -207,8 +207,25 @@ pub(super) fn lost(
 ) -> Option<Commit> {
     let (here, there) = (here.held(monitor), there.held(monitor));
     let mut commit = Commit::default();
+    let open = there.open();
     for alerter in here.alerters(there) {
         let told = add_told(&mut commit, alerter, monitor, (here, there), since);
+        // It was told of an end, and whoever judges it now goes on with what has not ended there.
+        let forgets = |op: &Op| matches!(op, Op::Delete(key) if keys::told_all().covers(key));
+        if commit.ops.last().is_some_and(forgets)
+            && let Some(open) = open.as_ref().filter(|open| open.alerters.contains(alerter))
+            && !there.outbox.contains_key(alerter)
+        {
+            let key = keys::outbox_entry(alerter, monitor);
+            commit.guards.push(Guard::Absent(key.clone()));
+            let checkpoint = Guard::Rev(keys::checkpoint(monitor), rev(there.checkpoint.as_ref()));
+            if !commit.guards.contains(&checkpoint) {
+                commit.guards.push(checkpoint);
+            }
+            commit
+                .ops
+                .extend(again(open, now).map(|again| Op::Put(key, again, None)));
+        }
         // Nothing else would bring it to anybody's mind, unless whoever judges it says so at the end of what it knows of.
         if let Some(told) = told.filter(|told| told.status.is_bad())
             && !there.outbox.contains_key(alerter)
@@ -221,7 +238,9 @@ pub(super) fn lost(
             }
         }
     }
-    commit.ops.extend(here.past_ops(there));
+    let goes_on = open.map(|open| keys::past(monitor, open.episode));
+    let ended = here.past_ops(there).filter(|op| Some(op.key()) != goes_on.as_ref());
+    commit.ops.extend(ended);
     commit.ops.extend(here.given_up(monitor, there, since, (closed, now)));
     let opened = commit.ops.iter().filter(|op| keys::pasts().covers(op.key()));
     let absent: Vec<_> = opened.map(|op| Guard::Absent(op.key().clone())).collect();
@@ -303,11 +322,13 @@ impl Held {
 
     /// Whether an alerter is told of the open episode, and will be of its end.
     fn addresses(&self, alerter: &AlerterName) -> bool {
-        let open = self
-            .checkpoint
-            .as_ref()
-            .and_then(|entry| decode::<Checkpoint>(entry).ok());
-        open.is_some_and(|open| open.value.alerters.contains(alerter))
+        self.open().is_some_and(|open| open.alerters.contains(alerter))
+    }
+
+    /// The open episode.
+    fn open(&self) -> Option<Checkpoint> {
+        let open = decode::<Checkpoint>(self.checkpoint.as_ref()?);
+        open.ok().map(|at| at.value)
     }
 
     /// Episodes that were closed here, and are not in the past there: a commit without answer may have come through.
@@ -402,6 +423,18 @@ fn end_of(told: &Told, closed: Closed, now: WallMs) -> Option<Bytes> {
         ..OutboxEntry::bare(told.episode, told.seq.saturating_add(1), Status::Ok, now)
     };
     encode(&end).ok()
+}
+
+/// Asks for what is open to be told, once more.
+fn again(open: &Checkpoint, now: WallMs) -> Option<Bytes> {
+    let entry = OutboxEntry {
+        count: open.failures,
+        message: open.message.clone(),
+        trail: open.trail.clone(),
+        kind: open.kind.clone(),
+        ..OutboxEntry::bare(open.episode, open.seq, open.status, now)
+    };
+    encode(&entry).ok()
 }
 
 fn rev(entry: Option<&Entry>) -> Revision {

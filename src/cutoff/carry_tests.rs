@@ -264,6 +264,26 @@ fn whoever_was_told_from_here_of_a_monitor_that_is_lost_is_told_its_end() {
 }
 
 #[test]
+fn what_ended_here_and_goes_on_at_its_new_judge_is_told_again_and_is_not_past() {
+    let past = here(keys::past(&web(), EpisodeId(1)), "past");
+    let told = entry(told_key(), 90, told_of(1, 1));
+    let checkpoint = entry(keys::checkpoint(&web()), 130, open(1));
+    let commit = lost_of(vec![past], vec![told, checkpoint]).unwrap();
+    let guards = [
+        Guard::Rev(told_key(), Revision(90)),
+        Guard::Absent(outbox_key()),
+        Guard::Rev(keys::checkpoint(&web()), Revision(130)),
+    ];
+    assert_eq!(commit.guards, guards);
+    let [Op::Delete(told), Op::Put(entry, value, None)] = commit.ops.as_slice() else {
+        panic!("{:?}", commit.ops);
+    };
+    assert_eq!((told, entry), (&told_key(), &outbox_key()));
+    let wanted: OutboxEntry = serde_json::from_slice(value).unwrap();
+    assert_eq!((wanted.episode, wanted.status), (EpisodeId(1), Status::Critical));
+}
+
+#[test]
 fn a_slot_is_kept_that_both_tables_give_by_the_same_epoch() {
     let me = MemberId::parse("me").unwrap();
     let table = |judge: Option<&MemberId>, since: &str| Table {
