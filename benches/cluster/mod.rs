@@ -28,8 +28,11 @@ const MANY: usize = 100_000;
 /// Over which steady writes are counted.
 const STEADY: Duration = Duration::from_secs(30);
 
+/// Measures one thing.
+type Part = fn(&mut Table);
+
 pub(crate) fn run(selection: &Selection, table: &mut Table) {
-    let parts: [(&str, fn(&mut Table)); 8] = [
+    let parts: [(&str, Part); 8] = [
         ("cluster-cfg", cfg),
         ("cluster-members", members),
         ("cluster-joining", joining::run),

@@ -60,7 +60,6 @@ impl Tables {
     }
 
     /// For asking whether a slot of a group is `me`'s or nobody's.
-    #[must_use]
     pub fn leave_to(&self, me: &MemberId) -> impl Fn(&Group, u16) -> bool + Send + Sync + 'static {
         let (tables, me) = (self.clone(), me.clone());
         move |group, slot| tables.judge(group, slot).is_none_or(|judge| judge == me)
