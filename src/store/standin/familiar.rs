@@ -35,6 +35,9 @@ struct Known {
     settled: u64,
     /// What it is, where it is not the one that is known.
     found: Option<Finding>,
+    /// The lowest revision that it was seen to have gone back to, until it is gone on with. Others may be quicker: what they write meanwhile brings its revision up again,
+    /// and none of what was there comes back by that.
+    lowest: Option<Revision>,
     /// It is that store, and lacks too much of it: why, and the record that it had then.
     lacking: Option<(Option<Entry>, String)>,
 }
@@ -135,6 +138,9 @@ impl Familiar {
         };
         let Some(id) = id else { return Ok(Finding::Same) };
         let mut finding = find(&id, seen, record, at);
+        if known.id.as_deref() == Some(&id) {
+            finding = finding.with_lowest(&mut known.lowest);
+        }
         if let (Finding::Back(_), Some((of, why))) = (&finding, &known.lacking)
             && *of == entry
         {

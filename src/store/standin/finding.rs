@@ -41,9 +41,37 @@ pub(super) fn find(id: &str, seen: Revision, record: Option<StoreRecord>, at: Re
     }
 }
 
+impl Finding {
+    /// The same, to who has looked before: `lowest` is the revision that it was seen to have gone back to. Whatever is written since, it went back.
+    pub(super) fn with_lowest(self, lowest: &mut Option<Revision>) -> Self {
+        match self {
+            Self::Back(at) => Self::Back(*lowest.insert(lowest.map_or(at, |low| low.min(at)))),
+            Self::Same => lowest.map_or(Self::Same, Self::Back),
+            other => {
+                *lowest = None;
+                other
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_store_that_went_back_has_done_so_whatever_others_write_since() {
+        let mut lowest = None;
+        let mut look = |finding: Finding| finding.with_lowest(&mut lowest);
+        assert_eq!(look(Finding::Same), Finding::Same);
+        assert_eq!(look(Finding::Back(Revision(5))), Finding::Back(Revision(5)));
+        assert_eq!(look(Finding::Back(Revision(6))), Finding::Back(Revision(5)));
+        assert_eq!(look(Finding::Same), Finding::Back(Revision(5)));
+        assert_eq!(look(Finding::Back(Revision(3))), Finding::Back(Revision(3)));
+        let strange = Finding::Strange("wiped".to_owned());
+        assert_eq!(look(strange.clone()), strange);
+        assert_eq!(look(Finding::Same), Finding::Same);
+    }
 
     #[test]
     fn a_store_is_known_by_its_id_and_by_those_that_it_follows() {
