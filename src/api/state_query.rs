@@ -239,7 +239,7 @@ impl Filter {
             Order::Name => 0,
             // Worst first.
             Order::Status => -(live.health.status as i64),
-            Order::Since => entry.since(live).0,
+            Order::Since => entry.since(live).unwrap_or_default().0,
             Order::Took => live
                 .results
                 .samples()
