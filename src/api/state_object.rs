@@ -59,6 +59,8 @@ pub(super) struct StateObject<'a> {
     orphaned: bool,
     /// Its definition has errors.
     invalid: bool,
+    /// A step of it panicked, a defect of 9volt: it is not run until it is edited, or the member that judges it is restarted.
+    broken: bool,
     /// The member that judges it could not be asked: status and incident are those that were recorded last, and nothing is known of its runs.
     unreachable: bool,
     /// The open incident.
@@ -111,6 +113,7 @@ impl<'a> StateObject<'a> {
             disabled: flags.disabled,
             orphaned: flags.orphaned,
             invalid: flags.invalid,
+            broken: flags.broken,
             unreachable: flags.unreachable,
             episode: live
                 .health

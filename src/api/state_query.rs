@@ -20,6 +20,8 @@ pub(super) struct Flags {
     pub(super) disabled: bool,
     pub(super) orphaned: bool,
     pub(super) invalid: bool,
+    /// A step of it panicked.
+    pub(super) broken: bool,
     /// Its judge could not be asked.
     pub(super) unreachable: bool,
 }
@@ -62,6 +64,7 @@ impl Deriver {
             disabled,
             orphaned: !disabled && (api.owner)(entry).is_none(),
             invalid: false,
+            broken: look.live.broken,
             unreachable: !disabled && look.recorded,
         }
     }

@@ -359,12 +359,25 @@ async fn a_monitors_page_shows_what_its_judge_knows() {
     let cluster = Cluster::sixty().await;
     let failing = (0..60).step_by(4).map(name).find(|name| judge(name) == "m2").unwrap();
     let bed = cluster.bed("m1");
+    cluster
+        .bed("m2")
+        .catalog
+        .monitor(&failing)
+        .unwrap()
+        .live()
+        .lock()
+        .broken = true;
     let there = cluster.bed("m2").get(&format!("/api/v1/state/{failing}")).await.is(200);
     let here = bed.get(&format!("/api/v1/state/{failing}")).await.is(200);
     assert_eq!(here.json(), there.json());
     assert_eq!(here.json()["samples"].as_array().unwrap().len(), 1);
     assert_eq!(here.json()["transitions"][0]["to"], "critical");
-    assert_eq!(here.json()["unwatched"], true);
+    assert_eq!(
+        (&here.json()["unwatched"], &here.json()["broken"]),
+        (&json!(true), &json!(true))
+    );
+    let list = bed.get(&format!("/api/v1/state?q={failing}")).await.is(200).json();
+    assert_eq!(list[0]["broken"], true);
     bed.get("/api/v1/state/nobody").await.is(404);
 }
 

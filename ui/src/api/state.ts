@@ -30,6 +30,7 @@ export type MonitorState = {
   disabled: boolean;
   orphaned: boolean;
   invalid: boolean;
+  broken: boolean;
   unreachable: boolean;
   episode: string | null;
   interval_ms: number;
