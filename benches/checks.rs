@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ninevolt::cluster::tenures::Right;
+use ninevolt::events::Events;
 use ninevolt::feed::Feed;
 use ninevolt::manager::alarm::Alarm;
 use ninevolt::manager::clock::Clock;
@@ -11,8 +12,7 @@ use ninevolt::manager::lane::{self, Command, Lane, Limits};
 use ninevolt::manager::recorder::Recorder;
 use ninevolt::manager::runner;
 use ninevolt::manager::stats::LaneStats;
-use ninevolt::model::Group;
-use ninevolt::model::Outcome;
+use ninevolt::model::{Group, MemberId, Outcome};
 use ninevolt::monitors::{CheckCx, CheckOptions};
 use ninevolt::schedule::{Lateness, Ledger, name_hash};
 use ninevolt::tasks::Tasks;
@@ -176,6 +176,7 @@ fn steady(what: What, target: &Target, n: usize, interval: &str) -> Steady {
                 context(),
                 Recorder::new(),
                 stats,
+                Events::new(MemberId::parse("bench").expect("a name"), Feed::default()).0,
                 Feed::default(),
             );
             runtime().block_on(async { lane.run(Alarm::sharp(), commands, stop, Duration::from_secs(1)).await });

@@ -145,6 +145,10 @@ fn own(api: &ApiState, out: &mut Exposition) {
         ledger.missed as f64,
     );
     histogram(&lateness, out);
+    let help =
+        "Steps of monitors that panicked: each a defect of 9volt, and a monitor that is not run until it is edited.";
+    let panics = api.lanes.panics() as f64;
+    out.one("ninevolt_monitor_panics_total", Sort::Counter, help, &[], panics);
 
     let help = "Monitors with changes that are not recorded yet.";
     out.one(

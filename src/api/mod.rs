@@ -46,6 +46,7 @@ mod state_object;
 mod state_query;
 mod store;
 mod stream;
+mod summary;
 mod sync;
 mod ui;
 
@@ -110,6 +111,7 @@ fn routes() -> OpenApiRouter<ApiState> {
         .merge(plan::routes())
         .merge(store::routes())
         .merge(metrics::routes())
+        .merge(summary::routes())
         .merge(openapi::routes())
         .merge(stream::routes())
         .layer(TimeoutLayer::with_status_code(

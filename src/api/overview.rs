@@ -15,11 +15,12 @@ use utoipa_axum::routes;
 use super::fields::{Num, Time, ms_of};
 use super::others::{Scope, WITHIN, missing, names};
 use super::parts::ApiState;
+use super::process::Usage;
 use super::state_object::LedgerObject;
 use super::state_query::Deriver;
 use crate::model::{MemberId, Slots, Status, WallMs};
-use crate::peers::calls::{CountsAnswer, CountsQuestion, MonitorCounts};
-use crate::schedule::{Lateness, Ledger};
+use crate::peers::calls::{CountsAnswer, CountsQuestion, MonitorCounts, ProcessCounts};
+use crate::schedule::Lateness;
 
 /// Counting all monitors is done at most this often, however many ask.
 const COUNTS_KEPT: Duration = Duration::from_millis(250);
@@ -87,23 +88,41 @@ impl From<Counts> for MonitorCounts {
 /// The whole cluster in a few numbers.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Whole {
+    /// Every monitor once.
     pub(super) counts: Counts,
-    pending: usize,
-    given_up: usize,
-    ledger: Ledger,
-    lateness: Lateness,
-    rate: f64,
-    unreachable: Vec<MemberId>,
+    /// What each member that answered said.
+    pub(super) members: BTreeMap<MemberId, CountsAnswer>,
+    pub(super) unreachable: Vec<MemberId>,
 }
 
 impl Whole {
-    fn add(&mut self, answer: &CountsAnswer) {
+    fn add(&mut self, member: MemberId, answer: CountsAnswer) {
         self.counts.add(&answer.monitors);
-        self.pending += answer.pending;
-        self.given_up += answer.given_up;
-        self.ledger.add(&answer.ledger);
-        self.lateness.add(&answer.lateness);
-        self.rate += answer.rate;
+        self.members.insert(member, answer);
+    }
+
+    /// What the members do, as if they were one. What one of them does not tell, nobody can add up.
+    pub(super) fn total(&self) -> CountsAnswer {
+        let mut total = CountsAnswer::default();
+        (total.process.cpu_seconds, total.process.resident_bytes) = (Some(0.0), Some(0.0));
+        let sum = |a: Option<f64>, b: Option<f64>| a.zip(b).map(|(a, b)| a + b);
+        for one in self.members.values() {
+            total.pending += one.pending;
+            total.given_up += one.given_up;
+            total.ledger.add(&one.ledger);
+            total.lateness.add(&one.lateness);
+            total.rate += one.rate;
+            let (total, one) = (&mut total.process, &one.process);
+            total.scheduled += one.scheduled;
+            total.commits += one.commits;
+            total.commits_pending += one.commits_pending;
+            total.cpu_seconds = sum(total.cpu_seconds, one.cpu_seconds);
+            total.resident_bytes = sum(total.resident_bytes, one.resident_bytes);
+            for (outcome, n) in &one.runs {
+                *total.runs.entry(outcome.clone()).or_default() += n;
+            }
+        }
+        total
     }
 }
 
@@ -175,8 +194,8 @@ impl Measured {
             (member.clone(), CountsQuestion { slots })
         });
         let gathered = others.peers.ask_each(asked, WITHIN).await;
-        for (_, answer) in &gathered.answers {
-            whole.add(answer);
+        for (member, answer) in gathered.answers {
+            whole.add(member, answer);
         }
         for (member, _) in &gathered.unreachable {
             let slots = questions.remove(member).unwrap_or_default();
@@ -190,7 +209,7 @@ impl Measured {
     /// This member's part of it.
     fn own(&self, api: &ApiState) -> Whole {
         let mut whole = Whole::default();
-        whole.add(&self.answer(api, self.counts(api)));
+        whole.add(api.member.id.clone(), self.answer(api, self.counts(api)));
         whole
     }
 
@@ -200,8 +219,9 @@ impl Measured {
     }
 
     fn answer(&self, api: &ApiState, counts: Counts) -> CountsAnswer {
-        let (ledger, lateness, _) = api.lanes.totals();
+        let (ledger, lateness, outcomes) = api.lanes.totals();
         let waiting = api.notifier.counts();
+        let usage = Usage::now();
         CountsAnswer {
             monitors: counts.into(),
             pending: waiting.pending + waiting.sending,
@@ -209,6 +229,14 @@ impl Measured {
             rate: self.rate(ledger.ran),
             ledger,
             lateness,
+            process: Box::new(ProcessCounts {
+                scheduled: api.lanes.monitors(),
+                runs: outcomes.map(|(outcome, n)| (outcome.as_str().to_owned(), n)).into(),
+                commits: api.recorder.commits(),
+                commits_pending: api.recorder.pending(),
+                cpu_seconds: usage.cpu_seconds,
+                resident_bytes: usage.resident_bytes,
+            }),
         }
     }
 
@@ -285,9 +313,9 @@ struct Incidents {
 }
 
 #[derive(Serialize, ToSchema)]
-struct Notifications {
-    pending: usize,
-    given_up: usize,
+pub(super) struct Notifications {
+    pub(super) pending: usize,
+    pub(super) given_up: usize,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -317,29 +345,44 @@ struct StoreObject {
 /// How late runs begin; 0 before the first.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Lateness)]
-struct LatenessObject {
+pub(super) struct LatenessObject {
     p50: Num,
     p99: Num,
+}
+
+impl From<&Lateness> for LatenessObject {
+    fn from(lateness: &Lateness) -> Self {
+        let quantile = |q| ms_of(lateness.quantile(q).unwrap_or_default());
+        Self {
+            p50: quantile(0.5),
+            p99: quantile(0.99),
+        }
+    }
 }
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(overview))
 }
 
+/// To two decimals.
+pub(super) fn per_second(rate: f64) -> Num {
+    Num((rate * 100.0).round() / 100.0)
+}
+
 /// Everything in a few numbers.
 #[utoipa::path(get, path = "/api/v1/overview", tag = "state", responses((status = 200, body = Overview)))]
 async fn overview(State(api): State<ApiState>) -> Json<Overview> {
     let whole = api.measured().whole(&api).await;
+    let total = whole.total();
     let store = api.health.store(&api.store);
-    let quantile = |q| ms_of(whole.lateness.quantile(q).unwrap_or_default());
     Json(Overview {
         monitors: whole.counts,
         incidents: Incidents {
             open: whole.counts.open,
         },
         notifications: Notifications {
-            pending: whole.pending,
-            given_up: whole.given_up,
+            pending: total.pending,
+            given_up: total.given_up,
         },
         member: Member {
             id: api.member.id.to_string(),
@@ -356,12 +399,9 @@ async fn overview(State(api): State<ApiState>) -> Json<Overview> {
             since: store.means.map(|(_, since)| Time(since)),
             path: store.path,
         },
-        ledger: LedgerObject::from(&whole.ledger),
-        runs_per_second: Num((whole.rate * 100.0).round() / 100.0),
-        lateness_ms: LatenessObject {
-            p50: quantile(0.5),
-            p99: quantile(0.99),
-        },
+        ledger: LedgerObject::from(&total.ledger),
+        runs_per_second: per_second(total.rate),
+        lateness_ms: LatenessObject::from(&total.lateness),
         unreachable: names(&whole.unreachable),
     })
 }

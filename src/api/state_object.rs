@@ -31,7 +31,7 @@ pub(super) struct StateObject<'a> {
     /// Message of the last run, if it did not pass; else `N/A`.
     message: &'a str,
     /// When the last run ended; before the first one, as `since`.
-    date: Time,
+    date: Option<Time>,
     /// The definition, secrets masked.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Object)]
@@ -40,8 +40,8 @@ pub(super) struct StateObject<'a> {
     r#type: &'static str,
     description: &'a str,
     tags: &'a [String],
-    /// Since when it has this status; before the first run, since it was defined.
-    since: Time,
+    /// Since when it has this status; before the first run, since it was defined; null where its record cannot be read.
+    since: Option<Time>,
     last_run: Option<Time>,
     /// How long the last run took.
     took_ms: Option<Num>,
@@ -59,6 +59,8 @@ pub(super) struct StateObject<'a> {
     orphaned: bool,
     /// Its definition has errors.
     invalid: bool,
+    /// A step of it panicked, a defect of 9volt: it is not run until it is edited, or the member that judges it is restarted.
+    broken: bool,
     /// The member that judges it could not be asked: status and incident are those that were recorded last, and nothing is known of its runs.
     unreachable: bool,
     /// The open incident.
@@ -86,7 +88,7 @@ impl<'a> StateObject<'a> {
         wanted: Wanted,
     ) -> Self {
         let last = live.results.samples().last();
-        let since = entry.since(live);
+        let since = entry.since(live).map(Time);
         let verdict = live.results.last().map(|(_, verdict)| verdict);
         let failed = verdict.filter(|verdict| verdict.outcome != Outcome::Pass && !verdict.message.is_empty());
         Self {
@@ -95,12 +97,12 @@ impl<'a> StateObject<'a> {
             status: live.health.status.as_str(),
             count: live.health.failures,
             message: failed.map_or("N/A", |verdict| verdict.message.as_str()),
-            date: Time(last.map_or(since, |sample| sample.at)),
+            date: last.map(|sample| Time(sample.at)).or(since),
             config,
             r#type: entry.kind().map_or("", |kind| kind.name),
             description: entry.description(),
             tags: entry.tags(),
-            since: Time(since),
+            since,
             last_run: last.map(|sample| Time(sample.at)),
             took_ms: last.map(|sample| ms(sample.took_us)),
             next_due: live.next_due.map(Time),
@@ -111,6 +113,7 @@ impl<'a> StateObject<'a> {
             disabled: flags.disabled,
             orphaned: flags.orphaned,
             invalid: flags.invalid,
+            broken: flags.broken,
             unreachable: flags.unreachable,
             episode: live
                 .health

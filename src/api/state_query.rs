@@ -20,6 +20,8 @@ pub(super) struct Flags {
     pub(super) disabled: bool,
     pub(super) orphaned: bool,
     pub(super) invalid: bool,
+    /// A step of it panicked.
+    pub(super) broken: bool,
     /// Its judge could not be asked.
     pub(super) unreachable: bool,
 }
@@ -62,6 +64,7 @@ impl Deriver {
             disabled,
             orphaned: !disabled && (api.owner)(entry).is_none(),
             invalid: false,
+            broken: look.live.broken,
             unreachable: !disabled && look.recorded,
         }
     }
@@ -239,7 +242,7 @@ impl Filter {
             Order::Name => 0,
             // Worst first.
             Order::Status => -(live.health.status as i64),
-            Order::Since => entry.since(live).0,
+            Order::Since => entry.since(live).unwrap_or_default().0,
             Order::Took => live
                 .results
                 .samples()

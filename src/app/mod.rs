@@ -623,7 +623,15 @@ impl App {
                 user_agent: Some(format!("9volt/{}", telemetry::VERSION)),
                 ..CheckOptions::default()
             }));
-            let lane = Lane::new(clock.clone(), limits, cx, recorder.clone(), stats, self.feed.clone());
+            let lane = Lane::new(
+                clock.clone(),
+                limits,
+                cx,
+                recorder.clone(),
+                stats,
+                self.events.clone(),
+                self.feed.clone(),
+            );
             let (token, pulse) = (tasks.stop().clone(), watchdog.pulse(format!("lane {number}")));
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             tasks.spawn_blocking(move || {

@@ -34,6 +34,9 @@ pub struct Carried {
     /// That it is unwatched has been said.
     #[serde(default)]
     pub unwatched_told: bool,
+    /// A step of it panicked: it is not run.
+    #[serde(default)]
+    pub broken: bool,
 }
 
 impl Carried {
@@ -79,6 +82,7 @@ impl Carried {
             changes: Vec::new(),
             ledger: live.ledger,
             unwatched_told: live.unwatched_told,
+            broken: live.broken,
         }
     }
 
@@ -92,6 +96,7 @@ impl Carried {
             known_at: self.known_at,
             next_due: self.next_due,
             unwatched_told: self.unwatched_told,
+            broken: self.broken,
             left: None,
         }
     }

@@ -22,6 +22,8 @@ pub struct LiveState {
     pub next_due: Option<WallMs>,
     /// That it is unwatched has been said.
     pub unwatched_told: bool,
+    /// A step of it panicked: whoever runs it leaves it out until it is edited.
+    pub broken: bool,
     /// How it stood when it was given to another member, and when that was: whoever judges it now asks for it.
     pub left: Option<Box<(WallMs, Health)>>,
 }

@@ -213,13 +213,12 @@ impl MonitorEntry {
         Some((Group::name(self.member_tag()?), slot(self.name.as_str())))
     }
 
-    /// Since when it has its status: what never ran, since it was defined.
+    /// Since when it has its status: what never ran, since it was defined. Nobody knows where the record cannot be read.
     #[must_use]
-    pub fn since(&self, live: &LiveState) -> WallMs {
-        match live.health.since {
-            WallMs(0) => self.at,
-            since => since,
-        }
+    pub fn since(&self, live: &LiveState) -> Option<WallMs> {
+        [live.health.since, self.at]
+            .into_iter()
+            .find(|at| *at != WallMs::default())
     }
 
     /// Whether an operator switched it off.

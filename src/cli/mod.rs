@@ -202,8 +202,8 @@ struct CfgArgs {
     /// Print the plan as JSON
     #[arg(long)]
     json: bool,
-    /// The other way round: write the definitions that the original 9volt keeps in etcd into DIR, through etcd's API v2 at these endpoints; -p
-    /// and -U as always. `9volt cfg import --etcd-v2 URL` makes a directory `import`
+    /// The other way round: write the definitions that the original 9volt keeps in etcd into DIR, through etcd's API v2 at these endpoints; -p,
+    /// -U, --etcd-ca, --etcd-cert and --etcd-key as always. `9volt cfg import --etcd-v2 URL` makes a directory `import`
     #[arg(long, value_name = "URL", conflicts_with_all = ["replace", "nosync", "dryrun", "yes", "strict", "json"])]
     etcd_v2: Option<String>,
 }

@@ -19,6 +19,7 @@ use crate::config::kinds::Kinds;
 use crate::config::report::{Colour, render};
 use crate::config::write;
 use crate::model::Secret;
+use crate::store::EtcdFiles;
 
 /// The two sections, by their names in etcd and in files.
 const SECTIONS: [&str; 2] = ["monitor", "alerter"];
@@ -72,18 +73,19 @@ pub(super) fn run(global: &Global, urls: &str, dir: &Path) -> anyhow::Result<u8>
     }
     let urls = values::list(&[urls.to_owned()]);
     anyhow::ensure!(!urls.is_empty(), "--etcd-v2 names no etcd");
-    let user = global.etcd.user()?;
     let prefix = global.etcd.etcd_prefix.trim_matches('/').to_owned();
+    let etcd = global.etcd.options_for(urls, prefix.clone())?;
+    let (urls, files) = (etcd.addresses()?, etcd.files()?);
     let mut found = Vec::new();
     block_on(async {
         crate::app::install_tls();
-        let http = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build()?;
+        let http = client(files)?;
         for section in SECTIONS {
             let path = match prefix.as_str() {
                 "" => format!("/{section}"),
                 prefix => format!("/{prefix}/{section}"),
             };
-            let node = from_any(&http, &urls, user.as_ref(), &path).await?;
+            let node = from_any(&http, &urls, etcd.user.as_ref(), &path).await?;
             found.push(node.map_or_else(Found::default, |node| definitions(section, &path, &node)));
         }
         anyhow::Ok(())
@@ -122,6 +124,19 @@ pub(super) fn run(global: &Global, urls: &str, dir: &Path) -> anyhow::Result<u8>
     })
 }
 
+/// Knows etcd, and is known there, by the same files as for the API v3.
+fn client(files: EtcdFiles) -> anyhow::Result<reqwest::Client> {
+    let mut client = reqwest::Client::builder().timeout(TIMEOUT).no_proxy();
+    if let Some(ca) = files.ca {
+        client = client.tls_certs_only(reqwest::Certificate::from_pem_bundle(&ca).context("--etcd-ca")?);
+    }
+    if let Some((cert, key)) = files.own {
+        let both = [cert, key].join(&b'\n');
+        client = client.identity(reqwest::Identity::from_pem(&both).context("--etcd-cert, --etcd-key")?);
+    }
+    Ok(client.build()?)
+}
+
 /// Asks one server after the other; the last one's trouble is told.
 async fn from_any(
     http: &reqwest::Client,
@@ -145,12 +160,7 @@ async fn ask(
     user: Option<&(String, Secret)>,
     path: &str,
 ) -> anyhow::Result<Option<Node>> {
-    let base = if url.contains("://") {
-        url.to_owned()
-    } else {
-        format!("http://{url}")
-    };
-    let mut asked = url::Url::parse(&base).context("this is no URL")?;
+    let mut asked = url::Url::parse(url).context("this is no URL")?;
     asked.set_path(&format!("/v2/keys{path}"));
     // Sorted and from a quorum: all of one state, and none that is behind.
     asked.set_query(Some("recursive=true&sorted=true&quorum=true"));

@@ -2,7 +2,7 @@
 
 use super::super::{Cli, parse};
 use super::*;
-use crate::store::etcd_server::Servers;
+use crate::store::etcd_server::{Servers, Tls};
 
 fn cli(url: &str, more: &str) -> Cli {
     parse(
@@ -132,6 +132,34 @@ async fn etcd_without_the_api_v2_is_told_from_one_that_is_away_and_the_next_one_
     fill(&with.nodes[0].url, &[("9volt/alerter/ops", ORIGINAL[5].1)]).await;
     let both = format!("127.0.0.1:1,{},{}", without.nodes[0].url, with.nodes[0].url);
     assert_eq!(import(&both, "", &dir.path().join("b")).await.unwrap(), DONE);
+}
+
+#[tokio::test]
+async fn the_files_that_prove_who_is_who_count_here_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let tls = Tls::issue(dir.path(), "app");
+    let servers = Servers::start(1, &["--enable-v2=true"], Some(&tls)).await;
+    let url = &servers.nodes[0].url;
+    let ca = format!(" --etcd-ca {}", tls.ca.display());
+    let own = format!(" --etcd-cert {} --etcd-key {}", tls.cert.display(), tls.key.display());
+    let ends = async |more: &str| match import(url, more, &dir.path().join("new")).await {
+        Ok(code) => panic!("{code}"),
+        Err(error) => format!("{error:#}"),
+    };
+    let mut known = ends(&format!("{ca}{own}")).await;
+    while known.contains("Connection refused") {
+        // It is still starting.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        known = ends(&format!("{ca}{own}")).await;
+    }
+    assert!(known.contains("no monitors and no alerters"), "{known}");
+    let unproven = ends(&ca).await;
+    assert!(unproven.contains("error sending request"), "{unproven}");
+    let strange = ends(&own).await;
+    assert!(strange.contains("certificate"), "{strange}");
+    let plain = import(&url.replace("https", "http"), &ca, &dir.path().join("new")).await;
+    let plain = plain.unwrap_err().to_string();
+    assert!(plain.contains("is not encrypted"), "{plain}");
 }
 
 #[test]

@@ -20,7 +20,9 @@ pub(super) fn close(
 ) {
     let mut live = entry.live().lock();
     let counted = live.health.failures > 0;
-    let Some(transition) = live.health.close(at, why) else {
+    // On a copy: should the step panic, the monitor stands as it did.
+    let mut health = live.health.clone();
+    let Some(transition) = health.close(at, why) else {
         live.health = Health::default();
         drop(live);
         if counted {
@@ -28,8 +30,8 @@ pub(super) fn close(
         }
         return;
     };
+    live.health = health.clone();
     live.results.changed(&transition, why.as_str());
-    let health = live.health.clone();
     drop(live);
     let change = Change {
         entry: entry.clone(),

@@ -23,11 +23,13 @@ use crate::model::Group;
 
 use crate::config::definition::Strictness;
 use crate::config::kinds::Kinds;
+use crate::events::Events;
 use crate::feed::Feed;
-use crate::model::{Closed, Dur, MonitorName, Outcome, Reason, Status, Verdict, WallMs};
+use crate::model::{Closed, Dur, EpisodeId, MemberId, MonitorName, Outcome, Reason, Status, Verdict, WallMs};
 use crate::monitors::{CheckCx, CheckOptions, Kind, Monitor, Run};
 use crate::results::Results;
 use crate::schedule::{Grid, name_hash};
+use crate::state::{Episode, Health};
 use crate::store::Revision;
 use crate::tasks::Tasks;
 
@@ -75,6 +77,7 @@ struct Bench {
     inbox: mpsc::Sender<Command>,
     stats: Arc<LaneStats>,
     recorder: Recorder,
+    events: Events,
     step: Arc<AtomicI64>,
     stop: CancellationToken,
     tasks: Tasks,
@@ -103,7 +106,16 @@ impl Bench {
         let (inbox, commands) = mpsc::channel(INBOX);
         let (stats, recorder) = (Arc::new(LaneStats::default()), Recorder::new());
         let cx = Arc::new(CheckCx::new(CheckOptions::default()));
-        let lane = Lane::new(clock, limits, cx, recorder.clone(), stats.clone(), Feed::default());
+        let (events, _) = Events::new(MemberId::parse("m").unwrap(), Feed::default());
+        let lane = Lane::new(
+            clock,
+            limits,
+            cx,
+            recorder.clone(),
+            stats.clone(),
+            events.clone(),
+            Feed::default(),
+        );
         let stop = CancellationToken::new();
         let mut tasks = Tasks::child_of(&stop);
         tasks.spawn(lane.run(Alarm::Runtime, commands, stop.clone(), Duration::from_secs(1)));
@@ -111,6 +123,7 @@ impl Bench {
             inbox,
             stats,
             recorder,
+            events,
             step,
             stop,
             tasks,
@@ -295,6 +308,59 @@ async fn a_hung_check_ends_at_its_deadline_and_a_panicking_one_is_unknown() {
         Status::Pending,
         "our own fault is not the target's"
     );
+    bench.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_monitor_of_which_a_step_panics_is_left_out_until_it_is_edited_and_the_others_run_on() {
+    let bench = Bench::new(PLENTY);
+    // There is no end of it that could be counted.
+    let endless = Episode {
+        id: EpisodeId(1),
+        seq: u32::MAX,
+        worst: Status::Critical,
+        message: String::new(),
+        trail: Vec::new(),
+    };
+    let health = Health {
+        status: Status::Critical,
+        failures: 1,
+        episode: Some(Box::new(endless)),
+        ..Health::default()
+    };
+    let taken = Taken {
+        health: health.clone(),
+        ..Taken::default()
+    };
+    let doomed = entry("doomed", None, json!({"answer": "pass"}));
+    let put = Command::Put {
+        entry: doomed.clone(),
+        right: right(),
+        taken: Some(Box::new(taken)),
+        arriving: 1,
+    };
+    bench.inbox.send(put).await.ok();
+    bench.put(&entry("web", None, json!({"answer": "pass"}))).await;
+    sleep(Duration::from_secs(95)).await;
+    assert_eq!((runs_of("doomed").len(), bench.stats.panics()), (1, 1));
+    assert!(runs_of("web").len() >= 10);
+    let state = |entry: &MonitorEntry| {
+        let live = entry.live().lock();
+        (live.broken, live.next_due.is_some(), live.health.clone())
+    };
+    assert_eq!(state(&doomed), (true, false, health), "as it stood");
+    let said: Vec<_> = bench.events.newest_first();
+    assert_eq!((said.len(), said[0].kind.as_str()), (1, "error"));
+    assert!(said[0].message.starts_with("doomed is broken: "), "{}", said[0].message);
+
+    // An edit is a new attempt, which here ends like the first.
+    let edited = entry("doomed", Some(&doomed), json!({"answer": "pass", "tags": ["x"]}));
+    bench.put(&edited).await;
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!((runs_of("doomed").len(), bench.stats.panics()), (2, 2));
+    // Whoever runs it next, it is not broken there before that is seen.
+    bench.remove(&edited, None).await;
+    assert!(!state(&edited).0);
     bench.end().await;
 }
 

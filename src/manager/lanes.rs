@@ -75,6 +75,12 @@ impl Lanes {
         self.stats.iter().map(|s| s.monitors()).sum()
     }
 
+    /// Steps of monitors that panicked.
+    #[must_use]
+    pub fn panics(&self) -> u64 {
+        self.stats.iter().map(|stats| stats.panics()).sum()
+    }
+
     pub(super) fn missed(&self, name: &MonitorName, runs: u64) {
         let lane = (name_hash(name.as_str()) >> 40) as usize % self.stats.len();
         self.stats[lane].missed(runs);

@@ -1,5 +1,6 @@
 //! Runs one check: deadline, timing, panic guard. Once, for all kinds.
 
+use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
@@ -26,11 +27,7 @@ pub async fn run(def: &MonitorDef, cx: &CheckCx) -> (Verdict, Duration) {
     let verdict = match tokio::time::timeout_at(deadline + GUARD, check).await {
         Ok(Ok(verdict)) => verdict,
         Ok(Err(panic)) => {
-            let text = panic
-                .downcast_ref::<&str>()
-                .copied()
-                .or(panic.downcast_ref::<String>().map(String::as_str));
-            tracing::error!(monitor = %def.name, kind = def.kind.name, panic = text, "a check panicked");
+            tracing::error!(monitor = %def.name, kind = def.kind.name, panic = words(&*panic), "a check panicked");
             Verdict::unknown(
                 Reason::Panic,
                 "the check panicked; this is a defect of 9volt, see its log",
@@ -42,4 +39,10 @@ pub async fn run(def: &MonitorDef, cx: &CheckCx) -> (Verdict, Duration) {
         ),
     };
     (verdict, started.elapsed())
+}
+
+/// What a panic says.
+pub(super) fn words(panic: &(dyn Any + Send)) -> Option<&str> {
+    let owned = || panic.downcast_ref::<String>().map(String::as_str);
+    panic.downcast_ref::<&str>().copied().or_else(owned)
 }

@@ -13,6 +13,7 @@ use crate::schedule::{Lateness, Ledger, Skip};
 pub struct LaneStats {
     monitors: AtomicUsize,
     outcomes: [AtomicU64; 4],
+    panics: AtomicU64,
     account: Mutex<(Ledger, Lateness)>,
 }
 
@@ -39,6 +40,10 @@ impl LaneStats {
         self.outcomes[outcome as usize].fetch_add(1, Relaxed);
     }
 
+    pub(super) fn panicked(&self) {
+        self.panics.fetch_add(1, Relaxed);
+    }
+
     pub(super) fn missed(&self, runs: u64) {
         self.account.lock().0.missed += runs;
     }
@@ -51,6 +56,11 @@ impl LaneStats {
     /// Verdicts of an outcome.
     pub fn verdicts(&self, outcome: Outcome) -> u64 {
         self.outcomes[outcome as usize].load(Relaxed)
+    }
+
+    /// Steps that panicked.
+    pub fn panics(&self) -> u64 {
+        self.panics.load(Relaxed)
     }
 
     /// The account and how late runs begin.

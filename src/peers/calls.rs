@@ -338,6 +338,26 @@ pub struct CountsAnswer {
     pub lateness: Lateness,
     /// Runs per second lately.
     pub rate: f64,
+    /// What its process did; nothing from a member of an older version.
+    #[serde(default)]
+    pub process: Box<ProcessCounts>,
+}
+
+/// What the process of a member did since its start.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct ProcessCounts {
+    /// Monitors that run there.
+    pub scheduled: usize,
+    /// Runs that ended, by the word for how.
+    pub runs: BTreeMap<String, u64>,
+    /// Changes recorded.
+    pub commits: u64,
+    /// Monitors with changes that are not recorded yet.
+    pub commits_pending: usize,
+    /// User and system time, in seconds; nothing where the system does not tell.
+    pub cpu_seconds: Option<f64>,
+    /// Resident memory, in bytes; nothing where the system does not tell.
+    pub resident_bytes: Option<f64>,
 }
 
 /// Monitors by what they are.

@@ -41,7 +41,7 @@ pub use backend::{
 pub use embedded::{Claim, Embedded, OpenError, claim, embedded_exists};
 #[cfg(test)]
 pub(crate) use etcd::tests::server as etcd_server;
-pub use etcd::{Etcd, EtcdError, EtcdOptions};
+pub use etcd::{Etcd, EtcdError, EtcdFiles, EtcdOptions};
 pub use faults::{Answer, Chances, Faults};
 pub use follow::{Follow, Followed};
 pub use memory::Memory;

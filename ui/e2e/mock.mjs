@@ -260,6 +260,7 @@ function showState(world, m, config) {
     disabled: m.disabled,
     orphaned: m.orphaned,
     invalid: m.invalid,
+    broken: false,
     unreachable: false,
     episode: failing(m) ? `ep-${m.i}` : null,
     interval_ms: m.interval,

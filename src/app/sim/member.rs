@@ -184,7 +184,15 @@ impl Member {
             let stats = Arc::new(LaneStats::default());
             handles.push((inbox, stats.clone()));
             let cx = Arc::new(CheckCx::new(CheckOptions::default()));
-            let lane = Lane::new(clock.clone(), PLENTY, cx, recorder.clone(), stats, feed.clone());
+            let lane = Lane::new(
+                clock.clone(),
+                PLENTY,
+                cx,
+                recorder.clone(),
+                stats,
+                events.clone(),
+                feed.clone(),
+            );
             let stop = running.stop().clone();
             let pulse = watchdog.pulse(format!("lane {number}"));
             let thread = schedule.clone();

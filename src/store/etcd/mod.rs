@@ -22,7 +22,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-pub use options::{EtcdError, EtcdOptions};
+pub use options::{EtcdError, EtcdFiles, EtcdOptions};
 
 use super::backend::{
     Backend, BackendStatus, Changes, Commit, EndpointStatus, Guard, Key, Lease, LeaseId, Outcome, PAGE, Page, Revision,

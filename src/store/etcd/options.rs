@@ -33,6 +33,15 @@ pub struct EtcdOptions {
     pub key: Option<PathBuf>,
 }
 
+/// What is in the files that were named, each PEM.
+#[derive(Default)]
+pub struct EtcdFiles {
+    /// The certificates that etcd's must come from.
+    pub ca: Option<Vec<u8>>,
+    /// Our certificate, and its key.
+    pub own: Option<(Vec<u8>, Vec<u8>)>,
+}
+
 /// What is wrong with what was said about etcd. One line each.
 #[derive(Debug, thiserror::Error)]
 #[error("etcd: {0}")]
@@ -60,35 +69,22 @@ impl EtcdOptions {
         self.ca.is_some() || self.cert.is_some() || self.key.is_some()
     }
 
-    /// Each endpoint with its address as people know it.
-    pub(super) fn connections(&self) -> Result<Vec<(String, Endpoint)>, EtcdError> {
+    /// The endpoints as URLs of scheme, host and port.
+    ///
+    /// # Errors
+    /// There is none, or one of them cannot be meant.
+    pub fn addresses(&self) -> Result<Vec<String>, EtcdError> {
         if self.endpoints.is_empty() {
             return Err(EtcdError::new("no endpoint is given"));
         }
-        let tls = self.tls()?;
-        self.endpoints
-            .iter()
-            .map(|given| self.connection(given, &tls))
-            .collect()
+        self.endpoints.iter().map(|given| self.address(given)).collect()
     }
 
-    fn connection(&self, given: &str, tls: &TlsOptions) -> Result<(String, Endpoint), EtcdError> {
-        let url = self.address(given)?;
-        let bad = |why: &dyn std::fmt::Display| EtcdError::new(format!("endpoint `{url}`: {why}"));
-        let mut endpoint = Endpoint::from_shared(url.clone()).map_err(|error| bad(&error))?;
-        if url.starts_with("https:") {
-            endpoint = endpoint
-                .tls_config(tls.clone())
-                .map_err(|error| bad(&super::failure::chain(&error)))?;
-        }
-        let endpoint = endpoint
-            .connect_timeout(CONNECT)
-            .http2_keep_alive_interval(TEST_AFTER)
-            .keep_alive_timeout(TEST)
-            // Not without a request on its way: etcd takes offence at that too.
-            .keep_alive_while_idle(false)
-            .tcp_nodelay(true);
-        Ok((url, endpoint))
+    /// Each endpoint with its address as people know it.
+    pub(super) fn connections(&self) -> Result<Vec<(String, Endpoint)>, EtcdError> {
+        let addresses = self.addresses()?;
+        let tls = self.files()?.tls();
+        addresses.into_iter().map(|url| connection(url, &tls)).collect()
     }
 
     /// The endpoint as a URL of scheme, host and port.
@@ -127,27 +123,58 @@ impl EtcdOptions {
         Ok(format!("{}://{host}:{port}", url.scheme()))
     }
 
-    fn tls(&self) -> Result<TlsOptions, EtcdError> {
-        let mut tls = TlsOptions::new();
-        match &self.ca {
-            Some(path) => tls = tls.ca_certificate(Certificate::from_pem(read(path, "--etcd-ca", "CERTIFICATE")?)),
-            None => tls = tls.with_native_roots(),
-        }
-        match (&self.cert, &self.key) {
-            (Some(cert), Some(key)) => {
-                let cert = read(cert, "--etcd-cert", "CERTIFICATE")?;
-                let key = read(key, "--etcd-key", "PRIVATE KEY")?;
-                tls = tls.identity(Identity::from_pem(cert, key));
-            }
-            (None, None) => {}
+    /// Reads the files that are named.
+    ///
+    /// # Errors
+    /// One cannot be read or holds something else, or a certificate comes without its key.
+    pub fn files(&self) -> Result<EtcdFiles, EtcdError> {
+        let ca = self.ca.as_deref();
+        let ca = ca.map(|path| read(path, "--etcd-ca", "CERTIFICATE")).transpose()?;
+        let own = match (&self.cert, &self.key) {
+            (Some(cert), Some(key)) => Some((
+                read(cert, "--etcd-cert", "CERTIFICATE")?,
+                read(key, "--etcd-key", "PRIVATE KEY")?,
+            )),
+            (None, None) => None,
             _ => {
                 return Err(EtcdError::new(
                     "--etcd-cert and --etcd-key are given together or not at all",
                 ));
             }
-        }
-        Ok(tls)
+        };
+        Ok(EtcdFiles { ca, own })
     }
+}
+
+impl EtcdFiles {
+    fn tls(self) -> TlsOptions {
+        let tls = match self.ca {
+            Some(ca) => TlsOptions::new().ca_certificate(Certificate::from_pem(ca)),
+            None => TlsOptions::new().with_native_roots(),
+        };
+        match self.own {
+            Some((cert, key)) => tls.identity(Identity::from_pem(cert, key)),
+            None => tls,
+        }
+    }
+}
+
+fn connection(url: String, tls: &TlsOptions) -> Result<(String, Endpoint), EtcdError> {
+    let bad = |why: &dyn std::fmt::Display| EtcdError::new(format!("endpoint `{url}`: {why}"));
+    let mut endpoint = Endpoint::from_shared(url.clone()).map_err(|error| bad(&error))?;
+    if url.starts_with("https:") {
+        endpoint = endpoint
+            .tls_config(tls.clone())
+            .map_err(|error| bad(&super::failure::chain(&error)))?;
+    }
+    let endpoint = endpoint
+        .connect_timeout(CONNECT)
+        .http2_keep_alive_interval(TEST_AFTER)
+        .keep_alive_timeout(TEST)
+        // Not without a request on its way: etcd takes offence at that too.
+        .keep_alive_while_idle(false)
+        .tcp_nodelay(true);
+    Ok((url, endpoint))
 }
 
 /// A file of PEM that holds at least one block of the wanted kind.

@@ -149,6 +149,7 @@ impl Bed {
             cx,
             recorder.clone(),
             stats.clone(),
+            events.clone(),
             feed.clone(),
         );
         tasks.spawn(lane.run(Alarm::Runtime, commands, stop.clone(), Duration::ZERO));

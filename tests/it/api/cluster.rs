@@ -164,6 +164,46 @@ async fn the_overview_counts_every_monitor_once() {
     }
 }
 
+#[tokio::test]
+async fn the_numbers_of_all_members_are_gathered_by_whichever_is_asked_and_who_does_not_answer_is_named() {
+    let mut cluster = Cluster::sixty().await;
+    let metrics = cluster.bed("m2").get("/api/v1/cluster/metrics").await.is(200).json();
+    // What became of the questions says why one is missing.
+    let asked = cluster.at("m2").stats.questions();
+    assert_eq!(asked, [("counts", "answered", 2)]);
+    assert_eq!(metrics["unreachable"], json!([]));
+    let members: Vec<_> = metrics["members"].as_object().unwrap().keys().collect();
+    assert_eq!(members, ["m1", "m2", "m3"]);
+    assert_eq!(
+        (sum(&metrics["monitors"]), &metrics["monitors"]["total"]),
+        (60, &json!(60))
+    );
+    let each = |key: &str| {
+        metrics["members"]
+            .as_object()
+            .unwrap()
+            .values()
+            .map(|member| member[key].as_f64().unwrap())
+            .sum::<f64>()
+    };
+    for key in ["monitors_scheduled", "changes_recorded", "resident_bytes"] {
+        assert_eq!(metrics["total"][key].as_f64(), Some(each(key)), "{key}");
+    }
+    assert_eq!(metrics["total"]["runs"].as_object().unwrap().len(), 4);
+
+    cluster.kill("m3").await;
+    loop {
+        let metrics = cluster.bed("m1").get("/api/v1/cluster/metrics").await.is(200).json();
+        if metrics["unreachable"] == json!(["m3"]) {
+            let members: Vec<_> = metrics["members"].as_object().unwrap().keys().collect();
+            assert_eq!(members, ["m1", "m2"]);
+            assert_eq!(sum(&metrics["monitors"]), 60, "{metrics}");
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
 /// What the judge of a monitor records of an episode.
 async fn recorded(bed: &Bed, monitor: &str, status: Status) {
     let checkpoint = Checkpoint {
@@ -319,12 +359,25 @@ async fn a_monitors_page_shows_what_its_judge_knows() {
     let cluster = Cluster::sixty().await;
     let failing = (0..60).step_by(4).map(name).find(|name| judge(name) == "m2").unwrap();
     let bed = cluster.bed("m1");
+    cluster
+        .bed("m2")
+        .catalog
+        .monitor(&failing)
+        .unwrap()
+        .live()
+        .lock()
+        .broken = true;
     let there = cluster.bed("m2").get(&format!("/api/v1/state/{failing}")).await.is(200);
     let here = bed.get(&format!("/api/v1/state/{failing}")).await.is(200);
     assert_eq!(here.json(), there.json());
     assert_eq!(here.json()["samples"].as_array().unwrap().len(), 1);
     assert_eq!(here.json()["transitions"][0]["to"], "critical");
-    assert_eq!(here.json()["unwatched"], true);
+    assert_eq!(
+        (&here.json()["unwatched"], &here.json()["broken"]),
+        (&json!(true), &json!(true))
+    );
+    let list = bed.get(&format!("/api/v1/state?q={failing}")).await.is(200).json();
+    assert_eq!(list[0]["broken"], true);
     bed.get("/api/v1/state/nobody").await.is(404);
 }
 

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use axum::http::Method;
-use ninevolt::model::{Reason, Verdict, WallMs};
+use ninevolt::model::{MonitorName, Reason, Verdict, WallMs};
 use ninevolt::state::{Judged, Policy};
+use ninevolt::store::keys;
 use serde_json::{Value, json};
 
-use super::bed::{Bed, LONG_AGO};
+use super::bed::{Bed, LONG_AGO, until};
 
 /// As a lane would: one run of a monitor that ended then.
 pub(super) fn run(bed: &Bed, name: &str, at: WallMs, took_ms: u64, verdict: Verdict) {
@@ -284,4 +285,19 @@ async fn a_long_list_is_whole_json() {
             .len(),
         1_000
     );
+}
+
+#[tokio::test]
+async fn of_a_record_that_cannot_be_read_no_time_is_told() {
+    let bed = five().await;
+    let damaged = MonitorName::parse("damaged").unwrap();
+    bed.write(keys::monitor(&damaged), &"damaged").await;
+    until("known", || bed.catalog.monitor("damaged").is_some()).await;
+    let list = bed.get("/api/v1/state?invalid=true").await.is(200).json();
+    let known = (&list[0]["check"], &list[0]["status"], &list[0]["invalid"]);
+    assert_eq!(known, (&json!("damaged"), &json!("pending"), &json!(true)));
+    assert_eq!((&list[0]["date"], &list[0]["since"]), (&Value::Null, &Value::Null));
+    // What never ran and can be read is known since it was defined.
+    let omega = bed.get("/api/v1/state/omega").await.is(200).json();
+    assert!(omega["date"].is_string() && omega["date"] == omega["since"], "{omega}");
 }

@@ -13,12 +13,13 @@ export type MonitorState = {
   status: Status;
   count: number;
   message: string;
-  date: string;
+  date: string | null;
   config?: Record<string, unknown>;
   type: string;
   description: string;
   tags: string[];
-  since: string;
+  /** Null where the record of the monitor cannot be read. */
+  since: string | null;
   last_run: string | null;
   took_ms: number | null;
   next_due: string | null;
@@ -29,6 +30,7 @@ export type MonitorState = {
   disabled: boolean;
   orphaned: boolean;
   invalid: boolean;
+  broken: boolean;
   unreachable: boolean;
   episode: string | null;
   interval_ms: number;

@@ -1,5 +1,6 @@
 import {
   BellOff,
+  Bug,
   CircleCheck,
   CircleDashed,
   CirclePause,
@@ -45,7 +46,9 @@ export function StatusMark({ status, className }: { status: Shown; className?: s
   );
 }
 
-type Flagged = Partial<Pick<MonitorState, "silenced" | "unwatched" | "orphaned" | "invalid" | "unreachable">>;
+type Flagged = Partial<
+  Pick<MonitorState, "silenced" | "unwatched" | "orphaned" | "invalid" | "broken" | "unreachable">
+>;
 
 const FLAGS = [
   {
@@ -75,6 +78,13 @@ const FLAGS = [
     icon: FileWarning,
     look: "bg-critical-soft text-critical",
     title: "The definition has errors",
+  },
+  {
+    key: "broken",
+    word: "broken",
+    icon: Bug,
+    look: "bg-critical-soft text-critical",
+    title: "9volt itself failed on it (see the log of its member): left out until it is edited",
   },
   {
     key: "silenced",

@@ -1,6 +1,6 @@
 //! Certificates, users and rights.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use etcd_client::{Client, ConnectOptions, Permission, PermissionType, TlsOptions};
@@ -14,34 +14,6 @@ use crate::store::etcd::EtcdOptions;
 use crate::store::{Store, keys};
 
 const PASSWORD: &str = "with:colons:hunter2";
-
-/// An authority, and a certificate that it gave: for the server's address, and for clients by its name.
-fn certificates(dir: &Path, name: &str) -> Tls {
-    let key = rcgen::KeyPair::generate().unwrap();
-    let mut params = rcgen::CertificateParams::new(Vec::<String>::new()).unwrap();
-    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let ca = params.self_signed(&key).unwrap();
-    let issuer = rcgen::Issuer::new(params, key);
-    let mut params = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
-    params.distinguished_name = rcgen::DistinguishedName::new();
-    params.distinguished_name.push(rcgen::DnType::CommonName, name);
-    params.extended_key_usages = vec![
-        rcgen::ExtendedKeyUsagePurpose::ServerAuth,
-        rcgen::ExtendedKeyUsagePurpose::ClientAuth,
-    ];
-    let key = rcgen::KeyPair::generate().unwrap();
-    let cert = params.signed_by(&key, &issuer).unwrap();
-    let write = |file: &str, text: String| {
-        let path = dir.join(format!("{name}-{file}.pem"));
-        std::fs::write(&path, text).unwrap();
-        path
-    };
-    Tls {
-        ca: write("ca", ca.pem()),
-        cert: write("cert", cert.pem()),
-        key: write("key", key.serialize_pem()),
-    }
-}
 
 fn with_tls(options: EtcdOptions, tls: &Tls) -> EtcdOptions {
     EtcdOptions {
@@ -162,7 +134,7 @@ async fn a_user_is_no_trouble_to_an_etcd_that_has_none() {
 #[tokio::test]
 async fn by_certificates_both_sides_are_known() {
     let dir = tempfile::tempdir().unwrap();
-    let tls = certificates(dir.path(), "app");
+    let tls = Tls::issue(dir.path(), "app");
     let servers = Servers::start(1, &[], Some(&tls)).await;
     let options = servers.options("9volt");
     let store = open(&with_tls(options.clone(), &tls));
@@ -181,7 +153,7 @@ async fn by_certificates_both_sides_are_known() {
     denied(&error(&elsewhere).await, "permission denied");
 
     let url = &servers.nodes[0].url;
-    let other = certificates(dir.path(), "other");
+    let other = Tls::issue(dir.path(), "other");
     let unknown_server = EtcdOptions {
         ca: Some(other.ca.clone()),
         ..with_tls(options.clone(), &tls)

@@ -1,6 +1,6 @@
 //! Real etcd for tests: one node or three, on free ports, gone when dropped (or when the test's thread is).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -38,6 +38,36 @@ pub(crate) struct Tls {
     pub(crate) ca: PathBuf,
     pub(crate) cert: PathBuf,
     pub(crate) key: PathBuf,
+}
+
+impl Tls {
+    /// An authority, and a certificate that it gave: for the server's address, and for clients by its name.
+    pub(crate) fn issue(dir: &Path, name: &str) -> Self {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(Vec::<String>::new()).unwrap();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let ca = params.self_signed(&key).unwrap();
+        let issuer = rcgen::Issuer::new(params, key);
+        let mut params = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        params.extended_key_usages = vec![
+            rcgen::ExtendedKeyUsagePurpose::ServerAuth,
+            rcgen::ExtendedKeyUsagePurpose::ClientAuth,
+        ];
+        let key = rcgen::KeyPair::generate().unwrap();
+        let cert = params.signed_by(&key, &issuer).unwrap();
+        let write = |file: &str, text: String| {
+            let path = dir.join(format!("{name}-{file}.pem"));
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        Self {
+            ca: write("ca", ca.pem()),
+            cert: write("cert", cert.pem()),
+            key: write("key", key.serialize_pem()),
+        }
+    }
 }
 
 impl Servers {

@@ -19,7 +19,7 @@ const LOOK: Record<Status | "unknown", string> = {
 /** What the status was, over the shortest usual window that holds what is known. */
 export function HistoryStrip({ state }: { state: MonitorDetail }) {
   const now = useNow();
-  const since = Date.parse(state.since);
+  const since = state.since === null ? now : Date.parse(state.since);
   const times = state.transitions.map((t) => Date.parse(t.at)).filter((t) => Number.isFinite(t));
   const window = windowFor(Math.min(since, ...times), now);
   const from = now - window.ms;

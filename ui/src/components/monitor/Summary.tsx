@@ -32,7 +32,11 @@ export function Summary({ state }: { state: MonitorDetail }) {
               <Flags of={state} />
             </p>
             <p className="text-ink-2">
-              for <Since at={state.since} />
+              {state.since !== null && (
+                <>
+                  for <Since at={state.since} />
+                </>
+              )}
               {failing && state.count > 0 && <> · {count(state.count, "failure")} in a row</>}
             </p>
           </div>

@@ -4,6 +4,9 @@
 //! its own runtime, so a run never wakes another core. What it finds out goes to each monitor's [`Live`](crate::catalog::Live) cell and,
 //! on a change of status only, to the recorder.
 
+mod broken;
+mod sums;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +15,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 pub use super::command::{Command, Taken};
+
+use sums::{EARLY, began, in_nanos, left_out, may_be_early, nanos, on_grid};
 
 use super::alarm::Alarm;
 use super::clock::{Clock, to_ms};
@@ -22,11 +27,11 @@ use super::stats::LaneStats;
 use crate::catalog::MonitorEntry;
 use crate::cluster::tenures::Right;
 use crate::config::definition::MonitorDef;
+use crate::events::Events;
 use crate::feed::{Feed, Signal};
 use crate::model::{Closed, MonitorName, Outcome, Verdict, WallMs};
 use crate::monitors::CheckCx;
-use crate::results::Sample;
-use crate::schedule::{FINE, Grid, Skip, Wheel, first_delay, name_hash, slew};
+use crate::schedule::{Grid, Skip, Wheel, first_delay, name_hash, slew};
 use crate::state::{Judged, Policy};
 use crate::tasks::Tasks;
 
@@ -36,10 +41,6 @@ pub const INBOX: usize = 1_024;
 const BURST: usize = 256;
 /// Due times farther away than this are looked at again on the way: the wall clock is right for years, the monotonic one for days.
 const FAR: Duration = Duration::from_secs(30 * 86_400);
-
-/// A lane that is awake takes along what comes next: on an idle machine waking up costs several times as much as a check.
-/// A run begins this much early at most, and never more than a thousandth of its interval.
-const EARLY: Duration = Duration::from_millis(10);
 
 /// A monitor that another member ran, and nobody remembers when, is run within this time.
 const UNKNOWN: Duration = Duration::from_secs(60);
@@ -67,6 +68,8 @@ struct Job {
     first: bool,
     /// Due at this wall time (Unix nanoseconds), too far away for the wheel: it wakes us to look at the wall clock again, not to run.
     far: Option<i128>,
+    /// A step of it panicked: it is not run.
+    broken: bool,
 }
 
 impl Job {
@@ -101,6 +104,7 @@ pub struct Lane {
     cx: Arc<CheckCx>,
     recorder: Recorder,
     stats: Arc<LaneStats>,
+    events: Events,
     feed: Feed,
     popped: Vec<(u64, u32)>,
 }
@@ -114,6 +118,7 @@ impl Lane {
         cx: Arc<CheckCx>,
         recorder: Recorder,
         stats: Arc<LaneStats>,
+        events: Events,
         feed: Feed,
     ) -> Self {
         Self {
@@ -130,6 +135,7 @@ impl Lane {
             cx,
             recorder,
             stats,
+            events,
             feed,
             popped: Vec::new(),
         }
@@ -180,8 +186,8 @@ impl Lane {
                 right,
                 taken,
                 arriving,
-            } => self.put(entry, right, taken, arriving),
-            Command::Remove { entry, why, taken } => self.remove(&entry, why, taken),
+            } => self.step(&entry.clone(), |lane| lane.put(entry, right, taken, arriving)),
+            Command::Remove { entry, why, taken } => self.step(&entry, |lane| lane.remove(&entry, why, taken)),
             Command::Ask { entry, reply } => self.ask(entry, reply),
         }
     }
@@ -211,6 +217,8 @@ impl Lane {
                 return;
             };
             let before = std::mem::replace(&mut job.entry, entry.clone());
+            let mended = std::mem::take(&mut job.broken);
+            entry.live().lock().broken = false;
             job.right = right.clone();
             let measured_before = before.measured();
             if measured_before != Some(measured) {
@@ -226,8 +234,8 @@ impl Lane {
             if job.interval != interval {
                 job.interval = interval;
                 self.place(slot, now, Duration::ZERO);
-            } else if measured_before != Some(measured) {
-                // What is measured is new: the operator waits for its first verdict.
+            } else if mended || measured_before != Some(measured) {
+                // What is measured is new, or was not run at all: the operator waits for its first verdict.
                 self.first(slot, now, arriving);
             }
             return;
@@ -239,6 +247,7 @@ impl Lane {
             let mut live = entry.live().lock();
             live.known_at = Some(self.clock.wall_ms());
             live.left = None;
+            live.broken = false;
             live.health.failures > 0
         };
         let job = Job {
@@ -249,6 +258,7 @@ impl Lane {
             failing,
             first: true,
             far: None,
+            broken: false,
             entry: entry.clone(),
         };
         let slot = self.free.pop().unwrap_or_else(|| {
@@ -322,6 +332,7 @@ impl Lane {
             let mut live = job.entry.live().lock();
             live.next_due = None;
             live.known_at = None;
+            live.broken = false;
             drop(live);
             let measured = MonitorEntry::measured;
             if why.is_none() && measured(&job.entry) != measured(entry) {
@@ -364,7 +375,10 @@ impl Lane {
         if !popped.is_empty() {
             let wall = self.clock.wall();
             for (due, slot) in popped.drain(..) {
-                self.due(slot, due, now, wall);
+                let Some(entry) = self.jobs[slot as usize].as_ref().map(|job| job.entry.clone()) else {
+                    continue;
+                };
+                self.step(&entry, |lane| lane.due(slot, due, now, wall));
             }
         }
         self.popped = popped;
@@ -496,12 +510,14 @@ impl Lane {
                 job.in_flight = false;
                 let (now, ran) = (job.entry.measured(), done.entry.measured());
                 // A run belongs to the definition it was made under; if that measured something else, its verdict says nothing now.
-                if now == ran {
+                if now == ran && !job.broken {
                     if done.verdict.outcome != Outcome::Unknown {
                         job.failing = done.verdict.outcome != Outcome::Pass;
                     }
                     let (entry, right) = (job.entry.clone(), job.right.clone());
-                    self.judge(&entry, right, done.due, done.verdict, done.took);
+                    self.step(&entry, |lane| {
+                        lane.judge(&entry, right, done.due, done.verdict, done.took)
+                    });
                 }
             }
             Some(None) => self.free.push(done.slot),
@@ -530,7 +546,10 @@ impl Lane {
             outcome: verdict.outcome,
             message: &verdict.message,
         };
-        let transition = live.health.step(run, policy);
+        // On a copy: should the step panic, the monitor stands as it did.
+        let mut health = live.health.clone();
+        let transition = health.step(run, policy);
+        live.health = health;
         if let Some(transition) = &transition {
             live.results.changed(transition, &verdict.message);
         }
@@ -559,39 +578,4 @@ async fn wait(alarm: &mut Alarm, next: Option<tokio::time::Instant>) {
         Some(at) => alarm.until(at).await,
         None => std::future::pending().await,
     }
-}
-
-fn may_be_early(interval: Duration) -> Duration {
-    EARLY.min(interval / 1000)
-}
-
-/// How long until a job is due by the grid, at least `after` from now. Fine intervals keep their own pace.
-fn on_grid(job: &Job, wall: i128, after: Duration) -> Duration {
-    if job.interval < FINE {
-        return job.interval;
-    }
-    let wait = job.grid().until_next(wall);
-    if wait < after {
-        wait.saturating_add(job.interval)
-    } else {
-        wait
-    }
-}
-
-/// When a run began, in Unix nanoseconds.
-fn began(run: &Sample) -> i128 {
-    in_nanos(run.at) - i128::from(run.took_us) * 1_000
-}
-
-fn in_nanos(at: WallMs) -> i128 {
-    i128::from(at.0) * 1_000_000
-}
-
-/// Whether a run came due since the last one, and was not made.
-fn left_out(job: &Job, ran: i128, wall: i128) -> bool {
-    job.interval >= FINE && job.grid().left_out(ran, wall)
-}
-
-fn nanos(d: Duration) -> u64 {
-    u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)
 }
