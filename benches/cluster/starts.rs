@@ -19,8 +19,6 @@ const MONITORS: usize = 100_000;
 const TIMES: usize = 3;
 /// The copy of the store is whole after this.
 const COPIED: Duration = Duration::from_secs(20);
-/// With a copy of the store.
-const COPY: &str = "--local-copy";
 
 pub(super) fn run(table: &mut Table) {
     let checked = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -49,26 +47,26 @@ pub(super) fn run(table: &mut Table) {
     let dirs = [(); 3].map(|()| tempfile::tempdir().expect("a directory"));
     let mut etcd = Etcd::start(dirs[0].path());
     etcd.fill(definitions);
-    let again = |dir: &Path, etcd: &Etcd, more: &[&str]| {
+    let again = |dir: &Path, etcd: &Etcd| {
         let times = (0..TIMES).map(|_| {
-            let (took, mut server) = first_check(&checked, || member(etcd, dir, "m0", more));
+            let (took, mut server) = first_check(&checked, || member(etcd, dir, "m0", &[]));
             server.kill();
             took
         });
         median(times.collect())
     };
-    let server = member(&etcd, dirs[1].path(), "m0", &[COPY]);
+    let server = member(&etcd, dirs[1].path(), "m0", &[]);
     until("share", || held(&server.get("/api/v1/plan"), "m0") > 4_000);
     std::thread::sleep(COPIED);
     drop(server);
-    let mirror = again(dirs[1].path(), &etcd, &[COPY]);
+    let mirror = again(dirs[1].path(), &etcd);
     row(table, "the same again with its copy of the store", 3.0, mirror);
     etcd.kill();
     // Only the first start does not know yet that etcd is away.
-    let (alone, mut server) = first_check(&checked, || member(&etcd, dirs[1].path(), "m0", &[COPY]));
+    let (alone, mut server) = first_check(&checked, || member(&etcd, dirs[1].path(), "m0", &[]));
     server.kill();
     row(table, "the same from its copy, with no etcd", 3.0, alone);
-    let still = again(dirs[1].path(), &etcd, &[COPY]);
+    let still = again(dirs[1].path(), &etcd);
     table.note(
         "and once more, from a copy that was gone on from",
         format!("{still:.2} s"),
