@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::test_kit::{Peer, free_port, parse, run};
+use super::test_kit::{Peer, parse, refusing, run};
 use super::{CheckCx, CheckOptions};
 use crate::model::Outcome;
 use crate::tasks::Tasks;
@@ -40,8 +40,9 @@ fn two_thousand_failing_checks_leave_no_descriptor_and_no_task() {
 async fn fail_all_at_once() {
     // Few descriptors on purpose: running out of them is one of the failures.
     let _ = nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE, 1_500, 4_096);
+    let (_socket, refusing) = refusing();
     let before = descriptors();
-    let (refusing, silent, resetting) = (free_port().await, Peer::silent().await, Peer::hanging_up(true).await);
+    let (silent, resetting) = (Peer::silent().await, Peer::hanging_up(true).await);
     let cx = std::sync::Arc::new(CheckCx::new(CheckOptions::default()));
     let mut checks = Tasks::child_of(&tokio_util::sync::CancellationToken::new());
     for i in 0..CHECKS {

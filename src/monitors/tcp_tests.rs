@@ -3,7 +3,7 @@
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::test_kit::{AMPLE, Authority, Peer, SHORT, Wish, fact, free_port, once, parse, problems, run, until_closed};
+use super::test_kit::{AMPLE, Authority, Peer, SHORT, Wish, fact, once, parse, problems, refusing, run, until_closed};
 use super::{CheckCx, CheckOptions};
 use crate::model::{Outcome, Phase, Reason, Verdict};
 
@@ -39,7 +39,7 @@ async fn ipv6_works_with_and_without_brackets() {
 
 #[tokio::test]
 async fn a_closed_port_refuses_in_the_originals_words() {
-    let port = free_port().await;
+    let (_socket, port) = refusing();
     let verdict = once("tcp", json!({"host": "127.0.0.1", "port": port}), AMPLE).await;
     assert_eq!(summary(&verdict), failed(Reason::Refused));
     assert_eq!(

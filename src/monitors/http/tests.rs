@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use crate::model::{Outcome, Phase, Reason, Verdict};
 use crate::monitors::test_kit::{
-    AMPLE, Authority, Peer, SHORT, Wish, cx, fact, free_port, once, parse, problems, run, until_closed,
+    AMPLE, Authority, Peer, SHORT, Wish, cx, fact, once, parse, problems, refusing, run, until_closed,
 };
 use crate::monitors::{CheckCx, CheckOptions};
 
@@ -324,7 +324,7 @@ async fn an_endless_head_is_not_read_for_ever() {
 
 #[tokio::test]
 async fn refused_broken_and_nonsense_are_told_apart() {
-    let port = free_port().await;
+    let (_socket, port) = refusing();
     let verdict = once("http", json!({"host": "127.0.0.1", "port": port}), AMPLE).await;
     assert_eq!(summary(&verdict), failed(Reason::Refused));
     assert_eq!(
