@@ -164,11 +164,20 @@ impl Crew {
         names
     }
 
-    /// Writes definitions of a kind, through any member.
+    /// Writes definitions of a kind, through any member. An etcd of this machine, begun a moment ago, was seen to answer nothing for some seconds: the member
+    /// says so (503), and is asked again, as anybody would.
     pub(super) fn define(&self, kind: &str, definitions: &Value) {
         let any = self.members.values().next().unwrap();
-        let (status, said) = any.ask("POST", &format!("/api/v1/{kind}"), Some(definitions));
-        assert_eq!(status, 200, "{said}");
+        let ask = || any.ask("POST", &format!("/api/v1/{kind}"), Some(definitions));
+        let mut said = ask();
+        for _ in 0..20 {
+            if said.0 != 503 {
+                break;
+            }
+            std::thread::sleep(SECOND);
+            said = ask();
+        }
+        assert_eq!(said.0, 200, "{}", said.1);
     }
 
     /// Starts a member, in its own data directory.
