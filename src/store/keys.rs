@@ -163,14 +163,15 @@ pub fn checkpoint(name: &MonitorName) -> Key {
     Key::new(format!("checkpoint/{}", segment(name.as_str())))
 }
 
+fn of_pair(kind: &str, alerter: &AlerterName, monitor: &MonitorName) -> Key {
+    let (alerter, monitor) = (segment(alerter.as_str()), segment(monitor.as_str()));
+    Key::new(format!("{kind}/{alerter}/{monitor}"))
+}
+
 /// What an alerter should know of a monitor.
 #[must_use]
 pub fn outbox_entry(alerter: &AlerterName, monitor: &MonitorName) -> Key {
-    Key::new(format!(
-        "outbox/{}/{}",
-        segment(alerter.as_str()),
-        segment(monitor.as_str())
-    ))
+    of_pair("outbox", alerter, monitor)
 }
 
 /// All that an alerter should know.
@@ -182,31 +183,19 @@ pub fn outbox_of(alerter: &AlerterName) -> Key {
 /// What another member's alerter should know of a monitor, in the copy of a member that stands in.
 #[must_use]
 pub fn sent_entry(alerter: &AlerterName, monitor: &MonitorName) -> Key {
-    Key::new(format!(
-        "sent/{}/{}",
-        segment(alerter.as_str()),
-        segment(monitor.as_str())
-    ))
+    of_pair("sent", alerter, monitor)
 }
 
 /// The end that an alerter was told of a monitor by a member that stands in, in its copy.
 #[must_use]
 pub fn ended_entry(alerter: &AlerterName, monitor: &MonitorName) -> Key {
-    Key::new(format!(
-        "ended/{}/{}",
-        segment(alerter.as_str()),
-        segment(monitor.as_str())
-    ))
+    of_pair("ended", alerter, monitor)
 }
 
 /// What an alerter was told of a monitor.
 #[must_use]
 pub fn told(alerter: &AlerterName, monitor: &MonitorName) -> Key {
-    Key::new(format!(
-        "told/{}/{}",
-        segment(alerter.as_str()),
-        segment(monitor.as_str())
-    ))
+    of_pair("told", alerter, monitor)
 }
 
 /// All that an alerter was told.
