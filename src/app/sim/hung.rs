@@ -1,41 +1,12 @@
 //! Members of which a part hangs while another keeps their lease.
 
-use std::time::Duration;
-
-use serde_json::json;
 use tokio::time::sleep;
 
 use super::crew::Crew;
-use super::stage::{Target, stage};
-use super::world::{World, all_heard, heard, probe, target, until};
+use super::stage::Target;
+use super::without::{S, runs, sharing};
+use super::world::{all_heard, heard, target, until};
 use crate::cutoff::State;
-use crate::model::Status;
-
-const S: Duration = Duration::from_secs(1);
-
-/// Members that share monitors, and `web-…`, which runs on the first of them.
-async fn members(names: &[&str], copies: bool) -> (Crew, String) {
-    let world = World::new();
-    world.put_alerter("ops", "chat").await;
-    for n in 0..30 {
-        let spec = probe(json!({"target": "up"}));
-        world.put_monitor(&format!("other-{n}"), spec).await;
-    }
-    let crew = match copies {
-        true => Crew::with_copies(world, names).await,
-        false => Crew::of(world, names).await,
-    };
-    until!(crew.shares().iter().sum::<usize>() == 30 && crew.shares().iter().all(|n| *n > 0));
-    let web = crew.name_on(names[0], "web").to_string();
-    crew.world.put_monitor(&web, probe(json!({}))).await;
-    until!(crew.status(&web) == Some(Status::Ok));
-    sleep(S * 3).await;
-    (crew, web)
-}
-
-fn runs(monitor: &str) -> u64 {
-    stage(|stage| stage.runs.get(monitor).map_or(0, |(runs, _)| *runs))
-}
 
 fn hangs(crew: &Crew, name: &str) -> u64 {
     let loops = crew.member(name).watchdog.loops().into_iter();
@@ -55,7 +26,7 @@ async fn all_is_well(crew: &Crew, web: &str) {
 
 /// The schedule of `a` hangs until the process ends, and another one begins.
 async fn hangs_for_good(copies: bool) {
-    let (mut crew, web) = members(&["a", "b", "c"], copies).await;
+    let (mut crew, web) = sharing(&["a", "b", "c"], copies).await;
     crew.member("a").schedule.pause();
     target("t", Target::Down);
     // Not run by anybody for a lease time, but for no longer.
@@ -100,7 +71,7 @@ async fn so_they_do_where_members_have_copies_of_the_store() {
 #[tokio::test(start_paused = true)]
 async fn a_schedule_that_turns_again_in_time_gets_its_share_back() {
     for copies in [false, true] {
-        let (mut crew, web) = members(&["a", "b"], copies).await;
+        let (mut crew, web) = sharing(&["a", "b"], copies).await;
         target("t", Target::Down);
         until!(heard("ops").len() == 1);
         crew.member("a").schedule.pause();
@@ -118,7 +89,7 @@ async fn a_schedule_that_turns_again_in_time_gets_its_share_back() {
 #[tokio::test(start_paused = true)]
 async fn a_process_that_was_stopped_as_a_whole_does_not_hang() {
     for pause in [S * 5, S * 3600] {
-        let (mut crew, web) = members(&["a", "b"], true).await;
+        let (mut crew, web) = sharing(&["a", "b"], true).await;
         target("t", Target::Down);
         until!(heard("ops").len() == 1);
         crew.set_paused("a", true);

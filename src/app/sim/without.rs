@@ -18,13 +18,21 @@ pub(super) const LOST: Duration = Duration::from_secs(12);
 
 /// Members that share thirty monitors, and `web-…`, which runs on the first of them.
 pub(super) async fn members(names: &[&str]) -> (Crew, String) {
+    sharing(names, true).await
+}
+
+/// The same, with copies of the store or without.
+pub(super) async fn sharing(names: &[&str], copies: bool) -> (Crew, String) {
     let world = World::new();
     world.put_alerter("ops", "chat").await;
     for n in 0..30 {
         let spec = probe(json!({"target": "up"}));
         world.put_monitor(&format!("other-{n}"), spec).await;
     }
-    let crew = Crew::with_copies(world, names).await;
+    let crew = match copies {
+        true => Crew::with_copies(world, names).await,
+        false => Crew::of(world, names).await,
+    };
     until!(crew.shares().iter().sum::<usize>() == 30 && crew.shares().iter().all(|n| *n > 0));
     let web = crew.name_on(names[0], "web").to_string();
     crew.world.put_monitor(&web, probe(json!({}))).await;
@@ -34,7 +42,7 @@ pub(super) async fn members(names: &[&str]) -> (Crew, String) {
     (crew, web)
 }
 
-fn runs(monitor: &str) -> u64 {
+pub(super) fn runs(monitor: &str) -> u64 {
     stage(|stage| stage.runs.get(monitor).map_or(0, |(runs, _)| *runs))
 }
 
