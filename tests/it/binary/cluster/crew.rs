@@ -168,15 +168,10 @@ impl Crew {
     /// says so (503), and is asked again, as anybody would.
     pub(super) fn define(&self, kind: &str, definitions: &Value) {
         let any = self.members.values().next().unwrap();
-        let ask = || any.ask("POST", &format!("/api/v1/{kind}"), Some(definitions));
-        let mut said = ask();
-        for _ in 0..20 {
-            if said.0 != 503 {
-                break;
-            }
-            std::thread::sleep(SECOND);
-            said = ask();
-        }
+        let said = wait_for("a store that answers", || {
+            let said = any.ask("POST", &format!("/api/v1/{kind}"), Some(definitions));
+            (said.0 != 503).then_some(said)
+        });
         assert_eq!(said.0, 200, "{}", said.1);
     }
 
