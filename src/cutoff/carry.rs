@@ -185,9 +185,10 @@ pub(super) fn kept(
         let key = keys::outbox_entry(alerter, monitor);
         let (entry, known) = (here.outbox.get(alerter), there.outbox.get(alerter));
         let unseen = there.told_unseen(here, alerter, since);
-        commit.ops.extend(match unseen.filter(|_| entry.is_none()) {
-            Some(told) => end_of(&told, Closed::Moved, now).map(|end| Op::Put(key, end, None)),
-            None => difference(&key, entry, known),
+        commit.ops.extend(match (entry, unseen) {
+            (None, _) if there.ends_unseen(here, alerter, since) => None,
+            (None, Some(told)) => end_of(&told, Closed::Moved, now).map(|end| Op::Put(key, end, None)),
+            _ => difference(&key, entry, known),
         });
         add_told(&mut commit, alerter, monitor, (here, there), since);
     }
@@ -387,6 +388,13 @@ impl Held {
         let told = self.told.get(alerter).filter(unseen)?;
         let told = decode::<Told>(told).ok()?.value;
         (told.status.is_bad() && !here.told.contains_key(alerter)).then_some(told)
+    }
+
+    /// Whether a process of ours that is dead asked for an end to be told that is still to come, and nothing goes on here that it would be wrong about.
+    fn ends_unseen(&self, here: &Self, alerter: &AlerterName, since: &Since) -> bool {
+        let unseen = self.outbox.get(alerter).filter(|entry| !since.known(entry));
+        let ends = unseen.and_then(|entry| decode::<OutboxEntry>(entry).ok()?.value.closed);
+        ends.is_some() && !here.addresses(alerter)
     }
 
     /// Whether the alerter was told from here that this has ended.

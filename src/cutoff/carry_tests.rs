@@ -223,6 +223,25 @@ fn what_a_process_of_ours_recorded_and_its_copy_does_not_have_is_over_and_told_s
 }
 
 #[test]
+fn an_end_that_a_process_of_ours_asked_for_and_its_copy_does_not_have_stays_to_be_told() {
+    let end = || OutboxEntry {
+        closed: Some(Closed::Edited),
+        ..OutboxEntry::bare(EpisodeId(2), 3, Status::Ok, NOW)
+    };
+    let there = |rev| vec![entry(outbox_key(), rev, encode(&end()).unwrap())];
+    assert_eq!(kept_of(vec![], there(120)), None);
+    let ended_here = vec![here(keys::past(&web(), EpisodeId(2)), Bytes::from_static(b"{}"))];
+    let ops = kept_of(ended_here, there(120)).unwrap().ops;
+    assert_eq!(ops.len(), 1, "the past only: {ops:?}");
+    // What the copy had is gone because it was told.
+    assert_eq!(kept_of(vec![], there(90)).unwrap().ops, [Op::Delete(outbox_key())]);
+    // What goes on here has not ended.
+    let open_here = vec![here(keys::checkpoint(&web()), open(2))];
+    let ops = kept_of(open_here, there(120)).unwrap().ops;
+    assert!(ops.contains(&Op::Delete(outbox_key())), "{ops:?}");
+}
+
+#[test]
 fn an_alerter_that_we_work_is_recorded_for_monitors_of_others() {
     let (mine, theirs) = (picture(vec![here(told_key(), told_of(1, 2))]), picture(Vec::new()));
     let commit = told(&ops(), &web(), &mine, &theirs, AT).unwrap();

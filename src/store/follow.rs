@@ -1,14 +1,15 @@
 //! List, then watch from there: once, for everybody who keeps a picture of a part of the store.
 
-use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::Store;
 use super::backend::{Batch, Changes, Entry, Key, Revision, StoreError, WATCH_PROGRESS};
 use super::outage::Waiting;
+use crate::tasks::Tasks;
 
 /// A watch that gave no sign of life for this long is taken for dead.
 const SILENCE: Duration = WATCH_PROGRESS.saturating_mul(3);
@@ -94,7 +95,8 @@ pub enum Followed {
     Changes(Batch),
 }
 
-type Opening = Pin<Box<dyn Future<Output = (Revision, Vec<Entry>, Watching)> + Send>>;
+/// One list and watch, being opened.
+type Opening = Tasks<(Revision, Vec<Entry>, Watching)>;
 
 /// A part of the store, followed for ever.
 ///
@@ -110,7 +112,8 @@ pub struct Follow {
 
 enum State {
     Idle,
-    // Kept here and not in `next`: a `next` that is dropped by its caller's `select!` loses no progress.
+    // A task of its own: a `next` that is dropped by its caller's `select!` loses no progress, and while that caller waits for another call to the store,
+    // this one does not stand in its way (in a queue for a connection, or with an answer that nobody reads).
     Opening(Opening),
     Watching(Watching),
 }
@@ -145,14 +148,20 @@ impl Follow {
         loop {
             match &mut self.state {
                 State::Idle => {
-                    self.state = State::Opening(Box::pin(open(self.store.clone(), self.prefix.clone())));
+                    let mut opening = Opening::child_of(&CancellationToken::new());
+                    opening.spawn(open(self.store.clone(), self.prefix.clone()));
+                    self.state = State::Opening(opening);
                 }
-                State::Opening(opening) => {
-                    let (at, entries, watching) = opening.as_mut().await;
-                    self.state = State::Watching(watching);
-                    self.at = at;
-                    return Followed::Snapshot { at, entries };
-                }
+                State::Opening(opening) => match opening.next().await {
+                    Some(Ok((at, entries, watching))) => {
+                        self.state = State::Watching(watching);
+                        self.at = at;
+                        return Followed::Snapshot { at, entries };
+                    }
+                    Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                    // The runtime ends, and whoever waits here with it.
+                    Some(Err(_)) | None => self.state = State::Idle,
+                },
                 State::Watching(watching) => match watching.next().await {
                     Ok(batch) => {
                         self.at = batch.at;
@@ -365,6 +374,19 @@ mod tests {
                 break;
             }
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_begun_goes_on_while_its_reader_does_something_else() {
+        let (store, faults) = in_memory();
+        faults.set_delay(Duration::from_millis(300));
+        let mut follow = store.follow(&keys::silences());
+        assert!(timeout(Duration::from_millis(1), follow.next()).await.is_err());
+        sleep(Duration::from_secs(1)).await;
+        faults.set_delay(Duration::ZERO);
+        put(&store, "a", "1").await;
+        assert!(matches!(follow.next().await, Followed::Snapshot { entries, .. } if entries.is_empty()));
+        assert!(matches!(follow.next().await, Followed::Changes(batch) if batch.changes.len() == 1));
     }
 
     #[tokio::test(start_paused = true)]

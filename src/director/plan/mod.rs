@@ -206,7 +206,14 @@ fn homeless(crew: &Crew<'_>, at: usize, sheet: &mut Sheet<'_>, held: &mut [f64])
         let piece = &sheet.pieces[i];
         match takers.keep(crew, piece.was, piece.need) {
             Keep::Stays => {}
-            Keep::Later => sheet.pieces[i].later = true,
+            Keep::Later => {
+                let is_here = usize::from(piece.was) < crew.members.len();
+                // Whoever is here runs what its tables say, and must not run what is not for it.
+                if is_here && !takers.takes(piece.was) {
+                    sheet.pieces[i].judge = NOBODY;
+                }
+                sheet.pieces[i].later = true;
+            }
             Keep::Goes => {
                 let runner = sheet.runners(i).iter().find_map(|runner| crew.index(runner));
                 let heir = runner.filter(|m| takers.is_full(*m));

@@ -119,6 +119,11 @@ impl Takers {
         self.of(Class::Full)
     }
 
+    /// Whether somebody who is here takes part.
+    pub(super) fn takes(&self, member: u16) -> bool {
+        self.takes.get(usize::from(member)).copied().unwrap_or(false)
+    }
+
     pub(super) fn is_full(&self, member: u16) -> bool {
         self.full().binary_search(&member).is_ok()
     }
@@ -151,8 +156,7 @@ impl Takers {
     }
 
     pub(super) fn keep(&self, crew: &Crew<'_>, judge: u16, need: u64) -> Keep {
-        let here = self.takes.get(usize::from(judge)).copied().unwrap_or(false);
-        let stays = here
+        let stays = self.takes(judge)
             && match crew.class(judge) {
                 // Who cannot run it gives it to whoever can.
                 Class::Full | Class::Keeps => crew.can(judge, need) || !self.full().iter().any(|m| crew.can(*m, need)),

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use etcd_client::{Channel, Client, ConnectOptions, Error};
+use parking_lot::Mutex;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::failure::{Failure, Kind, judge, no_answer};
@@ -48,7 +49,9 @@ struct Slot {
 
 struct Connection {
     channel: tonic::transport::Channel,
-    client: tokio::sync::Mutex<Option<Client>>,
+    client: Mutex<Option<Client>>,
+    /// Held by whoever makes it: many requests need one token. Nobody who finds a client there queues for it.
+    making: tokio::sync::Mutex<()>,
     /// How often the client was made anew: many requests may find the same token too old.
     made: AtomicUsize,
 }
@@ -73,9 +76,17 @@ impl Connection {
     fn new(endpoint: &tonic::transport::Endpoint) -> Self {
         Self {
             channel: endpoint.connect_lazy(),
-            client: tokio::sync::Mutex::default(),
+            client: Mutex::default(),
+            making: tokio::sync::Mutex::default(),
             made: AtomicUsize::new(0),
         }
+    }
+
+    /// The client, if there is one, and how often it was made.
+    fn present(&self) -> Option<(Client, usize)> {
+        let client = self.client.lock();
+        let made = self.made.load(Ordering::Relaxed);
+        client.clone().map(|client| (client, made))
     }
 }
 
@@ -205,7 +216,7 @@ impl Endpoints {
             return Err(failure);
         }
         // It was certainly not done: with a new token it may be asked again.
-        self.forget(at, line, made).await;
+        self.forget(at, line, made);
         let (client, _) = self.client(at, line).await?;
         request(client).await.map_err(|error| judge(&error, self.url(at)))
     }
@@ -216,10 +227,12 @@ impl Endpoints {
             return Err(no_answer("nobody"));
         };
         let connection = slot.line(line);
-        let mut client = connection.client.lock().await;
-        let made = connection.made.load(Ordering::Relaxed);
-        if let Some(client) = client.as_ref() {
-            return Ok((client.clone(), made));
+        if let Some(present) = connection.present() {
+            return Ok(present);
+        }
+        let _making = connection.making.lock().await;
+        if let Some(present) = connection.present() {
+            return Ok(present);
         }
         let channel = || Channel::Tonic(connection.channel.clone());
         let fresh = match Client::from_channel(channel(), Some(self.connect.clone())).await {
@@ -236,15 +249,15 @@ impl Endpoints {
             }
             failure
         })?;
-        *client = Some(fresh.clone());
-        Ok((fresh, made))
+        *connection.client.lock() = Some(fresh.clone());
+        Ok((fresh, connection.made.load(Ordering::Relaxed)))
     }
 
     /// The client with its token, unless somebody else has made it anew meanwhile.
-    async fn forget(&self, at: usize, line: Line, made: usize) {
+    fn forget(&self, at: usize, line: Line, made: usize) {
         let Some(slot) = self.slots.get(at) else { return };
         let connection = slot.line(line);
-        let mut client = connection.client.lock().await;
+        let mut client = connection.client.lock();
         if connection.made.load(Ordering::Relaxed) == made {
             connection.made.store(made + 1, Ordering::Relaxed);
             *client = None;
@@ -252,10 +265,10 @@ impl Endpoints {
     }
 
     /// As that, for a watch that was refused, whoever made its client.
-    pub(super) async fn forget_watcher(&self, at: usize) {
+    pub(super) fn forget_watcher(&self, at: usize) {
         if let Some(slot) = self.slots.get(at) {
             let made = slot.watches.made.load(Ordering::Relaxed);
-            self.forget(at, Line::Watches, made).await;
+            self.forget(at, Line::Watches, made);
         }
     }
 

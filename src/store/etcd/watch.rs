@@ -67,7 +67,7 @@ impl Watch {
         let revisions = Revisions::new(space.clone(), after);
         if let Some(error) = revisions.end(&first.0, &url) {
             // To some versions an old token looks like a missing right.
-            endpoints.forget_watcher(at).await;
+            endpoints.forget_watcher(at);
             return Err(error);
         }
         let sign = Some(revisions.sign_of_life(&first.0)).filter(|sign| sign.at < after);

@@ -45,6 +45,31 @@ fn with_nobody_eligible_all_slots_are_orphans_until_somebody_comes() {
 }
 
 #[test]
+fn a_judge_that_is_back_without_the_tag_is_taken_its_slots_while_those_who_have_it_wait() {
+    let mut world = World::of("a");
+    for id in ["b", "c"] {
+        world.join(id, &["db"], 1);
+    }
+    world.monitors("db", 10, 1);
+    world.class("b", Class::Waits);
+    world.plan(Moves::Must);
+    assert_eq!(world.slots("tag-db")["c"], usize::from(SLOTS));
+    world.members.remove("c");
+    world.plan(Moves::Must);
+    assert_eq!(
+        world.slots("tag-db")["c"],
+        usize::from(SLOTS),
+        "b may have them in a moment"
+    );
+    world.join("c", &["eu"], 1);
+    world.plan(Moves::Must);
+    assert!(!world.slots("tag-db").contains_key("c"), "{:?}", world.slots("tag-db"));
+    world.class("b", Class::Full);
+    world.plan(Moves::Must);
+    assert_eq!(world.slots("tag-db")["b"], usize::from(SLOTS));
+}
+
+#[test]
 fn while_everybody_has_just_come_there_is_no_table() {
     let mut world = World::of("a");
     world.monitors("", 10, 1);

@@ -112,9 +112,12 @@ proptest! {
         let load: f64 = moved.iter().map(|(_, _, load)| load).sum();
         prop_assert!(load <= (work * share).max(0.0) * 1.02 + 1.0, "{load} of {work}, share {share}");
         world.check_level(0.1);
-        // By slots too: twice, since slots of monitors and of alerters are counted together with those that are empty.
-        let slots = before.len() as f64 * f64::from(SLOTS) * share;
-        prop_assert!(moved.len() as f64 <= slots * 1.35 + 2.0, "{} slots, share {slots}", moved.len());
+        // By slots too: its share, or as large a part as it takes of those in which something runs (many light ones, where a few are heavy): the empty ones go along.
+        let loaded = world.loads.values().map(|loads| loads.slots().count()).sum::<usize>().max(1);
+        let taken = moved.iter().filter(|(_, _, load)| *load > 0.0).count();
+        let part = share.max(taken as f64 / loaded as f64);
+        let slots = before.len() as f64 * f64::from(SLOTS) * part;
+        prop_assert!(moved.len() as f64 <= slots * 1.35 + 2.0, "{} slots, part {part}", moved.len());
     }
 
     /// Work that changes a little moves nothing; work that is out of level is levelled within the bound on moves.

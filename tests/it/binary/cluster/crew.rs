@@ -164,15 +164,11 @@ impl Crew {
         names
     }
 
-    /// Writes definitions of a kind, through any member. An etcd of this machine, begun a moment ago, was seen to answer nothing for some seconds: the member
-    /// says so (503), and is asked again, as anybody would.
+    /// Writes definitions of a kind, through any member.
     pub(super) fn define(&self, kind: &str, definitions: &Value) {
         let any = self.members.values().next().unwrap();
-        let said = wait_for("a store that answers", || {
-            let said = any.ask("POST", &format!("/api/v1/{kind}"), Some(definitions));
-            (said.0 != 503).then_some(said)
-        });
-        assert_eq!(said.0, 200, "{}", said.1);
+        let (status, said) = any.ask("POST", &format!("/api/v1/{kind}"), Some(definitions));
+        assert_eq!(status, 200, "{said}");
     }
 
     /// Starts a member, in its own data directory.
