@@ -160,7 +160,7 @@ impl MonitorEntry {
     /// Its kind.
     #[must_use]
     pub fn kind(&self) -> Option<&'static Kind> {
-        self.said(|def| def.kind, |outline| outline.kind)
+        self.said(|def| def.kind, |outline| outline.common.kind)
     }
 
     /// For people; empty where it cannot be read.
@@ -175,7 +175,7 @@ impl MonitorEntry {
     pub fn tags(&self) -> &[String] {
         self.said(
             |def| def.settings.tags.as_slice(),
-            |outline| outline.labels.tags.as_slice(),
+            |outline| outline.common.tags.as_slice(),
         )
         .unwrap_or_default()
     }
@@ -185,14 +185,14 @@ impl MonitorEntry {
     pub fn member_tag(&self) -> Option<&str> {
         self.said(
             |def| def.settings.member_tag.as_str(),
-            |outline| outline.labels.member_tag.as_str(),
+            |outline| outline.common.member_tag.as_str(),
         )
     }
 
     /// Time from one run to the next.
     #[must_use]
     pub fn interval(&self) -> Option<Duration> {
-        self.said(|def| def.settings.interval.0, Outline::interval)
+        self.said(|def| def.settings.interval.0, |outline| outline.common.interval)
     }
 
     /// Fingerprint of what is measured.
@@ -224,7 +224,7 @@ impl MonitorEntry {
     /// Whether an operator switched it off.
     #[must_use]
     pub fn disabled(&self) -> bool {
-        self.said(|def| def.settings.disable, |outline| outline.labels.disabled)
+        self.said(|def| def.settings.disable, |outline| outline.common.disabled)
             // Only of a monitor that is switched off is nothing said although it could not run.
             .unwrap_or_else(|| {
                 self.problems()

@@ -9,17 +9,14 @@ use parking_lot::Mutex;
 use crate::config::definition::MonitorDef;
 use crate::monitors::Kind;
 
-/// Labels beyond which it is looked whether all are in use.
+/// Combinations beyond which it is looked whether all are in use.
 const MANY: usize = 1_024;
 
 /// What a definition says of itself, without what only its runs need.
 #[derive(Clone)]
 pub(super) struct Outline {
-    pub(super) kind: &'static Kind,
-    pub(super) labels: Arc<Labels>,
+    pub(super) common: Arc<Common>,
     pub(super) description: Box<str>,
-    /// Nanoseconds.
-    interval: u64,
     pub(super) measured: u64,
 }
 
@@ -27,48 +24,46 @@ impl Outline {
     pub(super) fn of(def: &MonitorDef, shared: &Shared) -> Self {
         let settings = &def.settings;
         Self {
-            kind: def.kind,
-            labels: shared.one(Labels {
+            common: shared.one(Common {
+                kind: def.kind,
+                interval: settings.interval.0,
                 member_tag: settings.member_tag.clone(),
                 tags: settings.tags.clone(),
                 disabled: settings.disable,
             }),
             description: settings.description.as_str().into(),
-            interval: u64::try_from(settings.interval.0.as_nanos()).unwrap_or(u64::MAX),
             measured: def.measured,
         }
-    }
-
-    pub(super) fn interval(&self) -> Duration {
-        Duration::from_nanos(self.interval)
     }
 }
 
 /// What many definitions say alike: kept once.
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub(super) struct Labels {
+#[derive(PartialEq, Eq, Hash)]
+pub(super) struct Common {
+    pub(super) kind: &'static Kind,
+    pub(super) interval: Duration,
     pub(super) member_tag: String,
     pub(super) tags: Vec<String>,
     pub(super) disabled: bool,
 }
 
-/// The labels in use.
-#[derive(Debug, Default)]
-pub(super) struct Shared(Mutex<(HashSet<Arc<Labels>>, usize)>);
+/// The combinations in use.
+#[derive(Default)]
+pub(super) struct Shared(Mutex<(HashSet<Arc<Common>>, usize)>);
 
 impl Shared {
-    fn one(&self, labels: Labels) -> Arc<Labels> {
+    fn one(&self, common: Common) -> Arc<Common> {
         let (all, many) = &mut *self.0.lock();
-        if let Some(known) = all.get(&labels) {
+        if let Some(known) = all.get(&common) {
             return known.clone();
         }
         if all.len() >= (*many).max(MANY) {
-            all.retain(|labels| Arc::strong_count(labels) > 1);
+            all.retain(|common| Arc::strong_count(common) > 1);
             *many = all.len() * 2;
         }
-        let labels = Arc::new(labels);
-        all.insert(labels.clone());
-        labels
+        let common = Arc::new(common);
+        all.insert(common.clone());
+        common
     }
 }
 
@@ -87,16 +82,16 @@ mod tests {
 
     #[test]
     fn an_entry_with_an_outline_stays_small() {
-        assert_eq!(size_of::<crate::catalog::MonitorEntry>(), 96);
+        assert_eq!(size_of::<crate::catalog::MonitorEntry>(), 80);
     }
 
     #[test]
-    fn labels_that_many_have_are_kept_once_and_go_with_the_last() {
+    fn what_many_have_in_common_is_kept_once_and_goes_with_the_last() {
         let shared = Shared::default();
         let [a, b] = [1, 2].map(|n| outline(&shared, n, &["prod", "web"]));
-        assert!(Arc::ptr_eq(&a.labels, &b.labels));
+        assert!(Arc::ptr_eq(&a.common, &b.common));
         assert_eq!(
-            (&*b.description, b.labels.member_tag.as_str(), b.interval()),
+            (&*b.description, b.common.member_tag.as_str(), b.common.interval),
             ("number 2", "eu", Duration::from_secs(10))
         );
         for n in 0..MANY * 5 {
@@ -104,6 +99,6 @@ mod tests {
         }
         let all = shared.0.lock().0.len();
         assert!((1..=MANY).contains(&all), "{all}");
-        assert!(Arc::ptr_eq(&a.labels, &outline(&shared, 3, &["prod", "web"]).labels));
+        assert!(Arc::ptr_eq(&a.common, &outline(&shared, 3, &["prod", "web"]).common));
     }
 }

@@ -103,6 +103,21 @@ pub struct Kind {
     pub schema: fn() -> schemars::Schema,
 }
 
+/// Each is one row of a registry.
+impl PartialEq for Kind {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other)
+    }
+}
+
+impl Eq for Kind {}
+
+impl std::hash::Hash for Kind {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        std::ptr::hash(self, state);
+    }
+}
+
 impl Kind {
     /// The row of a kind.
     pub const fn of<M: Monitor>() -> Self {
