@@ -243,6 +243,17 @@ fn notifications(api: &ApiState, out: &mut Exposition) {
                 n as f64,
             );
         }
+        for (result, n) in facts.in_place {
+            let labels = [("alerter", alerter.as_str()), ("result", result)];
+            let help = "Given-up messages of other alerters, by whether this fallback alerter was told of them.";
+            out.one(
+                "ninevolt_notifications_in_place_total",
+                Sort::Counter,
+                help,
+                &labels,
+                n as f64,
+            );
+        }
         for (reason, n) in facts.gave_up {
             let labels = [("alerter", alerter.as_str()), ("reason", reason)];
             let help = "Messages that were given up, by reason.";
