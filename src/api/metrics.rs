@@ -75,9 +75,11 @@ fn own(api: &ApiState, out: &mut Exposition) {
         ("unwatched", counts.unwatched),
         ("silenced", counts.silenced),
         ("orphaned", counts.orphaned),
+        ("broken", counts.broken),
     ];
     for (flag, n) in flagged {
-        let help = "Monitors that nobody can judge, that a silence mutes, that no member may run.";
+        let help =
+            "Monitors that nobody can judge, that a silence mutes, that no member may run, of which a step panicked.";
         out.one(
             "ninevolt_monitors_flagged",
             Sort::Gauge,
