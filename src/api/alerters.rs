@@ -102,7 +102,7 @@ struct AlerterObject {
     name: String,
     r#type: String,
     description: String,
-    /// It is told, too, when members go on without the store.
+    /// It is told, too, when members go on without the store, and what other alerters could not be told.
     fallback: bool,
     /// Secrets masked.
     #[schema(value_type = Object)]

@@ -75,9 +75,11 @@ fn own(api: &ApiState, out: &mut Exposition) {
         ("unwatched", counts.unwatched),
         ("silenced", counts.silenced),
         ("orphaned", counts.orphaned),
+        ("broken", counts.broken),
     ];
     for (flag, n) in flagged {
-        let help = "Monitors that nobody can judge, that a silence mutes, that no member may run.";
+        let help =
+            "Monitors that nobody can judge, that a silence mutes, that no member may run, of which a step panicked.";
         out.one(
             "ninevolt_monitors_flagged",
             Sort::Gauge,
@@ -237,6 +239,17 @@ fn notifications(api: &ApiState, out: &mut Exposition) {
             let help = "Attempts to deliver, by what came of them.";
             out.one(
                 "ninevolt_notification_attempts_total",
+                Sort::Counter,
+                help,
+                &labels,
+                n as f64,
+            );
+        }
+        for (result, n) in facts.in_place {
+            let labels = [("alerter", alerter.as_str()), ("result", result)];
+            let help = "Given-up messages of other alerters, by whether this fallback alerter was told of them.";
+            out.one(
+                "ninevolt_notifications_in_place_total",
                 Sort::Counter,
                 help,
                 &labels,

@@ -43,6 +43,8 @@ pub(super) struct Counts {
     pub(super) silenced: usize,
     pub(super) orphaned: usize,
     pub(super) invalid: usize,
+    /// Left out, because a step of them panicked.
+    pub(super) broken: usize,
     /// Their judge could not be asked: counted above by what was recorded last, and as pending where nothing is.
     pub(super) unreachable: usize,
     #[serde(skip)]
@@ -61,6 +63,7 @@ impl Counts {
         self.silenced += other.silenced;
         self.orphaned += other.orphaned;
         self.invalid += other.invalid;
+        self.broken += other.broken;
         self.unreachable += other.unreachable;
         self.open += other.open;
     }
@@ -79,6 +82,7 @@ impl From<Counts> for MonitorCounts {
             silenced: counts.silenced,
             orphaned: counts.orphaned,
             invalid: counts.invalid,
+            broken: counts.broken,
             unreachable: counts.unreachable,
             open: counts.open,
         }
@@ -272,6 +276,7 @@ fn count(api: &ApiState, scope: Scope<'_>) -> Counts {
             counts.unwatched += usize::from(flags.unwatched);
             counts.silenced += usize::from(flags.silenced);
             counts.orphaned += usize::from(flags.orphaned);
+            counts.broken += usize::from(flags.broken);
             counts.unreachable += usize::from(flags.unreachable);
             let place = if flags.invalid {
                 &mut counts.invalid

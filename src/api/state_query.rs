@@ -91,6 +91,7 @@ pub(super) struct Filter {
     unwatched: Option<bool>,
     orphaned: Option<bool>,
     invalid: Option<bool>,
+    broken: Option<bool>,
     unreachable: Option<bool>,
     order: Order,
     descending: bool,
@@ -108,6 +109,7 @@ impl Filter {
         "unwatched",
         "orphaned",
         "invalid",
+        "broken",
         "unreachable",
         "sort",
     ];
@@ -137,6 +139,7 @@ impl Filter {
             unwatched: params.flag("unwatched")?,
             orphaned: params.flag("orphaned")?,
             invalid: params.flag("invalid")?,
+            broken: params.flag("broken")?,
             unreachable: params.flag("unreachable")?,
             order,
             descending: sort.starts_with('-'),
@@ -218,6 +221,7 @@ impl Filter {
             self.unwatched,
             self.orphaned,
             self.invalid,
+            self.broken,
             self.unreachable,
         ];
         if asked.iter().any(Option::is_some) {
@@ -228,6 +232,7 @@ impl Filter {
                 flags.unwatched,
                 flags.orphaned,
                 flags.invalid,
+                flags.broken,
                 flags.unreachable,
             ];
             if asked

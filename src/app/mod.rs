@@ -2,9 +2,12 @@
 
 mod answering;
 mod configs;
+mod lanes;
 mod limits;
+mod options;
 mod paths;
 mod peering;
+mod shared;
 #[cfg(test)]
 mod sim;
 mod start_error;
@@ -20,6 +23,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+pub use options::ServerOptions;
 pub use paths::default_data_dir;
 pub use start_error::StartError;
 
@@ -31,68 +35,23 @@ use crate::cluster::identity::{Identity, LastAlive};
 use crate::cluster::tenures::Tenures;
 use crate::cluster::{Cluster, Footing, Rights, Tables, event_log};
 use crate::config::kinds::Kinds;
-use crate::cutoff::{Courier, CutOff, Deciding, Noted, Notices, Rounds, SelfTest, Standing, Taker, courier};
+use crate::cutoff::{Rounds, Standing, Taker, courier};
 use crate::director::{Director, plan, prune};
 use crate::events::{EventKind, Events};
 use crate::feed::{Feed, Signal};
-use crate::manager::alarm::Alarm;
-use crate::manager::clock::Clock;
-use crate::manager::lane::{self, Lane};
 use crate::manager::recorder::{Recorder, Shell};
-use crate::manager::stats::LaneStats;
-use crate::manager::{Lanes, Manager, soft};
-use crate::model::{MemberId, Secret, WallMs};
-use crate::monitors::{CheckCx, CheckOptions};
+use crate::manager::{Manager, soft};
+use crate::model::WallMs;
 use crate::notifications::{MayTell, Notifier, NotifierOptions};
 use crate::store::records::{MemberRecord, slot};
-use crate::store::{Claim, EtcdOptions, Face, Standin, Store};
+use crate::store::{Claim, Face, Standin, Store};
 use crate::tasks::Tasks;
 use crate::telemetry;
 use crate::watchdog::Watchdog;
 use answering::{Answering, Seen};
 use peering::Peering;
+use shared::Shared;
 use store::Opened;
-
-/// What `server` was asked for.
-#[derive(Debug, Clone)]
-pub struct ServerOptions {
-    /// Address of API and page.
-    pub listen: String,
-    /// Tags of this member.
-    pub tags: Vec<String>,
-    /// Tokens that open the API.
-    pub access_tokens: Vec<Secret>,
-    /// Where state is kept.
-    pub data_dir: PathBuf,
-    /// The store of the cluster; without it, one of our own in the data directory.
-    pub etcd: Option<EtcdOptions>,
-    /// End rather than wait when the store does not answer at the start.
-    pub require_store: bool,
-    /// A directory to keep the store in line with.
-    pub configs: Option<PathBuf>,
-    /// Id of this member.
-    pub member_id: Option<MemberId>,
-    /// Where people reach this server.
-    pub base_url: Option<String>,
-    /// Whether the API may create exec monitors.
-    pub allow_exec_from_api: bool,
-    /// Share of the work, against those of other members.
-    pub weight: Option<u32>,
-    /// Threads that run checks.
-    pub lanes: Option<std::num::NonZeroUsize>,
-    /// Name of the cluster (the store's prefix).
-    pub cluster: String,
-    /// Serve the page from the source tree.
-    pub debug_ui: bool,
-    /// Where other members talk to this one, on a shared store; next to the API if nothing is said.
-    pub peer_listen: Option<String>,
-    /// The address that they are told, where they cannot reach that one.
-    pub advertise: Option<String>,
-    /// Places (`host:port`) one of which can be reached where this member is not cut off from everything; empty: those of the alerters.
-    pub self_test: Vec<String>,
-    /// How long a member that cannot know who has the store tells nobody; none: for ever.
-    pub isolated_after: Option<Duration>,
-}
 
 /// How long runs and deliveries in flight may take to end when the process is asked to stop.
 pub const GRACE: Duration = Duration::from_secs(5);
@@ -102,8 +61,6 @@ pub const HAND_OVER: Duration = Duration::from_secs(2);
 const ASKED_WITHIN: Duration = Duration::from_millis(400);
 /// Exit status of a process that a part of which hangs: that of an internal error in `sysexits.h`.
 const HUNG: i32 = 70;
-/// Where it is noted, in the data directory, which fallback alerters were told that the store is away.
-const NOTICES: &str = "notices.json";
 /// How often it is noted that this process lives.
 const ALIVE: Duration = Duration::from_secs(5);
 
@@ -267,7 +224,14 @@ impl App {
         let mut recording: Tasks<Ended> = Tasks::child_of(&never);
         let mut belonging: Tasks<Ended> = Tasks::child_of(&never);
 
-        let lanes = self.start_lanes(&mut running, &recorder, &watchdog)?;
+        let lanes = lanes::start(
+            &self.options,
+            &self.events,
+            &self.feed,
+            &mut running,
+            &recorder,
+            &watchdog,
+        )?;
         let (to_manager, changes) = mpsc::channel(loader::WAITING);
         let manager = Manager {
             catalog: self.catalog.clone(),
@@ -332,74 +296,18 @@ impl App {
         let taker = self.standin.clone().map(Taker::new);
         let mut deciding = None;
         if let (Some(standin), Some(rounds), Some(peering)) = (self.standin.take(), &rounds, &self.peering) {
-            let courier = Arc::new(Courier {
-                standin: standin.clone(),
-                tables: tables.clone(),
-                catalog: self.catalog.clone(),
-                me: self.member.id.clone(),
-                ask: Arc::new(peering.peers.clone()),
-            });
-            let (token, work) = (belonging.stop().clone(), courier.clone());
-            belonging.spawn(async move {
-                work.run(token).await;
-                Ended::Quietly("courier")
-            });
-            let (passed, passes) = watch::channel(false);
-            let wants_test = watch::Sender::new(false);
-            let test = self_test(&self.options, &self.catalog);
-            let (token, wanted) = (belonging.stop().clone(), wants_test.subscribe());
-            belonging.spawn(async move {
-                test.run(wanted, passed, token).await;
-                Ended::Quietly("self-test")
-            });
-            let notices = Notices {
-                standing: standing.clone(),
-                rounds: rounds.clone(),
-                catalog: self.catalog.clone(),
-                tables: tables.clone(),
-                me: self.member.id.clone(),
-                notifier: view.clone(),
-                events: self.events.clone(),
-                noted: Noted::at(self.options.data_dir.join(NOTICES)),
-            };
-            let token = belonging.stop().clone();
-            belonging.spawn(async move {
-                notices.run(token).await;
-                Ended::Quietly("notices")
-            });
-            let sent = recorder.clone();
-            let (decides, asked) = Deciding::new(standin.clone(), standing.clone());
-            deciding = Some(decides);
-            let cut_off = CutOff {
+            let shared = Shared {
+                options: &self.options,
+                cluster: &cluster,
                 standin,
-                store: self.store.clone(),
-                record: record.clone(),
-                ttl: cluster.ttl,
-                catalog: self.catalog.clone(),
-                rights: rights.clone(),
-                footing,
-                may_tell,
-                tables: tables.clone(),
-                tenures: tenures.clone(),
+                peering,
                 rounds: rounds.clone(),
-                passes,
-                wants_test,
-                isolated_after: self.options.isolated_after,
                 standing: standing.clone(),
-                events: self.events.clone(),
-                courier,
-                abstain: cluster.abstain.clone(),
-                unanswered: Arc::new(move || sent.unanswered()),
-                watchdog: watchdog.clone(),
-                asked,
+                catalog: &self.catalog,
+                recorder: &recorder,
+                notifier: view.clone(),
             };
-            let (token, pulse) = (belonging.stop().clone(), watchdog.pulse("watch over the store"));
-            belonging.spawn(async move {
-                match pulse.over(cut_off.run(token)).await {
-                    Ok(()) => Ended::Quietly("watch over the store"),
-                    Err(lost) => Ended::Lost(lost.to_string()),
-                }
-            });
+            deciding = Some(shared.start(footing, may_tell, &mut belonging));
         }
         let pulse = watchdog.pulse("membership");
         belonging.spawn(async move {
@@ -606,44 +514,6 @@ impl App {
             }),
         }))
     }
-
-    fn start_lanes(&self, tasks: &mut Tasks<Ended>, recorder: &Recorder, watchdog: &Watchdog) -> anyhow::Result<Lanes> {
-        let n = self
-            .options
-            .lanes
-            .map_or_else(limits::lanes, std::num::NonZeroUsize::get);
-        let limits = limits::per_lane(n);
-        let clock = Clock::system();
-        let mut handles = Vec::with_capacity(n);
-        for number in 0..n {
-            let (inbox, commands) = mpsc::channel(lane::INBOX);
-            let stats = Arc::new(LaneStats::default());
-            handles.push((inbox, stats.clone()));
-            let cx = Arc::new(CheckCx::new(CheckOptions {
-                user_agent: Some(format!("9volt/{}", telemetry::VERSION)),
-                ..CheckOptions::default()
-            }));
-            let lane = Lane::new(
-                clock.clone(),
-                limits,
-                cx,
-                recorder.clone(),
-                stats,
-                self.events.clone(),
-                self.feed.clone(),
-            );
-            let (token, pulse) = (tasks.stop().clone(), watchdog.pulse(format!("lane {number}")));
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            tasks.spawn_blocking(move || {
-                // For who looks at threads: `top -H`. Nothing depends on it.
-                let _ = nix::sys::prctl::set_name(c"lane");
-                runtime.block_on(async move { pulse.over(lane.run(Alarm::sharp(), commands, token, GRACE)).await });
-                tracing::debug!(number, "lane ended");
-                Ended::Quietly("lane")
-            });
-        }
-        Ok(Lanes::new(handles))
-    }
 }
 
 /// Watches the loops on a thread of its own: one that hangs may hold the threads of all others. When it comes to the worst the process ends at once, as
@@ -691,19 +561,6 @@ fn member_record(options: &ServerOptions, identity: &Identity, listener: &TcpLis
         weight: options.weight.unwrap_or_else(limits::weight),
         kinds: crate::monitors::KINDS.iter().map(|kind| kind.name.to_owned()).collect(),
         ..MemberRecord::new(identity.member.clone(), &identity.identity, &boot)
-    }
-}
-
-/// What shows whether this member can tell anybody anything: the places that the operator names, or those that alerters go to.
-fn self_test(options: &ServerOptions, catalog: &Catalog) -> SelfTest {
-    let catalog = catalog.clone();
-    SelfTest {
-        named: options.self_test.clone(),
-        alerters: Arc::new(move || {
-            let alerters = catalog.alerters();
-            let defs = alerters.iter().filter_map(|entry| entry.def.as_ref());
-            defs.filter_map(|def| def.alerter.place()).collect()
-        }),
     }
 }
 

@@ -1,7 +1,7 @@
 //! `9volt store export|import|copy`; [`decide`] does the rest. Exit code 0 done, 1 problems, 2 refused.
 
-use std::fs::OpenOptions;
-use std::io::{BufReader, BufWriter, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufReader, BufWriter, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use super::decide::{self, Decision};
 use super::{DONE, Global, PROBLEMS, REFUSED, block_on, complain, values};
 use crate::app::default_data_dir;
 use crate::model::WallMs;
-use crate::store::transfer::{self, Damage, Export, FileError, Header, How, Imported, Record, Refused};
+use crate::store::transfer::{self, Checked, Damage, Export, FileError, Header, How, Imported, Refused};
 use crate::store::{EtcdOptions, Store};
 
 /// Whoever owns the file, and nobody else.
@@ -155,17 +155,17 @@ pub(super) fn run(global: &Global, command: StoreCommand) -> anyhow::Result<u8> 
         }
         StoreCommand::Import { file, how } => {
             let place = Place::named(global)?;
-            let read = match read(&file) {
-                Ok(read) => read,
+            let mut checked = match check(&file) {
+                Ok(checked) => checked,
                 Err(error @ FileError::Newer { .. }) => return Ok(refuse(&error)),
                 Err(error) => return Err(error).with_context(|| file.display().to_string()),
             };
-            let (named, more) = read.damage;
+            let (named, more) = &checked.damage;
             if !named.is_empty() {
-                damaged(&file, &named, more);
+                damaged(&file, named, *more);
                 return Ok(PROBLEMS);
             }
-            block_on(async { import(&place.open().await?, read.records, how).await })?
+            block_on(async { import(&place.open().await?, &mut checked, how).await })?
         }
         StoreCommand::Copy {
             to_data_dir,
@@ -177,8 +177,13 @@ pub(super) fn run(global: &Global, command: StoreCommand) -> anyhow::Result<u8> 
             let to = destination(global, to_data_dir, to_etcd, to_etcd_prefix)?;
             block_on(async {
                 let from = place.open_to_read().await?;
-                let records = Export::of(&from).all().await?;
-                import(&to.open().await?, records, how).await
+                let mut file = unnamed()?;
+                let (_, left_out) = write(&from, &mut BufWriter::new(&file)).await?;
+                say_left_out(&left_out);
+                file.rewind()?;
+                let mut checked = transfer::check(BufReader::new(file))?;
+                let code = import(&to.open().await?, &mut checked, how).await?;
+                Ok(if left_out.is_empty() { code } else { code.max(PROBLEMS) })
             })?
         }
     }
@@ -214,16 +219,34 @@ fn damaged(file: &Path, named: &[Damage], more: usize) {
     complain("nothing was imported");
 }
 
-fn read(file: &Path) -> Result<transfer::Read, FileError> {
-    if file == Path::new("-") {
-        return transfer::read(&mut std::io::stdin().lock());
+fn check(file: &Path) -> Result<Checked<BufReader<File>>, FileError> {
+    if file != Path::new("-") {
+        return transfer::check(BufReader::new(File::open(file)?));
     }
-    transfer::read(&mut BufReader::new(std::fs::File::open(file)?))
+    // It is gone over more than once.
+    let mut kept = unnamed()?;
+    io::copy(&mut io::stdin().lock(), &mut kept)?;
+    kept.rewind()?;
+    transfer::check(BufReader::new(kept))
+}
+
+/// A file that nobody else can open and that is gone with this process: what goes through it are secrets.
+fn unnamed() -> io::Result<File> {
+    let path = std::env::temp_dir().join(format!("9volt-{}", uuid::Uuid::new_v4()));
+    let mut options = OpenOptions::new();
+    let file = options
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(OWNER_ONLY)
+        .open(&path)?;
+    std::fs::remove_file(path)?;
+    Ok(file)
 }
 
 async fn export(store: &Store, file: Option<&Path>) -> anyhow::Result<u8> {
     let Some(path) = file else {
-        return write(store, &mut BufWriter::new(std::io::stdout().lock())).await;
+        return written(write(store, &mut BufWriter::new(io::stdout().lock())).await?);
     };
     let made = OpenOptions::new()
         .write(true)
@@ -231,16 +254,30 @@ async fn export(store: &Store, file: Option<&Path>) -> anyhow::Result<u8> {
         .mode(OWNER_ONLY)
         .open(path)
         .with_context(|| path.display().to_string())?;
-    let written = write(store, &mut BufWriter::new(&made)).await;
-    let written = written.and_then(|code| made.sync_all().map(|()| code).map_err(Into::into));
-    if written.is_err() {
+    let whole = write(store, &mut BufWriter::new(&made)).await;
+    let whole = whole.and_then(|whole| made.sync_all().map(|()| whole).map_err(Into::into));
+    if whole.is_err() {
         // Half an export is of no use to anybody.
         let _ = std::fs::remove_file(path);
     }
-    written
+    written(whole?)
 }
 
-async fn write(store: &Store, to: &mut dyn Write) -> anyhow::Result<u8> {
+/// Says what was exported.
+fn written((records, left_out): (usize, Vec<String>)) -> anyhow::Result<u8> {
+    say_left_out(&left_out);
+    complain(&format!("exported {records} records; the file holds secrets"));
+    Ok(if left_out.is_empty() { DONE } else { PROBLEMS })
+}
+
+fn say_left_out(keys: &[String]) {
+    for key in keys {
+        complain(&format!("`{key}` is not text and was left out"));
+    }
+}
+
+/// Writes all that is carried over: how many records, and the keys of those that could not be written.
+async fn write(store: &Store, to: &mut dyn Write) -> anyhow::Result<(usize, Vec<String>)> {
     let mut parts = Export::of(store);
     let id: Option<crate::store::At<crate::store::records::StoreRecord>> =
         store.read(&crate::store::keys::store()).await?;
@@ -264,16 +301,12 @@ async fn write(store: &Store, to: &mut dyn Write) -> anyhow::Result<u8> {
     transfer::write_trailer(to, written)?;
     to.flush()?;
     progress.end();
-    for key in &left_out {
-        complain(&format!("`{key}` is not text and was left out"));
-    }
-    complain(&format!("exported {written} records; the file holds secrets"));
-    Ok(if left_out.is_empty() { DONE } else { PROBLEMS })
+    Ok((written, left_out))
 }
 
-async fn import(store: &Store, records: Vec<Record>, how: HowArgs) -> anyhow::Result<u8> {
+async fn import(store: &Store, file: &mut Checked<BufReader<File>>, how: HowArgs) -> anyhow::Result<u8> {
     let progress = Progress::new();
-    let imported = transfer::import(store, records, how.how(), how.yes, |n, of| progress.at(n, of)).await;
+    let imported = transfer::import(store, file, how.how(), how.yes, |n, of| progress.at(n, of)).await;
     progress.end();
     let imported = match imported {
         Ok(imported) => imported,

@@ -51,6 +51,7 @@ fn told_of(episode: i64, seq: u32) -> Bytes {
         reference: None,
         arrived: true,
         response: String::new(),
+        fallbacks: Vec::new(),
     };
     encode(&told).unwrap()
 }

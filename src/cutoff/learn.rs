@@ -64,6 +64,7 @@ mod tests {
             reference: None,
             arrived,
             response: String::new(),
+            fallbacks: Vec::new(),
         }
     }
 

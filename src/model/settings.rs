@@ -63,7 +63,7 @@ pub struct AlerterSettings {
     /// For people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
-    /// `true`: it is told, too, when members go on without the store, and when they have it again.
+    /// `true`: it is told, too, when members go on without the store, and when they have it again; and what other alerters could not be told.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fallback: bool,
 }

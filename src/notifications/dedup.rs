@@ -192,6 +192,7 @@ mod tests {
             reference: None,
             arrived,
             response: String::new(),
+            fallbacks: Vec::new(),
         }
     }
 

@@ -30,6 +30,22 @@ pub enum NotifierEvent {
         /// The last error.
         error: String,
     },
+    /// A fallback alerter was told of what others could not be told.
+    FallbackTold {
+        /// Which one.
+        fallback: AlerterName,
+        /// Of how many messages.
+        messages: usize,
+    },
+    /// It will not be told of them.
+    FallbackRefused {
+        /// Which one.
+        fallback: AlerterName,
+        /// Of how many messages.
+        messages: usize,
+        /// What it said.
+        error: String,
+    },
     /// An alerter fails again and again; what it should tell waits.
     AlerterFails {
         /// Which one.
@@ -60,7 +76,10 @@ impl NotifierEvent {
     /// Whether it wants an operator's attention.
     #[must_use]
     pub fn is_trouble(&self) -> bool {
-        !matches!(self, Self::Sent { .. } | Self::AlerterWorks { .. })
+        !matches!(
+            self,
+            Self::Sent { .. } | Self::AlerterWorks { .. } | Self::FallbackTold { .. }
+        )
     }
 
     /// The monitor that it is about.
@@ -70,7 +89,11 @@ impl NotifierEvent {
             Self::Sent { monitor, .. } | Self::GivenUp { monitor, .. } | Self::ToldWithoutStore { monitor, .. } => {
                 Some(monitor)
             }
-            Self::AlerterFails { .. } | Self::AlerterWorks { .. } | Self::Damaged { .. } => None,
+            Self::AlerterFails { .. }
+            | Self::AlerterWorks { .. }
+            | Self::FallbackTold { .. }
+            | Self::FallbackRefused { .. }
+            | Self::Damaged { .. } => None,
         }
     }
 }
@@ -95,6 +118,17 @@ impl fmt::Display for NotifierEvent {
                 "gave up telling {alerter} that {monitor} is {}: {error}",
                 word(status)
             ),
+            Self::FallbackTold { fallback, messages } => {
+                write!(
+                    f,
+                    "told {fallback} of {messages} given-up messages, in place of whom they were for"
+                )
+            }
+            Self::FallbackRefused {
+                fallback,
+                messages,
+                error,
+            } => write!(f, "gave up telling {fallback} of {messages} given-up messages: {error}"),
             Self::AlerterFails { alerter, error } => write!(f, "alerter {alerter} fails again and again: {error}"),
             Self::AlerterWorks { alerter } => write!(f, "alerter {alerter} works again"),
             Self::ToldWithoutStore { alerter, monitor } => {

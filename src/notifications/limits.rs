@@ -26,6 +26,18 @@ pub(crate) const DIGEST_AT_MOST: usize = 500;
 pub(crate) const DIGEST_LINES: usize = 40;
 /// Longest detail in such a line, in bytes.
 pub(crate) const DIGEST_LINE: usize = 120;
+/// First wait after an attempt to tell a fallback alerter that did not work; doubles.
+pub(crate) const FALLBACK_AGAIN: Duration = Duration::from_secs(1);
+/// The longest such wait.
+pub(crate) const FALLBACK_AGAIN_AT_MOST: Duration = Duration::from_secs(60);
+/// Fallback alerters that are told of messages that were given up, first by name: each is noted in the record of each message, which has its bound.
+pub(crate) const FALLBACKS: usize = 8;
+/// What was given up waits so long for others to be told with it.
+pub(crate) const UNDELIVERED_GATHER: Duration = Duration::from_secs(10);
+/// From one message about what was given up to the next, to one fallback alerter: nobody is paged for each of ten thousand.
+pub(crate) const UNDELIVERED_EVERY: Duration = Duration::from_secs(5 * 60);
+/// Alerters that such a message names.
+pub(crate) const UNDELIVERED_NAMED: usize = 5;
 /// What is durably wanted waits this long for the store to record the begin of its delivery, then is told without.
 pub(crate) const STORE_PATIENCE: Duration = Duration::from_secs(5);
 /// First wait after a commit that was not taken; doubles.

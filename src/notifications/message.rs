@@ -19,9 +19,9 @@ pub(crate) struct Sender {
 /// Something about the cluster that an operator is to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    /// What it is about, in a word or two.
-    pub about: &'static str,
-    /// `critical`, or `ok` when it is over.
+    /// What it is about.
+    pub about: About,
+    /// Not ok, or `ok` when it is over.
     pub status: Status,
     /// When it began.
     pub since: WallMs,
@@ -33,6 +33,38 @@ pub struct Notice {
     pub details: String,
     /// An earlier attempt may have arrived.
     pub possibly_repeated: bool,
+    /// It is told while this member has no store.
+    pub without_store: bool,
+}
+
+/// What a notice is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum About {
+    /// The store. It is the cluster's and no member's, so that of several that cannot hear one another each joins the incident that is open.
+    Store,
+    /// Messages that were given up. They have no end of their own, so each notice is an incident of its own, for whoever has seen to it to close: one that joins an
+    /// open one would wake nobody.
+    Undelivered {
+        /// What the first of them is known by.
+        first: String,
+    },
+}
+
+impl About {
+    /// In a word, in the place of a monitor's name.
+    pub(crate) const fn word(&self) -> &'static str {
+        match self {
+            Self::Store => "store",
+            Self::Undelivered { .. } => "alerts",
+        }
+    }
+
+    const fn page(&self) -> &'static str {
+        match self {
+            Self::Store => "cluster",
+            Self::Undelivered { .. } => "notifications",
+        }
+    }
 }
 
 impl Sender {
@@ -116,7 +148,7 @@ impl Sender {
             kind: "digest".to_owned(),
             closed: None,
             description: String::new(),
-            details: listing(&digest),
+            details: listing(digest.iter().map(digest_line)),
             tags: Vec::new(),
             trail: Vec::new(),
             link: self.page("notifications"),
@@ -165,9 +197,11 @@ impl Sender {
     /// A message about the cluster.
     pub(crate) fn notice(&self, alerter: &AlerterName, monitor: MonitorName, notice: &Notice) -> Notification {
         let seq = if notice.status.is_bad() { 1 } else { 2 };
-        // A name of a monitor has no slash: this incident is nobody's. It is the cluster's and no member's, so that of several that cannot hear one another
-        // each joins the one that is open.
-        let incident_key = format!("{}/notice/{monitor}", self.cluster);
+        // A name of a monitor has no slash: this incident is no monitor's.
+        let mut incident_key = format!("{}/notice/{}", self.cluster, notice.about.word());
+        if let About::Undelivered { first } = &notice.about {
+            incident_key = format!("{incident_key}/{first}");
+        }
         Notification {
             key: format!("{incident_key}/{}/{seq}/{alerter}", notice.since.0),
             incident_key,
@@ -191,12 +225,12 @@ impl Sender {
             details: notice.details.clone(),
             tags: Vec::new(),
             trail: Vec::new(),
-            link: self.page("cluster"),
+            link: self.page(notice.about.page()),
             runbook: None,
             member: self.member.clone(),
             reference: None,
             possibly_repeated: notice.possibly_repeated,
-            without_store: notice.status.is_bad(),
+            without_store: notice.without_store,
             notice: Some(notice.sentence.clone()),
             test: false,
             digest: Vec::new(),
@@ -213,23 +247,29 @@ impl Sender {
     }
 }
 
-/// A line for each, as many as people read.
-fn listing(digest: &[DigestLine]) -> String {
-    let mut text = String::new();
-    for line in digest.iter().take(DIGEST_LINES) {
-        let first = line.details.lines().next().unwrap_or_default();
-        let short = &first[..first.floor_char_boundary(DIGEST_LINE)];
-        let word = if line.status.is_bad() {
-            line.status.as_str()
-        } else {
-            "resolved"
-        };
-        let colon = if short.is_empty() { "" } else { ": " };
-        text.push_str(&format!("{word} {}{colon}{short}\n", line.monitor));
+fn digest_line(line: &DigestLine) -> String {
+    let short = short(&line.details);
+    let word = if line.status.is_bad() {
+        line.status.as_str()
+    } else {
+        "resolved"
+    };
+    let colon = if short.is_empty() { "" } else { ": " };
+    format!("{word} {}{colon}{short}", line.monitor)
+}
+
+/// The first line of a text, as much of it as fits into a line with others.
+pub(super) fn short(text: &str) -> &str {
+    let first = text.lines().next().unwrap_or_default();
+    &first[..first.floor_char_boundary(DIGEST_LINE)]
+}
+
+/// As many lines as people read; the rest is counted.
+pub(super) fn listing(lines: impl ExactSizeIterator<Item = String>) -> String {
+    let more = lines.len().saturating_sub(DIGEST_LINES);
+    let mut lines: Vec<_> = lines.take(DIGEST_LINES).collect();
+    if more > 0 {
+        lines.push(format!("and {more} more"));
     }
-    if digest.len() > DIGEST_LINES {
-        text.push_str(&format!("and {} more\n", digest.len() - DIGEST_LINES));
-    }
-    text.truncate(text.trim_end().len());
-    text
+    lines.join("\n")
 }

@@ -12,6 +12,8 @@
 //! outbox; one member alone works an alerter, its tenure is part of every commit, and [`MayTell`] of every attempt. *Caveats*: a silence keeps
 //! trouble from being told, not its end: where somebody was told, an incident is open. A member that is paused in the very moment in which an
 //! attempt begins makes it when it wakes: whoever takes over gives it the time of one attempt.
+//!
+//! What is given up is told to the fallback alerters ([`undelivered`] has the words), outside of the outbox: of it there is no monitor that anybody judges.
 
 mod dedup;
 mod event;
@@ -23,6 +25,8 @@ mod message;
 mod pace;
 #[cfg(test)]
 mod tests;
+mod trying;
+mod undelivered;
 mod view;
 mod worker;
 
@@ -37,7 +41,8 @@ use tokio_util::sync::CancellationToken;
 pub use event::NotifierEvent;
 pub use lane::GaveUp;
 pub use may_tell::MayTell;
-pub use message::Notice;
+pub use message::{About, Notice};
+pub use trying::{Tried, Trying};
 pub use view::{AlerterFacts, Counts, LastDelivery, NotificationItem, NotificationState, NotifierView};
 
 use crate::alerters::{DeliveryCx, DeliveryError, DynAlerter, Receipt};

@@ -105,6 +105,8 @@ pub struct AlerterFacts {
     pub attempts: BTreeMap<&'static str, u64>,
     /// Messages given up, by reason.
     pub gave_up: BTreeMap<&'static str, u64>,
+    /// Messages of other alerters that were given up, by whether this one was told of them in their place: `told`, `refused`.
+    pub in_place: BTreeMap<&'static str, u64>,
 }
 
 /// How many messages are in each state now.
@@ -238,7 +240,7 @@ impl NotifierView {
     /// # Errors
     /// What the far end said, or why it could not be asked.
     pub async fn send_notice(&self, definition: &AlerterDef, notice: &Notice) -> Result<Receipt, DeliveryError> {
-        let about = MonitorName::parse(notice.about).map_err(|error| DeliveryError::never(error.to_string()))?;
+        let about = MonitorName::parse(notice.about.word()).map_err(|error| DeliveryError::never(error.to_string()))?;
         let note = self.sender.notice(&definition.name, about, notice);
         let result = deliver(definition.alerter.clone(), self.http.clone(), note).await;
         self.attempted(&definition.name, &result, WallMs::now());
@@ -297,6 +299,12 @@ impl NotifierView {
         let mut state = self.state.lock();
         let facts = state.alerters.entry(alerter.clone()).or_default();
         *facts.gave_up.entry(why.as_str()).or_default() += 1;
+    }
+
+    pub(crate) fn in_place(&self, fallback: &AlerterName, word: &'static str, messages: usize) {
+        let mut state = self.state.lock();
+        let facts = state.alerters.entry(fallback.clone()).or_default();
+        *facts.in_place.entry(word).or_default() += messages as u64;
     }
 
     pub(crate) fn told_one_without_store(&self) {

@@ -383,6 +383,9 @@ pub struct MonitorCounts {
     pub orphaned: usize,
     /// Their definition has errors.
     pub invalid: usize,
+    /// Left out there, because a step of them panicked.
+    #[serde(default)]
+    pub broken: usize,
     /// They do not run there (any more, or yet): counted by what was recorded last.
     #[serde(default)]
     pub unreachable: usize,

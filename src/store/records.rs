@@ -189,6 +189,9 @@ pub struct Told {
     /// Last error, or the far end's answer.
     #[serde(default)]
     pub response: String,
+    /// Given up: the fallback alerters that were told of it (or refused to be).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fallbacks: Vec<AlerterName>,
 }
 
 /// `past/<episode>-<monitor>`: a closed episode.

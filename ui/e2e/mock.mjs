@@ -80,6 +80,7 @@ export function makeWorld({ monitors: total = 100_000, healthy = false, token = 
       unwatched: !healthy && i % 20_011 === 40,
       orphaned: false,
       invalid: !healthy && i === 77,
+      broken: !healthy && i === 78,
       interval: kind === "exec" ? 60_000 : 10_000,
       rev: 12,
       definition: null,
@@ -260,7 +261,7 @@ function showState(world, m, config) {
     disabled: m.disabled,
     orphaned: m.orphaned,
     invalid: m.invalid,
-    broken: false,
+    broken: m.broken,
     unreachable: false,
     episode: failing(m) ? `ep-${m.i}` : null,
     interval_ms: m.interval,
@@ -344,12 +345,13 @@ function counts(world) {
     silenced: 0,
     orphaned: 0,
     invalid: 0,
+    broken: 0,
     unreachable: 0,
   };
   for (const m of world.list) {
     if (m.disabled) c.disabled++;
     else c[m.status]++;
-    for (const k of ["unwatched", "orphaned", "invalid"]) if (m[k]) c[k]++;
+    for (const k of ["unwatched", "orphaned", "invalid", "broken"]) if (m[k]) c[k]++;
   }
   c.silenced = world.list.filter((m) => failing(m) && silenced(world, m)).length;
   return c;
@@ -426,7 +428,19 @@ const SORTS = {
 };
 /** Answers are kept for a moment: the mock sorts 100,000 objects slowly, and that is not what is measured. */
 function filterStates(world, query) {
-  const key = ["q", "status", "type", "tags", "sort", "silenced", "disabled", "unwatched", "orphaned", "invalid"]
+  const key = [
+    "q",
+    "status",
+    "type",
+    "tags",
+    "sort",
+    "silenced",
+    "disabled",
+    "unwatched",
+    "orphaned",
+    "invalid",
+    "broken",
+  ]
     .map((k) => query.get(k))
     .join("|");
   if (world.kept?.key === key && Date.now() - world.kept.at < 2000) return world.kept.found;
@@ -443,7 +457,7 @@ function filterNow(world, query) {
     if (type && !type.has(m.type)) return false;
     if (status && (m.disabled || !status.has(m.status))) return false;
     if (tags && !m.tags.some((t) => tags.has(t))) return false;
-    for (const flag of ["disabled", "unwatched", "orphaned", "invalid"])
+    for (const flag of ["disabled", "unwatched", "orphaned", "invalid", "broken"])
       if (query.get(flag) && String(m[flag]) !== query.get(flag)) return false;
     return !query.get("silenced") || String(silenced(world, m)) === query.get("silenced");
   });
@@ -687,6 +701,7 @@ function putMonitor(world, m, name, body, req, json, fail) {
     message: "N/A",
     rev: 0,
     invalid: false,
+    broken: false,
   };
   Object.assign(made, {
     definition: body,

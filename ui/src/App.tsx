@@ -19,6 +19,7 @@ const FILTERS = [
   "unwatched",
   "orphaned",
   "invalid",
+  "broken",
   "unreachable",
   "sort",
 ] as const;

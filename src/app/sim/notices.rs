@@ -156,3 +156,39 @@ async fn a_far_end_that_does_not_answer_is_tried_until_it_does() {
         "refused is refused"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_an_alerter_refuses_is_told_in_its_place_with_and_without_the_store_and_nobody_repeats_it() {
+    let mut crew = members(&["a", "b"], "chat").await;
+    answers("ops", Answer::Fails(Retry::Never));
+    let [with, without] = ["with", "without"].map(|name| crew.name_on("a", name).to_string());
+    for (name, target_of) in [(&with, "t"), (&without, "u")] {
+        target(target_of, Target::Up);
+        crew.world.put_monitor(name, probe(json!({"target": target_of}))).await;
+    }
+    target("t", Target::Down);
+    until!(heard("duty") == ["alerts critical"]);
+    crew.world.faults.stop();
+    until!(heard("duty").len() == 2);
+    target("u", Target::Down);
+    until!(heard("duty").len() == 3);
+    assert_eq!(heard("duty")[1..], ["store critical", "alerts critical"]);
+    sleep(S * 600).await;
+    crew.world.faults.start();
+    until!(heard("duty").len() == 4);
+    all_joined(&crew).await;
+    // Whoever works the alerter now finds who was told.
+    for member in ["a", "b"] {
+        crew.kill(member);
+        sleep(S * 300).await;
+        crew.start(member).await;
+        all_joined(&crew).await;
+    }
+    sleep(S * 3600).await;
+    assert_eq!(heard("duty").len(), 4, "{:?}", heard("duty"));
+    let said: Vec<_> = told().iter().map(|heard| heard.note.sentence()).collect();
+    assert_eq!(said[0], format!("ops could not be told that {with} is critical"));
+    assert_eq!(said[2], format!("ops could not be told that {without} is critical"));
+    let marks: Vec<_> = told().iter().map(|heard| heard.note.without_store).collect();
+    assert_eq!(marks, [false, true, true, false]);
+}

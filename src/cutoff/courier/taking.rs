@@ -74,6 +74,7 @@ pub(super) fn ended(entry: &OutboxEntry) -> Told {
         reference: None,
         arrived: true,
         response: String::new(),
+        fallbacks: Vec::new(),
     }
 }
 

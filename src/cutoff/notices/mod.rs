@@ -18,23 +18,17 @@ use super::asking::Rounds;
 use super::round::Says;
 use super::rules::State;
 use super::standing::Standing;
-use crate::alerters::{DeliveryError, Retry};
+use crate::alerters::{DeliveryError, Receipt};
 use crate::catalog::Catalog;
 use crate::cluster::Tables;
 use crate::events::{EventKind, Events};
 use crate::model::{AlerterName, Group, MemberId, Status, WallMs};
-use crate::notifications::{Notice, NotifierView};
+use crate::notifications::{About, Notice, NotifierView, Tried, Trying};
 use crate::tasks::Tasks;
 use rules::{Course, Step, details, is_first, sentence};
 
-/// What it is about, in messages and keys.
-const ABOUT: &str = "store";
 /// From one look to the next.
 const LOOK: Duration = Duration::from_secs(1);
-/// Wait after a first attempt that did not work; twice as long each time.
-const AGAIN: Duration = Duration::from_secs(1);
-/// The longest such wait.
-const AGAIN_AT_MOST: Duration = Duration::from_secs(60);
 
 /// What it works with.
 pub struct Notices {
@@ -102,13 +96,11 @@ struct Told {
     /// An attempt was made: it may have arrived, and its end is to be told.
     begun: bool,
     end: Option<Notice>,
-    failures: u32,
-    not_before: Option<Instant>,
-    busy: bool,
+    trying: Trying,
 }
 
 /// What became of an attempt: of which message, and how it went.
-type Attempt = (AlerterName, Status, Result<(), DeliveryError>);
+type Attempt = (AlerterName, Status, Result<Receipt, DeliveryError>);
 
 impl Notices {
     /// Tells until `stop`.
@@ -131,7 +123,7 @@ impl Notices {
                     Ok(attempt) => self.attempted(&mut all, since, attempt),
                     Err(panic) => {
                         tracing::error!(%panic, "an attempt to tell a fallback alerter ended badly");
-                        all.values_mut().for_each(|told| told.busy = false);
+                        all.values_mut().for_each(|told| told.trying.lost());
                     }
                 },
             }
@@ -147,9 +139,10 @@ impl Notices {
                     }
                 }
                 Step::Over => {
-                    all.retain(|_, told| told.begun || told.busy);
+                    all.retain(|_, told| told.begun || told.trying.busy());
                     for told in all.values_mut() {
-                        (told.end, told.failures, told.not_before) = (Some(ends(since)), 0, None);
+                        told.end = Some(ends(since));
+                        told.trying.anew();
                     }
                 }
             }
@@ -180,13 +173,14 @@ impl Notices {
         }
         let away: Vec<_> = away.into_iter().collect();
         Notice {
-            about: ABOUT,
+            about: About::Store,
             status: Status::Critical,
             since,
             at: WallMs::now(),
             sentence: sentence(trouble).to_owned(),
             details: details(trouble, &self.standing.because(), &away, monitors.len()),
             possibly_repeated: false,
+            without_store: true,
         }
     }
 
@@ -195,8 +189,8 @@ impl Notices {
         let now = Instant::now();
         let mut begun = false;
         for (name, told) in all.iter_mut() {
-            let waits = told.busy || told.not_before.is_some_and(|until| now < until);
-            let Some(notice) = told.end.clone().or_else(|| told.begin.clone()).filter(|_| !waits) else {
+            let notice = told.end.clone().or_else(|| told.begin.clone());
+            let Some(notice) = notice.filter(|_| told.trying.may_begin(now)) else {
                 continue;
             };
             let Some(def) = self.catalog.alerter(name.as_str()).and_then(|entry| entry.def.clone()) else {
@@ -209,11 +203,12 @@ impl Notices {
                 ..notice
             };
             begun |= !told.begun;
-            (told.busy, told.begun) = (true, true);
+            told.begun = true;
+            told.trying.begin();
             let (name, notifier) = (name.clone(), self.notifier.clone());
             attempts.spawn(async move {
                 let sent = notifier.send_notice(&def, &notice).await;
-                (name, notice.status, sent.map(drop))
+                (name, notice.status, sent)
             });
         }
         if begun {
@@ -223,36 +218,24 @@ impl Notices {
 
     fn attempted(&self, all: &mut BTreeMap<AlerterName, Told>, since: WallMs, (name, status, sent): Attempt) {
         let Some(told) = all.get_mut(&name) else { return };
-        told.busy = false;
         let word = if status.is_bad() { "cannot be used" } else { "is back" };
-        let text = match &sent {
-            Ok(()) => format!("told {name} that the store {word}"),
-            Err(error) if error.retry == Retry::Never => {
-                format!("gave up telling {name} that the store {word}: {error}")
-            }
-            Err(error) => {
-                let wait = AGAIN.saturating_mul(1 << told.failures.min(16)).min(AGAIN_AT_MOST);
-                let wait = match error.retry {
-                    Retry::After(asked) => asked.clamp(AGAIN, AGAIN_AT_MOST),
-                    _ => wait,
-                };
-                told.failures = told.failures.saturating_add(1);
-                told.not_before = Some(Instant::now() + wait);
-                // Of an answer that did not come nobody knows what it was to.
-                let repeated = error.retry == Retry::Soon;
+        let text = match (told.trying.ended(&sent, Instant::now()), &sent) {
+            (Tried::Again { may_have_arrived }, sent) => {
                 for notice in [&mut told.begin, &mut told.end].into_iter().flatten() {
-                    notice.possibly_repeated |= repeated && notice.status == status;
+                    notice.possibly_repeated |= may_have_arrived && notice.status == status;
                 }
-                tracing::warn!(alerter = %name, %error, "cannot tell a fallback alerter, trying on");
+                let error = sent.as_ref().err().map(ToString::to_string);
+                tracing::warn!(alerter = %name, error, "cannot tell a fallback alerter, trying on");
                 return;
             }
+            (_, Ok(_)) => format!("told {name} that the store {word}"),
+            (_, Err(error)) => format!("gave up telling {name} that the store {word}: {error}"),
         };
         match sent {
-            Ok(()) => tracing::info!("{text}"),
+            Ok(_) => tracing::info!("{text}"),
             Err(_) => tracing::error!("{text}"),
         }
         self.events.record(EventKind::Alert, WallMs::now(), None, text);
-        (told.failures, told.not_before) = (0, None);
         // Of what was refused nothing is open.
         match status.is_bad() && sent.is_ok() {
             true => told.begin = None,
@@ -270,12 +253,13 @@ impl Notices {
 
 fn ends(since: WallMs) -> Notice {
     Notice {
-        about: ABOUT,
+        about: About::Store,
         status: Status::Ok,
         since,
         at: WallMs::now(),
         sentence: "The store is back, and what happened meanwhile is in it".to_owned(),
         details: String::new(),
         possibly_repeated: false,
+        without_store: false,
     }
 }

@@ -15,7 +15,7 @@ pub(crate) use results::{backoff, clamp};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::{EpisodeId, Status, WallMs};
+use crate::model::{AlerterName, EpisodeId, Status, WallMs};
 use crate::store::Revision;
 use crate::store::records::{At, OutboxEntry, Told, ToldState};
 
@@ -213,7 +213,7 @@ pub(crate) enum Standing {
 }
 
 /// What one change is known by.
-type Change = (EpisodeId, u32, Status);
+pub(crate) type Change = (EpisodeId, u32, Status);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Busy {
@@ -230,6 +230,8 @@ enum Knows {
     Attempt,
     /// That none was made.
     NoAttempt,
+    /// Which fallback alerters were told of what was given up.
+    Fallbacks,
 }
 
 /// One alerter's view of one monitor.
@@ -387,6 +389,27 @@ impl Lane {
         self.mind.as_ref()
     }
 
+    /// What is wanted and was given up, if the store knows that it was: what is recorded first is told in its place.
+    #[must_use]
+    pub(crate) fn undelivered(&self) -> Option<(&OutboxEntry, &Told)> {
+        let given_up = |told: &&Told| told.state == ToldState::GivenUp;
+        let recorded = self.stored.as_ref().filter(given_up)?;
+        let told = self.mind.as_ref().filter(given_up)?;
+        let wanted = self.wanted()?;
+        (change_of(recorded) == change_of(told)).then_some((wanted, told))
+    }
+
+    /// A fallback alerter was told that this change was given up. `all`: the fallback alerters there are; others are not remembered.
+    pub(crate) fn fallback_told(&mut self, change: Change, fallback: &AlerterName, all: &[AlerterName]) {
+        let Some(told) = self.mind.as_mut() else { return };
+        if told.state != ToldState::GivenUp || change_of(told) != change || told.fallbacks.contains(fallback) {
+            return;
+        }
+        told.fallbacks.retain(|name| all.contains(name));
+        told.fallbacks.push(fallback.clone());
+        self.unrecorded.get_or_insert(Knows::Fallbacks);
+    }
+
     /// Whether something is known that the store has not taken yet.
     #[must_use]
     pub(crate) fn dirty(&self) -> bool {
@@ -440,6 +463,11 @@ impl Lane {
         let wanted = self.wanted.as_ref()?;
         self.done_with.filter(|rev| *rev == wanted.rev)
     }
+}
+
+/// The change that a record is about.
+pub(crate) fn change_of(told: &Told) -> Change {
+    (told.episode, told.seq, told.status)
 }
 
 fn arc(entry: At<OutboxEntry>) -> At<Arc<OutboxEntry>> {

@@ -119,6 +119,7 @@ fn told_of((episode, seq, status): Change, at: WallMs) -> Told {
         reference: None,
         arrived: true,
         response: String::new(),
+        fallbacks: Vec::new(),
     }
 }
 

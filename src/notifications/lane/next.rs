@@ -177,6 +177,11 @@ impl Lane {
             reference: same.and_then(|told| told.reference.clone()),
             arrived: joins || same.is_some_and(|told| told.arrived || told.state != ToldState::GivenUp),
             response: String::new(),
+            // Of the very same message nobody is told in its place a second time.
+            fallbacks: before
+                .filter(|told| (told.episode, told.seq, told.status) == (episode, seq, status))
+                .map(|told| told.fallbacks.clone())
+                .unwrap_or_default(),
         }
     }
 

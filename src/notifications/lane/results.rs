@@ -133,6 +133,7 @@ impl Lane {
                 reference: told
                     .reference
                     .or_else(|| receipt.reference.as_deref().map(|text| cut(text, MAX_REFERENCE))),
+                fallbacks: Vec::new(),
                 ..told
             });
         }

@@ -25,6 +25,7 @@ pub(super) enum Answer {
 #[derive(Default)]
 pub(super) struct Far {
     has_key: bool,
+    fallback: bool,
     takes: Duration,
     state: Mutex<State>,
 }
@@ -54,6 +55,15 @@ impl Far {
     /// Shows whatever it is given.
     pub(super) fn chat() -> Self {
         Self::default()
+    }
+
+    /// Its alerter is marked `fallback`.
+    pub(super) fn fallback(self) -> Self {
+        Self { fallback: true, ..self }
+    }
+
+    pub(super) fn is_fallback(&self) -> bool {
+        self.fallback
     }
 
     pub(super) fn taking(self, takes: Duration) -> Self {

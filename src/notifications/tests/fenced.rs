@@ -29,6 +29,7 @@ impl World {
             reference: None,
             arrived: true,
             response: String::new(),
+            fallbacks: Vec::new(),
         };
         let (alerter, about) = (name("ops"), monitor("web"));
         let entry = entry(wanted.0, wanted.1, wanted.2);

@@ -1,5 +1,6 @@
 //! The notifier over a store in memory, with far ends that do what a test says. The clock is paused.
 
+mod fallback;
 mod far;
 mod fenced;
 mod flow;
@@ -146,7 +147,7 @@ fn far_def(alerter: &str, far: &Arc<Far>) -> AlerterDef {
     AlerterDef {
         name: name(alerter),
         settings: AlerterSettings {
-            fallback: false,
+            fallback: far.is_fallback(),
             kind: "far".to_owned(),
             description: String::new(),
         },

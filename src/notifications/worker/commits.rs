@@ -241,6 +241,7 @@ pub(super) fn told_in(damaged: &Entry) -> At<Told> {
         reference: None,
         arrived: true,
         response: String::new(),
+        fallbacks: Vec::new(),
     };
     At {
         rev: damaged.rev,

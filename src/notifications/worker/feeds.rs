@@ -189,6 +189,9 @@ impl Worker {
                 self.look(&key);
             }
         }
+        if !retired {
+            self.find_fallbacks();
+        }
     }
 
     fn outbox_changed(&mut self, news: Followed) {

@@ -4,6 +4,7 @@ mod arrivals;
 mod commits;
 mod deliveries;
 mod desk;
+mod fallback;
 mod feeds;
 mod retired;
 mod rights;
@@ -33,6 +34,7 @@ use arrivals::Arrived;
 use commits::{Job, Made, Stands};
 use deliveries::{Batch, Delivered};
 use desk::Desk;
+use fallback::{Fallbacks, InPlace};
 use feeds::Feeds;
 
 /// A lane with what the shell keeps about it.
@@ -58,6 +60,7 @@ enum Done {
     /// Both keys of a lane, for whoever worked its alerter then.
     Read(LaneKey, u64, Option<Box<Stands>>),
     Delivered(Delivered),
+    InPlace(InPlace),
 }
 
 /// Why [`Worker::serve`] ended.
@@ -84,6 +87,7 @@ pub(super) struct Worker {
     last_batch: u64,
     /// Lanes that would tell something and may not.
     withheld: HashSet<LaneKey>,
+    fallbacks: Fallbacks,
     silences: SilenceSet,
     sweep_at: Duration,
     gate: Gate,
@@ -136,6 +140,7 @@ impl Worker {
             batches: HashMap::new(),
             last_batch: 0,
             withheld: HashSet::new(),
+            fallbacks: Fallbacks::default(),
             silences: SilenceSet::default(),
             sweep_at: Duration::ZERO,
             gate: Gate::default(),
@@ -245,6 +250,7 @@ impl Worker {
             Ok(Done::Arrived(arrived)) => self.arrived(arrived),
             Ok(Done::Read(key, stint, stands)) => self.was_read(&key, stint, stands),
             Ok(Done::Delivered(delivered)) => self.delivered(delivered),
+            Ok(Done::InPlace(told)) => self.told_in_place(told),
             Err(panic) => {
                 // Whose it was is not known; beginning anew asks the store about everybody.
                 error!(%panic, "a task of the notifier ended badly");
@@ -269,7 +275,7 @@ impl Worker {
         [timer, pause, arrive]
             .into_iter()
             .flatten()
-            .fold(self.sweep_at, Duration::min)
+            .fold(self.sweep_at.min(self.fallbacks.wake()), Duration::min)
     }
 
     /// Time has passed.
@@ -282,6 +288,9 @@ impl Worker {
         }
         if now.mono >= self.sweep_at {
             self.sweep();
+        }
+        if now.mono >= self.fallbacks.wake() {
+            self.tell_fallbacks();
         }
     }
 

@@ -135,6 +135,7 @@ impl Worker {
         self.to_read.clear();
         self.batches.clear();
         self.timers.clear();
+        self.fallbacks.forget_attempts();
         (self.in_flight, self.reading, self.committing, self.arriving) = (0, 0, false, false);
         for slot in self.lanes.values_mut() {
             (slot.timer, slot.grant) = (None, Grant::No);

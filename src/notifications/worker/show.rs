@@ -9,8 +9,9 @@ use super::{Worker, muted};
 use crate::model::{EpisodeId, Status, WallMs};
 
 impl Worker {
-    /// Passes on what happened in a lane.
+    /// Passes on what happened in a lane, and notes whether others are to be told of it.
     pub(super) fn report(&mut self, key: &LaneKey) {
+        self.owe(key);
         let Some(slot) = self.lanes.get_mut(key) else { return };
         let happened = slot.lane.take_happened();
         let (alerter, monitor) = key;

@@ -1,12 +1,14 @@
 //! The file: a header, a line of JSON for each record, and a last line that says how many there were, so that a file that was cut off is
 //! known by it.
 
-use std::io::{self, BufRead, Read as _, Write};
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, BufRead, Read as _, Seek, Write};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Record, key};
+use super::{Key, RANKS, Record, key, rank};
 use crate::model::WallMs;
 use crate::store::backend::{MAX_COMMIT_BYTES, Revision};
 
@@ -145,29 +147,66 @@ pub struct Damage {
     pub why: String,
 }
 
-/// A file that was read.
+/// A file of which every line was looked at, and that can be gone over again for what it holds: it is never whole in memory.
 #[derive(Debug)]
-pub struct Read {
+pub struct Checked<F> {
     /// Its first line.
     pub header: Header,
-    /// What it holds, if nothing is damaged.
-    pub records: Vec<Record>,
     /// Damaged lines; so many are named, and how many more there are.
     pub damage: (Vec<Damage>, usize),
+    /// How many records it holds.
+    pub records: usize,
+    lines: Lines<F>,
+    /// Where the records of each rank stand: between the first and the last of them.
+    parts: [Option<Part>; RANKS],
+    prints: Prints,
+    keys: HashSet<u128>,
 }
 
-/// Reads a whole file.
+/// A part of a file: whole lines.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    from: Place,
+    to: Place,
+}
+
+/// Between two lines: bytes and lines before.
+#[derive(Debug, Clone, Copy, Default)]
+struct Place {
+    bytes: u64,
+    lines: usize,
+}
+
+/// Lines one after the other, none of them longer than [`MAX_LINE`].
+#[derive(Debug)]
+struct Lines<F> {
+    from: F,
+    at: Place,
+    text: Vec<u8>,
+}
+
+impl<F: BufRead> Lines<F> {
+    fn next(&mut self) -> io::Result<bool> {
+        self.text.clear();
+        let read = (&mut self.from).take(MAX_LINE).read_until(b'\n', &mut self.text)?;
+        self.at.bytes += read as u64;
+        self.at.lines += usize::from(read > 0);
+        Ok(read > 0)
+    }
+}
+
+/// Looks at a whole file. Nothing of it is kept but where what stands.
 ///
 /// # Errors
-/// [`FileError`].
-pub fn read(from: &mut dyn BufRead) -> Result<Read, FileError> {
-    let mut text = Vec::new();
-    let mut next = |text: &mut Vec<u8>| -> io::Result<bool> {
-        text.clear();
-        Ok((&mut *from).take(MAX_LINE).read_until(b'\n', text)? > 0)
+/// [`FileError`]; what is wrong with single lines is in [`Checked::damage`].
+pub fn check<F: BufRead + Seek>(from: F) -> Result<Checked<F>, FileError> {
+    let mut lines = Lines {
+        from,
+        at: Place::default(),
+        text: Vec::new(),
     };
-    next(&mut text)?;
-    let first: serde_json::Value = serde_json::from_slice(&text).map_err(|_| FileError::Strange)?;
+    lines.next()?;
+    let first: serde_json::Value = serde_json::from_slice(&lines.text).map_err(|_| FileError::Strange)?;
     let number = |name: &str| first.get(name).and_then(serde_json::Value::as_u64).unwrap_or(0);
     if first.get("9volt").and_then(serde_json::Value::as_str) != Some(Header::KIND) {
         return Err(FileError::Strange);
@@ -182,71 +221,154 @@ pub fn read(from: &mut dyn BufRead) -> Result<Read, FileError> {
         });
     }
     let header: Header = serde_json::from_value(first).map_err(|_| FileError::Strange)?;
-    let mut read = Reading::default();
-    let mut n = 1;
-    while next(&mut text)? {
-        n += 1;
-        if let Err(why) = read.line(&text) {
-            read.damaged(n, why);
+    let mut checked = Checked {
+        header,
+        damage: (Vec::new(), 0),
+        records: 0,
+        lines,
+        parts: [None; RANKS],
+        prints: Prints::default(),
+        keys: HashSet::new(),
+    };
+    let mut end = None;
+    loop {
+        let from = checked.lines.at;
+        if !checked.lines.next()? {
+            break;
+        }
+        if let Err(why) = checked.line(from, &mut end) {
+            checked.damaged(checked.lines.at.lines, why);
         }
     }
-    match read.end {
-        None => read.damaged(n + 1, "the file ends early".to_owned()),
-        Some(end) if end != read.lines => {
-            read.damaged(n, format!("it should end after {end} records and has {}", read.lines));
+    let (lines, records) = (checked.lines.at.lines, checked.records);
+    match end {
+        None => checked.damaged(lines + 1, "the file ends early".to_owned()),
+        Some(end) if end != records => {
+            checked.damaged(lines, format!("it should end after {end} records and has {records}"));
         }
         Some(_) => {}
     }
-    Ok(Read {
-        header,
-        records: read.records,
-        damage: (read.damage, read.more),
-    })
+    Ok(checked)
 }
 
-#[derive(Default)]
-struct Reading {
-    records: Vec<Record>,
-    keys: std::collections::HashSet<super::Key>,
-    lines: usize,
-    end: Option<usize>,
-    damage: Vec<Damage>,
-    more: usize,
-}
-
-impl Reading {
+impl<F: BufRead + Seek> Checked<F> {
     fn damaged(&mut self, line: usize, why: String) {
-        if self.damage.len() < NAMED {
-            self.damage.push(Damage { line, why });
+        let (named, more) = &mut self.damage;
+        if named.len() < NAMED {
+            named.push(Damage { line, why });
         } else {
-            self.more += 1;
+            *more += 1;
         }
     }
 
-    fn line(&mut self, text: &[u8]) -> Result<(), String> {
-        if self.end.is_some() {
+    /// The line that was read last, which began there.
+    fn line(&mut self, from: Place, end: &mut Option<usize>) -> Result<(), String> {
+        if end.is_some() {
             return Err("something comes after the end".to_owned());
         }
-        if let Ok(trailer) = serde_json::from_slice::<Trailer>(text) {
-            self.end = Some(trailer.end);
+        if let Ok(trailer) = serde_json::from_slice::<Trailer>(&self.lines.text) {
+            *end = Some(trailer.end);
             return Ok(());
         }
-        self.lines += 1;
-        let read: Line<'_> =
-            serde_json::from_slice(text).map_err(|error| format!("this is no record (column {})", error.column()))?;
-        let key = key(&read.key).ok_or("this is no key of a record that can be imported")?;
-        let value = match (read.value, read.text) {
-            (Some(value), None) => value.get().to_owned(),
-            (None, Some(text)) => text,
-            _ => return Err("a record has either a value or a text".to_owned()),
-        };
-        if !self.keys.insert(key.clone()) {
+        self.records += 1;
+        let record = record(&self.lines.text)?;
+        if !self.keys.insert(self.prints.of(record.key.as_str().as_bytes())) {
             return Err("its key is in the file twice".to_owned());
         }
-        self.records.push(Record {
-            key,
-            value: value.into(),
-        });
+        let to = self.lines.at;
+        if let Some(part) = self.parts.get_mut(rank(&record.key)) {
+            part.get_or_insert(Part { from, to }).to = to;
+        }
         Ok(())
+    }
+
+    /// Whether it holds this key.
+    pub(super) fn holds(&self, key: &Key) -> bool {
+        self.keys.contains(&self.prints.of(key.as_str().as_bytes()))
+    }
+
+    #[cfg(test)]
+    pub(super) fn changes_to(&mut self, from: F) {
+        self.lines.from = from;
+    }
+
+    /// What values are compared by.
+    pub(super) fn prints(&self) -> &Prints {
+        &self.prints
+    }
+
+    /// Goes over the records of one rank.
+    pub(super) fn of_rank(&mut self, rank: usize) -> io::Result<OfRank<'_, F>> {
+        let place = Place::default();
+        let part = self
+            .parts
+            .get(rank)
+            .copied()
+            .flatten()
+            .unwrap_or(Part { from: place, to: place });
+        self.lines.from.seek(io::SeekFrom::Start(part.from.bytes))?;
+        self.lines.at = part.from;
+        Ok(OfRank {
+            lines: &mut self.lines,
+            prints: &self.prints,
+            to: part.to,
+            rank,
+        })
+    }
+}
+
+/// The records of one rank, in the order of the file.
+pub(super) struct OfRank<'a, F> {
+    lines: &'a mut Lines<F>,
+    /// As [`Checked::prints`].
+    pub(super) prints: &'a Prints,
+    to: Place,
+    rank: usize,
+}
+
+impl<F: BufRead> OfRank<'_, F> {
+    /// The next one; none: that was all.
+    ///
+    /// # Errors
+    /// The file's, also where it is another one than the one that was checked.
+    pub(super) fn next(&mut self) -> io::Result<Option<Record>> {
+        while self.lines.at.bytes < self.to.bytes {
+            let read = self.lines.next()?;
+            let line = self.lines.at.lines;
+            let changed = |_| io::Error::other(format!("line {line}: the file was changed while it was read"));
+            if !read {
+                return Err(changed(String::new()));
+            }
+            let record = record(&self.lines.text).map_err(changed)?;
+            if rank(&record.key) == self.rank {
+                return Ok(Some(record));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn record(text: &[u8]) -> Result<Record, String> {
+    let read: Line<'_> =
+        serde_json::from_slice(text).map_err(|error| format!("this is no record (column {})", error.column()))?;
+    let key = key(&read.key).ok_or("this is no key of a record that can be imported")?;
+    let value = match (read.value, read.text) {
+        (Some(value), None) => value.get().to_owned(),
+        (None, Some(text)) => text,
+        _ => return Err("a record has either a value or a text".to_owned()),
+    };
+    Ok(Record {
+        key,
+        value: value.into(),
+    })
+}
+
+/// What stands for bytes that are too many to keep: nobody who writes a file can make two that are the same.
+#[derive(Debug, Default)]
+pub(super) struct Prints(RandomState, RandomState);
+
+impl Prints {
+    pub(super) fn of(&self, bytes: &[u8]) -> u128 {
+        u128::from(self.0.hash_one(bytes)) << 64 | u128::from(self.1.hash_one(bytes))
     }
 }

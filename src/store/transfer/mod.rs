@@ -11,7 +11,7 @@ mod tests;
 use super::backend::{Entry, Key, Revision};
 use super::{Pages, Store, StoreError, keys};
 
-pub use file::{Damage, FileError, Header, Read, read, write_header, write_record, write_trailer};
+pub use file::{Checked, Damage, FileError, Header, check, write_header, write_record, write_trailer};
 pub use import::{How, Imported, Refused, import};
 
 /// What is carried over: a key and its value, as it is stored.
@@ -58,6 +58,24 @@ fn key(text: &str) -> Option<Key> {
     let sound = !text.is_empty() && text.len() <= MAX_KEY && !text.contains("//") && !text.ends_with('/');
     let key = Key::new(text);
     (sound && !text.chars().any(char::is_control) && travels(&key)).then_some(key)
+}
+
+/// How many ranks there are.
+const RANKS: usize = 8;
+
+/// In which order records are written: what was told before what is to be told, so that a server that sees the first half tells nothing again;
+/// definitions before the state of what they define.
+fn rank(key: &Key) -> usize {
+    match key.as_str().split('/').next() {
+        Some("config") => 0,
+        Some("silence" | "ack" | "maintenance" | "cluster") => 1,
+        Some("told") => 2,
+        Some("checkpoint" | "past" | "soft") => 3,
+        Some("outbox") => 4,
+        Some("alerter" | "retired") => 5,
+        Some("monitor") => 6,
+        _ => 7,
+    }
 }
 
 /// All that is carried over, a page at a time, of one revision.

@@ -5,6 +5,9 @@ use crate::model::WallMs;
 use crate::store::backend::{Commit, Guard, LeaseId, Op, Outcome};
 use crate::store::{in_memory, open_embedded, open_etcd};
 use bytes::Bytes;
+use std::io::{self, BufRead, Cursor, Read, Seek};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 fn put(key: &str, value: &'static str, lease: Option<LeaseId>) -> Commit {
     Commit {
@@ -41,20 +44,34 @@ async fn fill(store: &Store) {
 }
 
 async fn into_file(store: &Store) -> Vec<u8> {
+    file_of(&Export::of(store).all().await.unwrap())
+}
+
+fn file_of(records: &[Record]) -> Vec<u8> {
     let mut file = Vec::new();
-    let records = Export::of(store).all().await.unwrap();
     write_header(&mut file, &Header::new("id".to_owned(), Revision(7), WallMs(1))).unwrap();
-    for record in &records {
+    for record in records {
         assert!(write_record(&mut file, record).unwrap());
     }
     write_trailer(&mut file, records.len()).unwrap();
     file
 }
 
-fn from_file(file: &[u8]) -> Vec<Record> {
-    let read = read(&mut &file[..]).unwrap();
+fn read(file: impl Into<Vec<u8>>) -> Result<Checked<Cursor<Vec<u8>>>, FileError> {
+    check(Cursor::new(file.into()))
+}
+
+fn sound(file: impl Into<Vec<u8>>) -> Checked<Cursor<Vec<u8>>> {
+    let read = read(file).unwrap();
     assert_eq!(read.damage, (Vec::new(), 0));
-    read.records
+    read
+}
+
+fn record(key: &str, value: &str) -> Record {
+    Record {
+        key: Key::new(key),
+        value: Bytes::from(value.to_owned()),
+    }
 }
 
 async fn held(store: &Store) -> Vec<(String, String)> {
@@ -70,8 +87,9 @@ fn expected() -> Vec<(String, String)> {
     TRAVEL.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
 }
 
-async fn into_empty(store: &Store, records: Vec<Record>) -> Imported {
-    import(store, records, How::IntoEmpty, false, |_, _| {}).await.unwrap()
+async fn into_empty(store: &Store, file: impl Into<Vec<u8>>) -> Imported {
+    let imported = import(store, &mut sound(file), How::IntoEmpty, false, |_, _| {}).await;
+    imported.unwrap()
 }
 
 #[tokio::test]
@@ -84,7 +102,7 @@ async fn from_the_embedded_store_to_a_file_to_etcd_to_a_file_everything_is_the_s
 
     let servers = crate::store::etcd::tests::server::Servers::one().await;
     let etcd = open_etcd(&servers.options("cluster")).unwrap();
-    let imported = into_empty(&etcd, from_file(&first)).await;
+    let imported = into_empty(&etcd, first.clone()).await;
     assert_eq!((imported.written, &imported.problems), (TRAVEL.len(), &Vec::new()));
     assert_eq!(held(&etcd).await, expected());
     let second = into_file(&etcd).await;
@@ -92,7 +110,7 @@ async fn from_the_embedded_store_to_a_file_to_etcd_to_a_file_everything_is_the_s
 
     // And straight back.
     let other = open_embedded(dirs[1].path()).await.unwrap();
-    into_empty(&other, Export::of(&etcd).all().await.unwrap()).await;
+    into_empty(&other, into_file(&etcd).await).await;
     assert_eq!(held(&other).await, expected());
     // Each store is its own.
     assert_ne!(other.identity().await.unwrap(), embedded.identity().await.unwrap());
@@ -103,27 +121,17 @@ async fn a_store_that_is_in_use_or_holds_something_is_refused_unless_told_otherw
     let (store, _faults) = in_memory();
     fill(&store).await;
     let one = || {
-        vec![
-            Record {
-                key: Key::new("monitor/new"),
-                value: Bytes::from_static(b"{}"),
-            },
-            Record {
-                key: Key::new("monitor/web"),
-                value: Bytes::from_static(b"{}"),
-            },
-            Record {
-                key: Key::new("silence/s"),
-                value: Bytes::from_static(b"{}"),
-            },
-        ]
+        let records = ["monitor/new", "monitor/web", "silence/s"].map(|key| record(key, "{}"));
+        sound(file_of(&records))
     };
-    let refused = import(&store, one(), How::Replace, false, |_, _| {}).await.unwrap_err();
+    let refused = import(&store, &mut one(), How::Replace, false, |_, _| {})
+        .await
+        .unwrap_err();
     assert!(
         matches!(&refused, Refused::InUse(members) if members == "m1"),
         "{refused}"
     );
-    let refused = import(&store, one(), How::IntoEmpty, true, |_, _| {})
+    let refused = import(&store, &mut one(), How::IntoEmpty, true, |_, _| {})
         .await
         .unwrap_err();
     assert!(
@@ -132,14 +140,14 @@ async fn a_store_that_is_in_use_or_holds_something_is_refused_unless_told_otherw
     );
     assert_eq!(held(&store).await, expected());
 
-    let merged = import(&store, one(), How::Merge, true, |_, _| {}).await.unwrap();
+    let merged = import(&store, &mut one(), How::Merge, true, |_, _| {}).await.unwrap();
     assert_eq!((merged.written, merged.kept, merged.removed), (1, 2, 0));
     let mut more = expected();
     more.push(("monitor/new".to_owned(), "{}".to_owned()));
     more.sort();
     assert_eq!(held(&store).await, more);
 
-    let replaced = import(&store, one(), How::Replace, true, |_, _| {}).await.unwrap();
+    let replaced = import(&store, &mut one(), How::Replace, true, |_, _| {}).await.unwrap();
     assert_eq!(
         (replaced.written, replaced.equal, replaced.removed),
         (2, 1, TRAVEL.len() - 1)
@@ -154,11 +162,8 @@ async fn a_store_that_is_in_use_or_holds_something_is_refused_unless_told_otherw
 async fn settings_that_a_new_store_was_given_are_no_reason_to_refuse() {
     let (store, _faults) = in_memory();
     store.settings().await.unwrap();
-    let settings = Record {
-        key: keys::config(),
-        value: Bytes::from_static(br#"{"HeartbeatInterval":"1s"}"#),
-    };
-    assert_eq!(into_empty(&store, vec![settings]).await.written, 1);
+    let settings = record(keys::config().as_str(), r#"{"HeartbeatInterval":"1s"}"#);
+    assert_eq!(into_empty(&store, file_of(&[settings])).await.written, 1);
     let settings = store.settings().await.unwrap().value;
     assert_eq!(settings.heartbeat_interval, crate::model::Dur::from_secs(1));
 }
@@ -173,7 +178,7 @@ async fn damaged_lines_are_named_by_number_and_not_quoted() {
     lines[3] = r#"{"key":"cluster/members/evil","value":{}}"#.to_owned();
     lines[4] = r#"{"key":"monitor/x","value":1,"text":"1"}"#.to_owned();
     lines[6] = lines[5].clone();
-    let read_back = read(&mut lines.join("\n").as_bytes()).unwrap();
+    let read_back = read(lines.join("\n")).unwrap();
     let named: Vec<usize> = read_back.damage.0.iter().map(|damage| damage.line).collect();
     assert_eq!(named, [3, 4, 5, 7]);
     for damage in &read_back.damage.0 {
@@ -182,7 +187,7 @@ async fn damaged_lines_are_named_by_number_and_not_quoted() {
     // One that was cut off is damaged too, wherever.
     for cut in 1..text.lines().count() {
         let some: Vec<&str> = text.lines().take(cut).collect();
-        let read_back = read(&mut some.join("\n").as_bytes()).unwrap();
+        let read_back = read(some.join("\n")).unwrap();
         assert!(!read_back.damage.0.is_empty(), "cut after line {cut}");
     }
 }
@@ -195,16 +200,13 @@ fn a_newer_format_and_something_else_are_refused() {
         header["records"] = records.into();
         format!("{header}\n{{\"end\":0}}\n")
     };
-    assert!(read(&mut header(1, 1).as_bytes()).is_ok());
+    assert!(read(header(1, 1)).is_ok());
     for (format, records) in [(2, 1), (1, 2), (9, 9)] {
-        let error = read(&mut header(format, records).as_bytes()).unwrap_err();
+        let error = read(header(format, records)).unwrap_err();
         assert!(matches!(error, FileError::Newer { .. }), "{error}");
     }
     for text in ["", "\n", "{}", "monitor:\n  web:\n", "[1]", "\u{0}"] {
-        assert!(
-            matches!(read(&mut text.as_bytes()), Err(FileError::Strange)),
-            "{text:?}"
-        );
+        assert!(matches!(read(text), Err(FileError::Strange)), "{text:?}");
     }
 }
 
@@ -213,18 +215,17 @@ proptest::proptest! {
     fn no_file_is_too_strange_to_be_read(lines in proptest::collection::vec("\\PC{0,60}", 0..6)) {
         let header = serde_json::to_string(&Header::new(String::new(), Revision(1), WallMs(1))).unwrap();
         let text = format!("{header}\n{}", lines.join("\n"));
-        let read = read(&mut text.as_bytes()).unwrap();
+        let read = read(text).unwrap();
         proptest::prop_assert!(!read.damage.0.is_empty() || lines.len() == 1);
     }
 
     #[test]
     fn any_text_comes_back_as_it_was(value in "\\PC{0,60}|\\{\"a\": *[0-9]{1,30}(\\.[0-9]+)?\\}|[ \\n\\r\\t\"\\\\]{0,9}") {
-        let record = Record { key: Key::new("monitor/x"), value: Bytes::from(value) };
-        let mut file = Vec::new();
-        write_header(&mut file, &Header::new(String::new(), Revision(1), WallMs(1))).unwrap();
-        proptest::prop_assert!(write_record(&mut file, &record).unwrap());
-        write_trailer(&mut file, 1).unwrap();
-        proptest::prop_assert_eq!(from_file(&file), vec![record]);
+        let record = record("monitor/x", &value);
+        let mut file = sound(file_of(std::slice::from_ref(&record)));
+        let mut monitors = file.of_rank(rank(&record.key)).unwrap();
+        proptest::prop_assert_eq!(monitors.next().unwrap(), Some(record));
+        proptest::prop_assert_eq!(monitors.next().unwrap(), None);
     }
 }
 
@@ -235,4 +236,103 @@ async fn what_a_copy_has_set_aside_for_other_members_alerters_is_in_the_outbox_o
     assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
     let held = held(&copy).await;
     assert_eq!(held, [("outbox/ops/web".to_owned(), r#"{"v":1,"seq":2}"#.to_owned())]);
+}
+
+/// A file that tells how far it was read.
+struct Watched {
+    file: Cursor<Vec<u8>>,
+    at: Arc<AtomicU64>,
+}
+
+impl Read for Watched {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(to)?;
+        self.at.store(self.file.position(), Relaxed);
+        Ok(read)
+    }
+}
+
+impl BufRead for Watched {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.file.fill_buf()
+    }
+
+    fn consume(&mut self, n: usize) {
+        self.file.consume(n);
+        self.at.store(self.file.position(), Relaxed);
+    }
+}
+
+impl Seek for Watched {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
+#[tokio::test]
+async fn a_long_file_is_written_while_it_is_read_a_batch_at_a_time() {
+    let (store, _faults) = in_memory();
+    let text = "x".repeat(8_000);
+    let records: Vec<_> = (0..3_000).map(|n| record(&format!("monitor/m{n:04}"), &text)).collect();
+    let file = file_of(&records);
+    let (length, at) = (file.len() as u64, Arc::new(AtomicU64::new(0)));
+    let watched = Watched {
+        file: Cursor::new(file),
+        at: at.clone(),
+    };
+    let mut checked = check(watched).unwrap();
+    assert_eq!(
+        at.load(Relaxed),
+        length,
+        "looked at to its end before anything is written"
+    );
+    let ahead = std::cell::Cell::new(0);
+    let progress = |n: usize, of: usize| {
+        assert_eq!(of, 3_000);
+        let through = length * n as u64 / 3_000;
+        ahead.set(ahead.get().max(at.load(Relaxed).saturating_sub(through)));
+    };
+    let imported = import(&store, &mut checked, How::IntoEmpty, false, progress)
+        .await
+        .unwrap();
+    assert_eq!((imported.written, imported.problems.len()), (3_000, 0));
+    assert!(
+        (1..6 << 20).contains(&ahead.get()),
+        "read {} bytes ahead of {length}",
+        ahead.get()
+    );
+    assert_eq!(held(&store).await.len(), 3_000);
+}
+
+#[tokio::test]
+async fn whatever_the_order_of_the_file_what_was_told_comes_before_what_is_to_be_told() {
+    let (store, _faults) = in_memory();
+    let order = [
+        "monitor/web",
+        "outbox/ops/web",
+        "alerter/ops",
+        "checkpoint/web",
+        "told/ops/web",
+        "monitor/a",
+        "silence/s",
+    ];
+    let imported = into_empty(&store, file_of(&order.map(|key| record(key, "{}")))).await;
+    assert_eq!(imported.written, order.len());
+    let (_, mut entries) = store.list(&keys::all()).await.unwrap();
+    entries.retain(|entry| travels(&entry.key));
+    entries.sort_by_key(|entry| entry.rev);
+    let written: Vec<_> = entries.iter().map(|entry| rank(&entry.key)).collect();
+    assert!(written.is_sorted(), "{entries:?}");
+}
+
+#[tokio::test]
+async fn a_file_that_changes_under_the_import_is_a_problem_and_nothing_is_removed() {
+    let (store, _faults) = in_memory();
+    fill(&store).await;
+    let mut file = sound(file_of(&[record("monitor/new", "{}"), record("monitor/newer", "{}")]));
+    let text = String::from_utf8(file_of(&[record("monitor/new", "{}"), record("monitor/newer", "??")])).unwrap();
+    file.changes_to(Cursor::new(text.replace("\"??\"", "oops").into_bytes()));
+    let imported = import(&store, &mut file, How::Replace, true, |_, _| {}).await.unwrap();
+    assert_eq!((imported.written, imported.removed), (1, 0));
+    assert_eq!(imported.problems, ["line 3: the file was changed while it was read"]);
 }

@@ -153,7 +153,7 @@ async fn the_overview_counts_every_monitor_once() {
         assert_eq!(
             monitors,
             &json!({"total": 62, "ok": 42, "warning": 0, "critical": 14, "pending": 5, "disabled": 1, "unwatched": 56,
-                "silenced": 0, "orphaned": 1, "invalid": 0, "unreachable": 0})
+                "silenced": 0, "orphaned": 1, "invalid": 0, "broken": 0, "unreachable": 0})
         );
         assert_eq!(sum(monitors), 62);
         assert_eq!(
@@ -378,6 +378,21 @@ async fn a_monitors_page_shows_what_its_judge_knows() {
     );
     let list = bed.get(&format!("/api/v1/state?q={failing}")).await.is(200).json();
     assert_eq!(list[0]["broken"], true);
+    for (query, expected) in [
+        ("broken=true", "1"),
+        ("broken=false", "59"),
+        ("broken=true&tags=odd", "0"),
+    ] {
+        let found = bed.get(&format!("/api/v1/state?limit=5&{query}")).await.is(200);
+        assert_eq!(found.header("x-total-count"), expected, "{query}");
+    }
+    let overview = bed.get("/api/v1/overview").await.is(200).json();
+    assert_eq!(overview["monitors"]["broken"], 1, "counted wherever it is asked for");
+    let metrics = cluster.bed("m2").get("/metrics").await.is(200).text;
+    assert!(
+        metrics.contains("ninevolt_monitors_flagged{flag=\"broken\"} 1\n"),
+        "by its judge"
+    );
     bed.get("/api/v1/state/nobody").await.is(404);
 }
 

@@ -90,6 +90,7 @@ async fn a_list_is_filtered_and_ordered_as_asked() {
         ("unwatched=true", "alpha beta delta gamma"),
         ("orphaned=true", ""),
         ("invalid=true", ""),
+        ("broken=true", ""),
         ("sort=-name", "omega gamma delta beta alpha"),
         ("sort=status", "gamma beta alpha delta omega"),
         ("sort=-status", "omega alpha delta beta gamma"),

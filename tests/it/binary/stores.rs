@@ -53,6 +53,17 @@ fn a_store_goes_to_a_file_and_into_another_store_and_a_server_on_that_one_goes_o
     let (code, said) = store(&["import", file, "--replace"], &other.data());
     assert_eq!(code, 0, "{said}");
     assert!(said.contains("imported 0 records"), "{said}");
+    let piped = World::empty();
+    let through = binary()
+        .args(["store", "import", "-", "--data-dir"])
+        .arg(piped.data())
+        .stdin(std::fs::File::open(file).unwrap())
+        .output()
+        .unwrap();
+    assert_eq!(through.status.code(), Some(0), "{through:?}");
+    let (code, said) = store(&["import", file, "--replace"], &piped.data());
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("imported 0 records"), "{said}");
     let third = World::empty();
     let to = third.data();
     let (code, said) = store(&["copy", "--to-data-dir", to.to_str().unwrap()], &other.data());

@@ -29,6 +29,8 @@ const PURE: &[&str] = &[
     "notifications/lane",
     "notifications/message",
     "notifications/pace",
+    "notifications/trying",
+    "notifications/undelivered",
     "config/sync/diff",
     "config/sync/plan",
     "manager/commits",
@@ -75,6 +77,11 @@ const EXCEPT: &[(&str, &str, &str)] = &[
         "cutoff/notices/rules",
         "tokio::time",
         "the type of a moment, as the rules of states have theirs",
+    ),
+    (
+        "notifications/trying",
+        "tokio::time",
+        "the type of a moment, as the shells that use it have theirs",
     ),
     (
         "cutoff/rules",

@@ -9,7 +9,6 @@ const TOO_LONG: usize = 1200;
 
 /// Longer files, and why.
 const REASONS: &[(&str, &str)] = &[
-    ("src/app/mod.rs", "the order of start and stop, read from top to bottom"),
     (
         "src/monitors/http/tests.rs",
         "one test per promise of the kind with most keys, over one small server",

@@ -88,6 +88,19 @@ export const mockSpecs = [
       }),
   ],
   [
+    "a broken monitor is counted on the overview and found in the list",
+    async ({ browser }) =>
+      withWorld({ monitors: 240 }, async (base) => {
+        const page = await openPage(browser, { base });
+        await page.goto(`${base}/ui/`);
+        await page.getByRole("link", { name: "1 broken" }).click();
+        await page.getByRole("list", { name: "Active filters" }).getByText("only broken").waitFor();
+        check(page.url().includes("broken=true"), "the address does not say what is asked for");
+        await page.getByText("1 monitor").first().waitFor();
+        await page.getByText("broken", { exact: true }).first().waitFor();
+      }),
+  ],
+  [
     "nothing defined yet says what to do",
     async ({ browser }) =>
       withWorld({ monitors: 0, healthy: true }, async (base) => {

@@ -13,6 +13,7 @@ export type Counts = {
   silenced: number;
   orphaned: number;
   invalid: number;
+  broken: number;
   /** Their judge could not be asked: counted by what was recorded last. */
   unreachable: number;
 };

@@ -80,6 +80,7 @@ export type StateFilter = {
   unwatched?: string;
   orphaned?: string;
   invalid?: string;
+  broken?: string;
   unreachable?: string;
   sort?: string;
 };

@@ -13,6 +13,7 @@ const NONE: Counts = {
   silenced: 0,
   orphaned: 0,
   invalid: 0,
+  broken: 0,
   unreachable: 0,
 };
 

@@ -56,7 +56,7 @@ function Card({ alerter: a }: { alerter: Alerter }) {
           <h2 className="flex flex-wrap items-center gap-2 font-semibold text-base [overflow-wrap:anywhere]">
             {a.name}
             <Tag>{a.type}</Tag>
-            {a.fallback && <Tag>told when the store is away</Tag>}
+            {a.fallback && <Tag>told when the store or another alerter fails</Tag>}
           </h2>
           {a.description !== "" && <p className="mt-0.5 text-ink-2">{a.description}</p>}
         </div>

@@ -28,14 +28,8 @@ fn while_all_of_etcd_is_away_checks_go_on_and_when_it_is_back_nothing_is_repeate
     crew.wait_told(&fails, &["critical"]);
     crew.level();
     assert_eq!(crew.told().of_monitor(&open), ["critical"]);
-    crew.target.mend(&open);
-    crew.target.mend(&fails);
-    crew.wait_told(&open, &["critical", "recovered"]);
-    crew.wait_told(&fails, &["critical", "recovered"]);
-    let told = crew.told();
+    let told = crew.both_recover([&open, &fails]);
     assert_eq!(told.monitors(), [open, fails]);
-    told.nothing_twice();
-    crew.no_gap_after_a_death();
 }
 
 /// The node that leads, as they say.
@@ -89,14 +83,8 @@ fn a_frozen_etcd_that_wakes_has_forgotten_every_session_and_nothing_moves() {
     crew.wait_told(&fails, &["critical"]);
     crew.all_here();
     assert_eq!(crew.judges(), before);
-    crew.target.mend(&open);
-    crew.target.mend(&fails);
-    crew.wait_told(&open, &["critical", "recovered"]);
-    crew.wait_told(&fails, &["critical", "recovered"]);
-    crew.told().nothing_twice();
+    crew.both_recover([&open, &fails]);
     assert_eq!(crew.judges(), before);
-    // Nobody but etcd was away.
-    crew.no_gap_after_a_death();
 }
 
 #[test]
@@ -166,13 +154,8 @@ fn a_full_etcd_ends_no_session_and_stops_no_check_and_with_room_again_nothing_is
     assert_eq!(crew.judges(), before);
     crew.etcd[0].make_room();
     crew.wait_told(&fails, &["critical"]);
-    crew.target.mend(&open);
-    crew.target.mend(&fails);
-    crew.wait_told(&open, &["critical", "recovered"]);
-    crew.wait_told(&fails, &["critical", "recovered"]);
-    crew.told().nothing_twice();
+    crew.both_recover([&open, &fails]);
     assert_eq!(crew.judges(), before);
-    crew.no_gap_after_a_death();
 }
 
 #[test]

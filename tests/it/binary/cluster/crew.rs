@@ -279,6 +279,17 @@ impl Crew {
         Told::of(self.worlds.values())
     }
 
+    /// The end of most scenarios: two that fail are mended, each end is told, nothing was told twice, and no run was missing for longer than it may.
+    pub(super) fn both_recover(&self, both: [&str; 2]) -> Told {
+        both.iter().for_each(|name| self.target.mend(name));
+        both.iter()
+            .for_each(|name| self.wait_told(name, &["critical", "recovered"]));
+        let told = self.told();
+        told.nothing_twice();
+        self.no_gap_after_a_death();
+        told
+    }
+
     /// Waits until nothing is on its way to an alerter.
     pub(super) fn recorded(&self) {
         wait_for("nothing to be on its way", || {

@@ -79,12 +79,7 @@ fn a_change_whose_commit_gets_no_answer_is_told_once() {
         crew.all_here();
         crew.target.fail(&other);
         crew.wait_told(&other, &["critical"]);
-        crew.target.mend(&fails);
-        crew.target.mend(&other);
-        crew.wait_told(&fails, &["critical", "recovered"]);
-        crew.wait_told(&other, &["critical", "recovered"]);
-        crew.told().nothing_twice();
-        crew.no_gap_after_a_death();
+        crew.both_recover([&fails, &other]);
     });
 }
 
@@ -121,12 +116,7 @@ fn members_that_cannot_talk_to_one_another_share_the_work_as_before_and_say_who_
         crew.wait_told(&other, &["critical"]);
         network.heal();
         crew.level();
-        crew.target.mend(&fails);
-        crew.target.mend(&other);
-        crew.wait_told(&fails, &["critical", "recovered"]);
-        crew.wait_told(&other, &["critical", "recovered"]);
-        crew.told().nothing_twice();
-        crew.no_gap_after_a_death();
+        crew.both_recover([&fails, &other]);
     });
 }
 
@@ -158,12 +148,8 @@ fn a_site_without_etcd_runs_its_own_monitors_on_and_all_is_told_once_it_is_back(
         network.heal();
         crew.wait_told(&theirs[0], &["critical"]);
         crew.all_here();
-        crew.target.mend(&theirs[0]);
-        crew.target.mend(&crew.names[0]);
-        crew.wait_told(&theirs[0], &["critical", "recovered"]);
-        crew.wait_told(&crew.names[0], &["critical", "recovered"]);
+        let both = [theirs[0].clone(), crew.names[0].clone()];
         crew.names.extend(theirs);
-        crew.no_gap_after_a_death();
-        crew.told().nothing_twice();
+        crew.both_recover([&both[0], &both[1]]);
     });
 }

@@ -50,12 +50,7 @@ fn garbage_below_any_key_harms_nothing_but_what_it_stands_for() {
     crew.target.fail(&fails);
     crew.wait_told(&fails, &["critical"]);
     crew.level();
-    crew.target.mend(&open);
-    crew.target.mend(&fails);
-    crew.wait_told(&open, &["critical", "recovered"]);
-    crew.wait_told(&fails, &["critical", "recovered"]);
-    crew.told().nothing_twice();
-    crew.no_gap_after_a_death();
+    crew.both_recover([&open, &fails]);
     // A definition that is garbage is a monitor with an error, counted as one.
     crew.etcd[0].put("/9volt/monitor/broken", b"\xff\xfe{");
     for member in crew.members.values() {

@@ -54,16 +54,10 @@ fn told_in_the_end(works: Works) {
     lines[bad].works(Works::Well);
     crew.wait_told(&fails, &["critical"]);
     crew.all_here();
-    crew.target.mend(&fails);
-    crew.target.mend(&other);
-    crew.wait_told(&fails, &["critical", "recovered"]);
-    crew.wait_told(&other, &["critical", "recovered"]);
-    let told = crew.told();
+    let told = crew.both_recover([&fails, &other]);
     let mut wanted = [fails, other];
     wanted.sort();
     assert_eq!(told.monitors(), wanted);
-    told.nothing_twice();
-    crew.no_gap_after_a_death();
 }
 
 #[test]

@@ -17,7 +17,7 @@ import { Segments } from "../ui/tabs";
 
 const TYPING_MS = 180;
 const STATUSES: Status[] = ["critical", "warning", "pending", "ok"];
-const FLAGS = ["silenced", "disabled", "unwatched", "orphaned", "invalid", "unreachable"] as const;
+const FLAGS = ["silenced", "disabled", "unwatched", "orphaned", "invalid", "broken", "unreachable"] as const;
 const SORTS = [
   ["", "Worst first"],
   ["name", "Name"],

@@ -1,5 +1,16 @@
 import { Link } from "@tanstack/react-router";
-import { BellOff, BellRing, Check, ChevronRight, CloudOff, EyeOff, FileWarning, MailX, Unplug } from "lucide-react";
+import {
+  BellOff,
+  BellRing,
+  Bug,
+  Check,
+  ChevronRight,
+  CloudOff,
+  EyeOff,
+  FileWarning,
+  MailX,
+  Unplug,
+} from "lucide-react";
 import type { Overview } from "../../api/overview";
 import type { StateFilter } from "../../api/state";
 import { cn } from "../../lib/cn";
@@ -58,6 +69,13 @@ export function Attention({ overview: { monitors: m, notifications: n } }: { ove
       icon: FileWarning,
       alarming: true,
       link: { to: "/monitors", search: { invalid: "true" } },
+    },
+    {
+      n: m.broken,
+      word: "broken",
+      icon: Bug,
+      alarming: true,
+      link: { to: "/monitors", search: { broken: "true" } },
     },
     {
       n: m.silenced,
