@@ -162,6 +162,8 @@ fn a_failure_and_its_end_arrive_by_every_version_as_trap_and_as_inform_also_afte
     target.live();
     let all = receiver.wait(8);
     let ends = &all[4..];
+    // What is not yet recorded as told would be told again.
+    server.wait_runs("web", 1);
     server.terminate();
     // The engine of our traps goes on where it was: snmptrapd would refuse a time that begins again.
     let server = world.start();
