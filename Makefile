@@ -68,6 +68,8 @@ test-rust: ## unit, contract and end-to-end tests, some of them against real etc
 	$(NEED) ip iproute2
 	$(NEED) iptables iptables
 	$(NEED) faketime faketime
+	$(NEED) snmptrapd snmptrapd
+	$(NEED) snmptranslate snmp
 	@# Tests of real processes wait for these most of the time.
 	RUST_TEST_THREADS=$$((2 * $$(nproc))) cargo test --locked
 

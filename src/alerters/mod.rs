@@ -10,6 +10,7 @@ mod lenient;
 mod log;
 mod pagerduty;
 mod slack;
+mod snmp;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub static KINDS: &[Kind] = &[
     Kind::of::<slack::Slack>(),
     Kind::of::<pagerduty::PagerDuty>(),
     Kind::of::<email::Email>(),
+    Kind::of::<snmp::Snmp>(),
     Kind::of::<log::Log>(),
 ];
 

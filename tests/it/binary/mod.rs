@@ -7,6 +7,7 @@ mod etcd;
 mod flags;
 mod members;
 mod restarts;
+mod snmp;
 mod starting;
 mod stores;
 mod telling;

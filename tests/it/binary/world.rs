@@ -68,7 +68,7 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    fn read(self: &Arc<Self>, from: impl Read + Send + 'static) {
+    pub(super) fn read(self: &Arc<Self>, from: impl Read + Send + 'static) {
         let lines = self.clone();
         std::thread::spawn(move || {
             for line in BufReader::new(from).lines().map_while(Result::ok) {

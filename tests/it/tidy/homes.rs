@@ -21,6 +21,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("indicatif", &["cli"]),
     ("lettre", &["alerters/email"]),
     ("hmac", &["alerters/email"]),
+    ("async_snmp", &["alerters/snmp"]),
     // Deliveries, and the client of `cfg --server` and friends.
     ("reqwest", &["alerters", "cli", "notifications"]),
     ("hickory_proto", &["monitors/dns"]),
