@@ -15,6 +15,7 @@ pub mod director;
 pub mod events;
 pub mod feed;
 pub mod manager;
+pub mod mesh;
 pub mod model;
 pub mod monitors;
 pub mod notifications;

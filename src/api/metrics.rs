@@ -197,6 +197,7 @@ fn own(api: &ApiState, out: &mut Exposition) {
     }
     notifications(api, out);
     members(api, out);
+    reflected(api, out);
     out.one(
         "ninevolt_api_streams",
         Sort::Gauge,
@@ -308,6 +309,54 @@ fn members(api: &ApiState, out: &mut Exposition) {
         &[],
         stats.strangers() as f64,
     );
+}
+
+/// What became of probes that came here.
+fn reflected(api: &ApiState, out: &mut Exposition) {
+    for (address, counts) in &api.reflected {
+        let listen = address.to_string();
+        let labels = [("listen", listen.as_str())];
+        let numbers = [
+            (
+                "ninevolt_reflector_answered_total",
+                Sort::Counter,
+                "Probes of others that were answered.",
+                counts.answered(),
+            ),
+            (
+                "ninevolt_reflector_unsent_total",
+                Sort::Counter,
+                "Answers to probes that the kernel did not take.",
+                counts.unsent(),
+            ),
+            (
+                "ninevolt_reflector_sessions",
+                Sort::Gauge,
+                "Sessions of probes that are remembered.",
+                counts.sessions(),
+            ),
+            (
+                "ninevolt_reflector_sessions_forgotten_total",
+                Sort::Counter,
+                "Idle sessions of probes that made room for others.",
+                counts.forgotten(),
+            ),
+        ];
+        for (name, sort, help, value) in numbers {
+            out.one(name, sort, help, &labels, value as f64);
+        }
+        for (refusal, n) in counts.refused() {
+            let labels = [("listen", listen.as_str()), ("reason", refusal.as_str())];
+            let help = "Probes of others that were not answered, by reason.";
+            out.one(
+                "ninevolt_reflector_dropped_total",
+                Sort::Counter,
+                help,
+                &labels,
+                n as f64,
+            );
+        }
+    }
 }
 
 fn histogram(lateness: &Lateness, out: &mut Exposition) {

@@ -1,5 +1,6 @@
 //! What the API answers from, put together by the app.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use crate::events::Events;
 use crate::feed::Feed;
 use crate::manager::Lanes;
 use crate::manager::recorder::Recorder;
+use crate::mesh::reflector::Counts;
 use crate::model::{MemberId, WallMs};
 use crate::notifications::NotifierView;
 use crate::store::{Store, StoreError, keys};
@@ -53,6 +55,8 @@ pub struct Parts {
     pub health: Health,
     /// Whether what runs here turns.
     pub watchdog: Watchdog,
+    /// What became of probes that came here, by the address that they came to.
+    pub reflected: Vec<(SocketAddr, Arc<Counts>)>,
     /// For saying what becomes of a store that is another one than before; nothing where no copy is kept.
     pub deciding: Option<Deciding>,
     /// Who this member is.

@@ -7,6 +7,7 @@ mod limits;
 mod options;
 mod paths;
 mod peering;
+mod reflecting;
 mod shared;
 #[cfg(test)]
 mod sim;
@@ -25,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use options::ServerOptions;
 pub use paths::default_data_dir;
+pub use reflecting::ReflectorOptions;
 pub use start_error::StartError;
 
 use crate::alerters::DeliveryCx;
@@ -41,6 +43,7 @@ use crate::events::{EventKind, Events};
 use crate::feed::{Feed, Signal};
 use crate::manager::recorder::{Recorder, Shell};
 use crate::manager::{Manager, soft};
+use crate::mesh::reflector::Reflector;
 use crate::model::WallMs;
 use crate::notifications::{MayTell, Notifier, NotifierOptions};
 use crate::store::records::{MemberRecord, slot};
@@ -90,6 +93,7 @@ pub struct App {
     claim: Option<Claim>,
     /// Where the store is shared.
     peering: Option<Peering>,
+    reflectors: Vec<Reflector>,
 }
 
 impl App {
@@ -118,6 +122,7 @@ impl App {
                 listen: options.listen.clone(),
                 why,
             })?;
+        let reflectors = reflecting::bind(&options.reflector)?;
         let opened = store::open(&options).await?;
         let identity = Identity::of(&options.data_dir, options.member_id.clone())?;
         let tables = Tables::default();
@@ -189,6 +194,7 @@ impl App {
             alive_before,
             claim,
             peering,
+            reflectors,
         })
     }
 
@@ -198,6 +204,11 @@ impl App {
     /// The socket is gone.
     pub fn address(&self) -> std::io::Result<SocketAddr> {
         self.listener.local_addr()
+    }
+
+    /// The addresses that probes are answered on.
+    pub fn reflect_on(&self) -> Vec<SocketAddr> {
+        self.reflectors.iter().map(Reflector::address).collect()
     }
 
     /// Runs until `stop`, then stops in order.
@@ -388,6 +399,11 @@ impl App {
             tables: tables.clone(),
             health: health.clone(),
             watchdog: watchdog.clone(),
+            reflected: self
+                .reflectors
+                .iter()
+                .map(|one| (one.address(), one.counts()))
+                .collect(),
             deciding,
             member: self.member,
             options: api::Options {
@@ -397,6 +413,7 @@ impl App {
                 page_dir: self.options.debug_ui.then(|| PathBuf::from("ui/dist")),
             },
         });
+        reflecting::start(self.reflectors, &mut running)?;
         let mut serving: Tasks<Ended> = Tasks::child_of(&never);
         if let Some((peering, rounds)) = self.peering.zip(rounds) {
             let answering = Answering {

@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::ReflectorOptions;
 use crate::model::{MemberId, Secret};
 use crate::store::EtcdOptions;
 
@@ -46,4 +47,6 @@ pub struct ServerOptions {
     pub self_test: Vec<String>,
     /// How long a member that cannot know who has the store tells nobody; none: for ever.
     pub isolated_after: Option<Duration>,
+    /// Who answers probes of the network.
+    pub reflector: ReflectorOptions,
 }

@@ -9,6 +9,7 @@ mod etcd;
 mod generate;
 mod member;
 mod original;
+mod reflector;
 mod server;
 mod silence;
 mod store;
@@ -178,6 +179,23 @@ struct ServerArgs {
     /// Threads that run checks [default: one for every two cores]
     #[arg(long, env = "NINEV_LANES", value_name = "N")]
     lanes: Option<std::num::NonZeroUsize>,
+    #[command(flatten)]
+    reflector: ReflectorArgs,
+}
+
+/// Answering probes of the network.
+#[derive(Debug, clap::Args)]
+struct ReflectorArgs {
+    /// Answer STAMP and TWAMP light probes (RFC 8762) there, as a comma list: `0.0.0.0:862,[::]:862`; `:862` is all addresses of IPv4
+    /// [default: nowhere]
+    #[arg(long, env = "NINEV_REFLECTOR_LISTEN", action = ArgAction::Append, value_name = "IP:PORT")]
+    reflector_listen: Vec<String>,
+    /// Networks whose probes are answered, as a comma list; those of this machine itself always are
+    #[arg(long, env = "NINEV_REFLECTOR_ALLOW", action = ArgAction::Append, value_name = "CIDR")]
+    reflector_allow: Vec<String>,
+    /// Answer only probes that are signed with the key in this file (HMAC-SHA-256; 16 octets or more, without the line's end)
+    #[arg(long, env = "NINEV_REFLECTOR_KEY_FILE", value_name = "FILE")]
+    reflector_key_file: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -32,6 +32,7 @@ pub(super) fn run(global: &Global, args: ServerArgs) -> anyhow::Result<u8> {
         advertise: args.advertise,
         self_test: values::places(&args.self_test).map_err(anyhow::Error::msg)?,
         isolated_after: args.isolated_after.0,
+        reflector: args.reflector.options()?,
     };
     // Checks have threads of their own; this one serves the API, the store and the alerters.
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -48,6 +49,9 @@ pub(super) fn run(global: &Global, args: ServerArgs) -> anyhow::Result<u8> {
             data_dir.display()
         ));
         complain(&format!("page and API on http://{}/ui", app.address()?));
+        for address in app.reflect_on() {
+            complain(&format!("probes are answered on {address} (UDP)"));
+        }
         // Nobody listens where no service manager started us.
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
         let stop = CancellationToken::new();

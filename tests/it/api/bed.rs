@@ -172,6 +172,7 @@ impl Bed {
             tables: ninevolt::cluster::Tables::default(),
             health: health.clone(),
             watchdog: Watchdog::new(Duration::from_secs(6)),
+            reflected: Vec::new(),
             deciding: None,
             member: MemberInfo {
                 id: id.clone(),

@@ -24,6 +24,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("monitors", &["model"]),
     ("alerters", &["model"]),
     ("store", &["model", "schedule", "silences", "tasks"]),
+    ("mesh", &["model"]),
     // Users' files. How large a definition may be is the store's to say, and `sync` brings the store in line with files.
     ("config", &["alerters", "model", "monitors"]),
     ("config/advice", &["model", "store"]),
@@ -37,16 +38,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("manager", &["catalog", "cluster", "config", "events", "feed", "model", "monitors", "results", "schedule", "state", "store", "tasks"]),
     ("notifications", &["alerters", "cluster", "config", "model", "silences", "store", "tasks"]),
     ("api", &[
-        "alerters", "catalog", "cluster", "config", "cutoff", "events", "feed", "manager", "model", "monitors", "notifications", "peers", "results",
-        "schedule", "silences", "state", "store", "tasks", "watchdog",
+        "alerters", "catalog", "cluster", "config", "cutoff", "events", "feed", "manager", "mesh", "model", "monitors", "notifications", "peers",
+        "results", "schedule", "silences", "state", "store", "tasks", "watchdog",
     ]),
     // The one place that puts them together, and the one that prints.
     ("app", &[
-        "alerters", "api", "catalog", "cluster", "config", "cutoff", "director", "events", "feed", "manager", "model", "monitors",
+        "alerters", "api", "catalog", "cluster", "config", "cutoff", "director", "events", "feed", "manager", "mesh", "model", "monitors",
         "notifications", "peers", "results", "store", "tasks", "telemetry", "watchdog",
     ]),
     // `manager` for its runner: `9volt check` runs a check exactly as a member does.
-    ("cli", &["alerters", "app", "config", "manager", "model", "monitors", "store", "telemetry"]),
+    ("cli", &["alerters", "app", "config", "manager", "mesh", "model", "monitors", "store", "telemetry"]),
 ];
 
 #[test]

@@ -20,7 +20,9 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap_mangen", &["cli"]),
     ("indicatif", &["cli"]),
     ("lettre", &["alerters/email"]),
-    ("hmac", &["alerters/email"]),
+    ("hmac", &["alerters/email", "mesh/wire"]),
+    ("ipnet", &["mesh/reflecting"]),
+    ("rtime_clock", &["mesh/clock"]),
     ("async_snmp", &["alerters/snmp"]),
     // Deliveries, and the client of `cfg --server` and friends.
     ("reqwest", &["alerters", "cli", "notifications"]),

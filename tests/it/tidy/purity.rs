@@ -42,6 +42,8 @@ const PURE: &[&str] = &[
     "peers/calls",
     "peers/wire",
     "manager/route",
+    "mesh/reflecting",
+    "mesh/wire",
     "watchdog/rules",
 ];
 
