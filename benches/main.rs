@@ -16,6 +16,7 @@ mod checks;
 mod cluster;
 mod definitions;
 mod etcd;
+mod network;
 mod plan;
 mod pure;
 mod server;
@@ -43,5 +44,6 @@ fn main() {
     sync::run(&selection, &mut table);
     server::run(&selection, &mut table);
     cluster::run(&selection, &mut table);
+    network::run(&selection, &mut table);
     println!("\n{table}");
 }

@@ -9,6 +9,7 @@ mod etcd;
 mod generate;
 mod member;
 mod original;
+mod probe;
 mod reflector;
 mod server;
 mod silence;
@@ -117,6 +118,8 @@ enum Command {
     Cfg(CfgArgs),
     /// Run a check once, now, and explain it
     Check(CheckArgs),
+    /// Send probes to a reflector of STAMP or TWAMP light: what is lost, on which way, and how long it takes
+    Probe(ProbeArgs),
     /// Mute alerts for a time
     #[command(subcommand)]
     Silence(SilenceCommand),
@@ -238,6 +241,34 @@ struct CheckArgs {
     json: bool,
 }
 
+#[derive(Debug, clap::Args)]
+struct ProbeArgs {
+    /// The reflector; without a port, 862
+    #[arg(value_name = "HOST[:PORT]")]
+    target: String,
+    /// Probes of each flow
+    #[arg(short, long, default_value = "10", value_parser = clap::value_parser!(u64).range(1..), value_name = "N")]
+    count: u64,
+    /// From one probe of a flow to the next; 100µs is the least
+    #[arg(short, long, default_value = "100ms", value_name = "DURATION")]
+    interval: crate::model::Dur,
+    /// What takes longer is late, and lost until it comes
+    #[arg(long, default_value = "1s", value_name = "DURATION")]
+    timeout: crate::model::Dur,
+    /// Flows, each from a source port of its own: they may take several ways through the network
+    #[arg(long, default_value = "1", value_parser = clap::value_parser!(u16).range(1..=256), value_name = "N")]
+    flows: u16,
+    /// Octets of a probe, up to 9000 [default: 44, with a key 112]
+    #[arg(long, value_name = "OCTETS")]
+    size: Option<usize>,
+    /// Sign probes with the key in this file, and take only answers that are signed with it
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
 #[derive(Debug, Subcommand)]
 enum SilenceCommand {
     /// Mute alerts of what matches
@@ -347,6 +378,7 @@ pub fn main() -> ExitCode {
         Command::Server(args) => server::run(&cli.global, args),
         Command::Cfg(args) => cfg::run(&cli.global, &args),
         Command::Check(args) => check::run(&cli.global, &args),
+        Command::Probe(args) => probe::run(&args),
         Command::Silence(command) => silence::run(&cli.global, command),
         Command::Member(command) => member::run(&cli.global, command),
         Command::Alerter(command) => alerter::run(&cli.global, &command),

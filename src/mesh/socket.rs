@@ -4,7 +4,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
 
-use nix::libc::{in_pktinfo, in6_pktinfo};
+use nix::libc::{in_addr, in_pktinfo, in6_addr, in6_pktinfo};
 use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrStorage, recvmmsg, sendmmsg,
     setsockopt, sockopt,
@@ -52,6 +52,23 @@ pub enum Local {
 }
 
 impl Local {
+    /// Whichever address of ours leads to that one.
+    #[must_use]
+    pub const fn any(to: SocketAddr) -> Self {
+        let nowhere = in_addr { s_addr: 0 };
+        match to {
+            SocketAddr::V4(_) => Self::V4(in_pktinfo {
+                ipi_ifindex: 0,
+                ipi_spec_dst: nowhere,
+                ipi_addr: nowhere,
+            }),
+            SocketAddr::V6(_) => Self::V6(in6_pktinfo {
+                ipi6_addr: in6_addr { s6_addr: [0; 16] },
+                ipi6_ifindex: 0,
+            }),
+        }
+    }
+
     /// The address.
     #[must_use]
     pub fn ip(&self) -> IpAddr {
@@ -214,11 +231,7 @@ impl Socket {
 fn packet(message: &RecvMsg<'_, '_, SockaddrStorage>) -> Packet {
     let mut packet = Packet {
         from: message.address.as_ref().map_or(NOBODY, address),
-        to: Local::V4(in_pktinfo {
-            ipi_ifindex: 0,
-            ipi_spec_dst: nix::libc::in_addr { s_addr: 0 },
-            ipi_addr: nix::libc::in_addr { s_addr: 0 },
-        }),
+        to: Local::any(NOBODY),
         at: Nanos::default(),
         hop_limit: 0,
         length: message.bytes.min(LARGEST),

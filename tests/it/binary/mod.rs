@@ -6,6 +6,7 @@ mod editing;
 mod etcd;
 mod flags;
 mod members;
+mod probe;
 mod reflector;
 mod restarts;
 mod snmp;

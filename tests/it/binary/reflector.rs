@@ -12,7 +12,7 @@ use super::world::{AMPLE, Server, World, binary, wait_for};
 const NTP: u64 = 2_208_988_800;
 
 /// A server, and where it answers probes.
-fn reflecting(world: &World, more: &[&str]) -> (Server, Vec<SocketAddr>) {
+pub(super) fn reflecting(world: &World, more: &[&str]) -> (Server, Vec<SocketAddr>) {
     let server = world.start_with(more);
     let listening = more
         .iter()

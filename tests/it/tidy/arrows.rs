@@ -24,7 +24,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("monitors", &["model"]),
     ("alerters", &["model"]),
     ("store", &["model", "schedule", "silences", "tasks"]),
-    ("mesh", &["model"]),
+    ("mesh", &["model", "schedule"]),
     // Users' files. How large a definition may be is the store's to say, and `sync` brings the store in line with files.
     ("config", &["alerters", "model", "monitors"]),
     ("config/advice", &["model", "store"]),

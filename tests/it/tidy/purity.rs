@@ -42,6 +42,7 @@ const PURE: &[&str] = &[
     "peers/calls",
     "peers/wire",
     "manager/route",
+    "mesh/probing",
     "mesh/reflecting",
     "mesh/wire",
     "watchdog/rules",
