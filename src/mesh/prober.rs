@@ -26,7 +26,7 @@ const ASK_CLOCK: Duration = Duration::from_secs(1);
 pub struct Plan {
     /// The reflector.
     pub target: SocketAddr,
-    /// Source ports. Each is a session by itself, and may take another way through the network.
+    /// Source ports, fewer than 65,535. Each is a session by itself, and may take another way through the network.
     pub flows: u16,
     /// Probes of each flow.
     pub count: u64,
@@ -116,7 +116,8 @@ impl<'a> Prober<'a> {
             let grid = Grid::new(name_hash(&format!("{} {number}", plan.target)), plan.interval);
             Ok(Port {
                 socket: Socket::of(Socket::bind(SocketAddr::new(any, 0))?)?,
-                flow: Flow::new(0, plan.timeout),
+                // An identifier is never 0.
+                flow: Flow::new(number.wrapping_add(1), plan.timeout),
                 due: began + grid.until_next(clock::now().0.into()),
                 left: plan.count,
             })

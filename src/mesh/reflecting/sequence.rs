@@ -31,7 +31,7 @@ impl Window {
         }
     }
 
-    /// What a request is. `rested`: for so long nothing was answered that nothing of before can be on its way any more.
+    /// What a request is. `rested`: nothing was answered for so long that whatever comes may begin anew.
     pub(super) fn judge(&self, request: &Request, rested: bool) -> Seen {
         if self.ahead(request).is_some() {
             return Seen::New;

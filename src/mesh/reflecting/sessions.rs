@@ -9,10 +9,9 @@ use crate::mesh::wire::Request;
 
 /// Sessions that are remembered, about 100 octets each.
 pub(super) const MOST: usize = 65_536;
-/// One in which nothing came for so long may be forgotten when there are too many.
+/// One in which nothing came for so long may be forgotten when there are too many, and whatever comes in it may begin it anew: a sender whose clock was set
+/// back is not refused for ever.
 pub(super) const IDLE: Duration = Duration::from_secs(60);
-/// No packet is on its way for longer.
-pub(super) const RESTED: Duration = Duration::from_secs(10);
 
 /// What tells sessions apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,7 +30,7 @@ struct Memory {
 
 impl Memory {
     fn judge(&self, request: &Request, now: Duration) -> Seen {
-        self.window.judge(request, now.saturating_sub(self.answered) >= RESTED)
+        self.window.judge(request, now.saturating_sub(self.answered) >= IDLE)
     }
 }
 

@@ -175,7 +175,7 @@ fn a_sender_that_starts_anew_begins_a_new_session() {
     // What was sent before it did is not answered.
     assert_eq!(bed.reflect(&old), Err(Refusal::Repeated));
     // A clock that was set back, as that of a router that was switched off: after a rest it counts as new.
-    bed.now += sessions::RESTED;
+    bed.now += sessions::IDLE;
     assert!(bed.reflect(&old).is_ok());
 }
 
