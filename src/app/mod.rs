@@ -206,11 +206,6 @@ impl App {
         self.listener.local_addr()
     }
 
-    /// The addresses that probes are answered on.
-    pub fn reflect_on(&self) -> Vec<SocketAddr> {
-        self.reflectors.iter().map(Reflector::address).collect()
-    }
-
     /// Runs until `stop`, then stops in order.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{Ended, StartError};
+use super::{App, Ended, StartError};
 use crate::mesh::reflecting::{IN_ALL, Networks, PER_SOURCE, Policy};
 use crate::mesh::reflector::Reflector;
 use crate::mesh::wire::Key;
@@ -17,6 +17,13 @@ pub struct ReflectorOptions {
     pub networks: Networks,
     /// With it, only packets that are signed with it.
     pub key: Option<Key>,
+}
+
+impl App {
+    /// The addresses that probes are answered on.
+    pub fn reflect_on(&self) -> Vec<SocketAddr> {
+        self.reflectors.iter().map(Reflector::address).collect()
+    }
 }
 
 /// Binds them.

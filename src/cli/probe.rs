@@ -102,14 +102,11 @@ fn text(plan: &Plan, report: &Report) -> String {
     }
     for (n, what) in [
         (counts.duplicates, "came more than once"),
-        (counts.reordered, "were overtaken"),
-        (counts.strangers, "packets were no answers"),
-        (
-            counts.stepped,
-            "were on their way while the clock of this machine was set",
-        ),
-        (report.left_out, "were left out: this machine was busy"),
-        (report.unsent, "were not taken by this machine, and are among the lost"),
+        (counts.reordered, "overtaken"),
+        (counts.strangers, "packets that were no answers"),
+        (counts.stepped, "on their way while the clock of this machine was set"),
+        (report.left_out, "left out: this machine was busy"),
+        (report.unsent, "not taken by this machine, and among the lost"),
     ] {
         if n > 0 {
             line(format!("  {n:<11} {what}"));

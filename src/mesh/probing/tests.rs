@@ -405,6 +405,34 @@ proptest! {
     }
 
     #[test]
+    fn whatever_a_reflector_says_the_counts_add_up(
+        answers in proptest::collection::vec((0u64..30, any::<u32>(), any::<u64>(), any::<u64>(), any::<u16>(), 0u64..100_000), 0..100),
+    ) {
+        let mut flow = Flow::new(0, TIMEOUT);
+        let requests: Vec<Request> = (0..30).map(|n| flow.send(START, ours(), Duration::from_millis(n))).collect();
+        for (n, sequence, sent, received, estimate, now) in answers {
+            let reflection = Reflection {
+                sequence,
+                sent: Timestamp(sent),
+                estimate: ErrorEstimate(estimate),
+                received: Timestamp(received),
+                request: requests[n as usize],
+                hop_limit: 0,
+            };
+            let now = Duration::from_millis(now);
+            let mut summary = Summary::default();
+            if let Answer::Received(delays) | Answer::Late(delays) = flow.receive(&reflection, START.plus(now), now) {
+                summary.add(&delays);
+            }
+        }
+        flow.expire(Duration::from_secs(1_000));
+        let (counts, lost) = (flow.counts(), flow.lost());
+        prop_assert_eq!(counts.received + counts.late + counts.lost, counts.sent);
+        prop_assert_eq!(lost.forward + lost.backward + lost.unknown, counts.lost);
+        prop_assert!(!flow.waits());
+    }
+
+    #[test]
     fn a_percentile_is_right_within_a_64th(mut nanos in proptest::collection::vec(0u64..u64::MAX / 2, 1..200), percent in 0.0f64..=100.0) {
         let mut histogram = Histogram::default();
         for nanos in &nanos {
