@@ -159,6 +159,14 @@ pub(crate) mod process {
         }
     }
 
+    /// Does something as nobody's process: what is spawned by it is on another machine, and goes on whoever is paused.
+    pub(crate) fn elsewhere<T>(does: impl FnOnce() -> T) -> T {
+        let present = PRESENT.take();
+        let done = does();
+        PRESENT.set(present);
+        done
+    }
+
     pub(super) fn of_the_present_one<F: Future>(task: F) -> Of<F> {
         Of {
             process: PRESENT.with_borrow(Clone::clone),

@@ -32,6 +32,9 @@ pub struct Standing {
     now: Arc<watch::Sender<Stood>>,
     trouble: Arc<watch::Sender<Option<State>>>,
     rounds: Option<Rounds>,
+    /// All that it went through, and when: a watch may miss what lasts no time.
+    #[cfg(test)]
+    states: Arc<parking_lot::Mutex<Vec<(tokio::time::Instant, State)>>>,
 }
 
 impl Standing {
@@ -48,7 +51,18 @@ impl Standing {
             now: Arc::new(watch::Sender::new(stood)),
             trouble: Arc::default(),
             rounds,
+            #[cfg(test)]
+            states: Arc::new(parking_lot::Mutex::new(vec![(
+                tokio::time::Instant::now(),
+                State::Joined,
+            )])),
         }
+    }
+
+    /// All states that it went through, and since when.
+    #[cfg(test)]
+    pub(crate) fn states(&self) -> Vec<(tokio::time::Instant, State)> {
+        self.states.lock().clone()
     }
 
     /// It stands so now, and why: an empty text where what the others say is all there is to say.
@@ -57,6 +71,8 @@ impl Standing {
         self.now.send_if_modified(|stood| {
             if state != stood.state {
                 stood.since = WallMs::now();
+                #[cfg(test)]
+                self.states.lock().push((tokio::time::Instant::now(), state));
             }
             let changed = (stood.state, &stood.why) != (state, &why);
             if state != State::Joined {

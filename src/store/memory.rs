@@ -277,6 +277,9 @@ impl Memory {
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let mut tasks = self.tasks.lock();
         while tasks.try_next().is_some() {}
+        #[cfg(test)]
+        crate::tasks::process::elsewhere(|| tasks.spawn(task));
+        #[cfg(not(test))]
         tasks.spawn(task);
     }
 }

@@ -3,7 +3,7 @@
 //! [`stage`] is what is around it, [`member`] puts it together as `App` does, [`world`] is the operator's hand. `scenarios` and `restarts` hold one
 //! behaviour each, `hand_over` those of several members ([`crew`]), `without`, `strange`, `full`, `notices` and `hung` those of members that
 //! lose the store, or stop turning; [`schedules`] runs schedules of faults by chance,
-//! those of [`chaos`] for one member and of [`storm`] for several, and [`check`] says what must hold after all of them.
+//! those of [`chaos`] for one member and of [`storm`] for several, and [`check`] says what must hold after all of them. [`transcripts`] plays `tests/scenarios/`.
 
 mod chaos;
 mod check;
@@ -23,5 +23,6 @@ mod schedules;
 mod stage;
 mod storm;
 mod strange;
+mod transcripts;
 mod without;
 mod world;
